@@ -1,0 +1,117 @@
+"""
+The table of the eight endpoints: what the vendor's article says of each, as values.
+
+Nothing elsewhere branches on the name of an endpoint for something that could stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from . import models
+
+_DATA = "/api/v1/rnd/insights/external/"
+
+
+@attrs.frozen(kw_only=True)
+class DataEndpoint:
+    """One of the three endpoints that answer with figures."""
+
+    name: str
+    #: With the trailing slash: the documented form.
+    path: str
+    #: The parameter that names the grouping, and the comparison's own (ours, never sent).
+    grouping: str
+    comparison_grouping: str | None
+    groupings: frozenset[str]
+    #: Whether several groupings may be combined, with commas.
+    combines: bool
+    #: Parameters that take several values; the others take one.
+    lists: tuple[str, ...]
+    #: Grouping to the number of days one request may cover, both ends counted.
+    max_days: Mapping[str, int]
+    #: Groupings that one request may ask only within a calendar year.
+    within_year: frozenset[str]
+    #: (at most so many days, grouping) in rising order: what the API groups by when it is not told.
+    defaults: tuple[tuple[float, str], ...]
+    #: Parameter names whose long lists may be cut over several requests: in order of preference.
+    chunked: tuple[str, ...]
+    #: Whether rows of those chunks that share a key are added up (else they may not share one).
+    chunks_add: bool
+    #: The parameter for a clock, where the endpoint has one.
+    has_tz: bool
+
+
+LINE_CROSSES = DataEndpoint(
+    name="line_crosses",
+    path=_DATA + "line_crosses/",
+    grouping="aggregate_by",
+    comparison_grouping=None,
+    groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute"}),
+    combines=False,
+    lists=("floor", "zone_to", "zone_from", "category", "line_ids"),
+    max_days={"minute": 3, "hour": 7},
+    within_year=frozenset({"week"}),
+    defaults=((1, "hour"), (31, "dayofmonth"), (float("inf"), "month")),
+    chunked=("line_ids",),
+    chunks_add=True,
+    has_tz=False,
+)
+ZONE_VISITORS = DataEndpoint(
+    name="zone_visitors",
+    path=_DATA + "zone_visitors/",
+    grouping="aggregate_by",
+    comparison_grouping="comparison_aggregate_by",
+    groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"}),
+    combines=True,
+    lists=("location", "zones"),
+    max_days={},
+    within_year=frozenset(),
+    defaults=((1, "hour"), (31, "dayofmonth"), (364, "week"), (float("inf"), "month")),
+    chunked=("zones", "location"),
+    chunks_add=False,
+    has_tz=True,
+)
+DROP_IN_RATE = DataEndpoint(
+    name="drop_in_rate",
+    path=_DATA + "drop_in_rate/",
+    grouping="interval",
+    comparison_grouping="comparison_interval",
+    groupings=frozenset({"year", "month", "week", "day", "hour"}),
+    combines=False,
+    lists=("location", "zone"),
+    max_days={},
+    within_year=frozenset(),
+    defaults=((1, "hour"), (31, "day"), (364, "week"), (float("inf"), "month")),
+    chunked=("zone", "location"),
+    chunks_add=True,
+    has_tz=True,
+)
+DATA_ENDPOINTS = {endpoint.name: endpoint for endpoint in (LINE_CROSSES, ZONE_VISITORS, DROP_IN_RATE)}
+
+
+@attrs.frozen(kw_only=True)
+class FilterEndpoint:
+    """One of the five endpoints that list what a token may see."""
+
+    name: str
+    #: Without a trailing slash: the documented form. Tried in order; the next where one answers 404.
+    paths: tuple[str, ...]
+    entity: type
+
+
+FILTER_ENDPOINTS = {
+    endpoint.name: endpoint
+    for endpoint in (
+        FilterEndpoint(name="locations", paths=("/filters/locations",), entity=models.Location),
+        FilterEndpoint(name="zones", paths=("/filters/zones",), entity=models.Zone),
+        FilterEndpoint(name="categories", paths=("/filters/categories",), entity=models.Category),
+        FilterEndpoint(name="lines", paths=("/filters/lines",), entity=models.Line),
+        # The article spells the data parameter with z and its prose with s; which one the path takes is not documented.
+        FilterEndpoint(
+            name="organizations", paths=("/filters/organizations", "/filters/organisations"), entity=models.Organization
+        ),
+    )
+}

@@ -1,0 +1,280 @@
+"""
+Everything that can go wrong, sorted by whose fault it is.
+
+::
+
+    IndivdError
+    ├── ConfigError              yours: token, base URL, options (also ValueError)
+    ├── InvalidQueryError        yours: a parameter the API would refuse; nothing was sent (also ValueError)
+    ├── NotMergeableError        nobody's: what was asked for cannot be added up
+    ├── MergeConflictError       theirs: two answers hold a row that only one may hold
+    ├── ApiError                 theirs or yours, as the status says
+    │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403, NotFoundError 404
+    │   ├── RateLimitedError 429, ServerError 5xx
+    │   └── UnexpectedStatusError any other, redirects too
+    ├── TransportError           the way between: host and port are named
+    │   ├── ConnectionFailedError
+    │   ├── RequestTimeoutError, DeadlineExceededError (both also TimeoutError)
+    │   └── ResponseTooLargeError
+    ├── DecodeError              theirs: an answer that is not what the article describes
+    ├── PartialResultError       some of the pieces failed, the rest is in `result`
+    └── ClientClosedError        yours: the client was used after its end, or where it cannot be
+
+Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever holds the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .plans import PlannedRequest
+
+STATUS_PAGE = "indivd.statuspage.io"
+
+
+def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> IndivdError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(fields)
+    return error
+
+
+class IndivdError(Exception):
+    """The root: `except IndivdError` catches everything this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), str(self), dict(self.__dict__))
+
+
+class ConfigError(IndivdError, ValueError):
+    """An option of the client, or an environment variable behind it, cannot be used."""
+
+
+class InvalidQueryError(IndivdError, ValueError):
+    """
+    A parameter breaks a rule of the API, known beforehand; nothing was sent.
+
+    `parameter`, `rule` and `value` say which, what and with what. The API answers such requests with a status and no body, so this message
+    is all the explanation there is.
+    """
+
+    def __init__(self, parameter: str, rule: str, value: object, hint: str = "") -> None:
+        super().__init__(f"{parameter}: {rule}; got {_clip(value)}." + (f" {hint}" if hint else ""))
+        self.parameter = parameter
+        self.rule = rule
+        self.value = value
+
+
+class NotMergeableError(IndivdError):
+    """What was asked for cannot be added up: `metric` names it, `instead` says what to ask."""
+
+    def __init__(self, metric: str, reason: str, instead: str) -> None:
+        super().__init__(f"{metric} cannot be added up: {reason}. {instead}")
+        self.metric = metric
+        self.reason = reason
+        self.instead = instead
+
+
+class MergeConflictError(IndivdError):
+    """
+    Two answers hold a row that only one of them may hold, so neither their sum nor either of them would be right.
+
+    `key` is the row's identity (zone, location, bucket), `requests` the two requests.
+    """
+
+    def __init__(self, key: object, requests: Sequence[PlannedRequest]) -> None:
+        asked = " and ".join(str(request) for request in requests)
+        super().__init__(
+            f"the row {key} came back from two requests, {asked}, though only one of them can own it; the API groups otherwise than "
+            "its documentation says. Ask for a shorter period, or one location at a time"
+        )
+        self.key = key
+        self.requests = tuple(requests)
+
+
+class ApiError(IndivdError):
+    """
+    The API answered with a status other than 200.
+
+    `status`, `request` (a `PlannedRequest`), `attempts` made, `retry_after` in seconds where the answer had one.
+    """
+
+    status: int
+    request: PlannedRequest | None
+    attempts: int
+    retry_after: float | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        request: PlannedRequest | None = None,
+        attempts: int = 1,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request = request
+        self.attempts = attempts
+        self.retry_after = retry_after
+
+
+class BadRequestError(ApiError):
+    """400: the API refused a parameter, without saying which."""
+
+
+class AuthenticationError(ApiError):
+    """401: the token is missing, malformed, unknown or revoked."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: a location or organisation outside the token's scope."""
+
+
+class NotFoundError(ApiError):
+    """404: no such path; a base URL with a wrong prefix answers so."""
+
+
+class RateLimitedError(ApiError):
+    """429: too many requests; `retry_after` says for how long, where known."""
+
+
+class ServerError(ApiError):
+    """5xx: the service failed, after every retry that was allowed."""
+
+
+class UnexpectedStatusError(ApiError):
+    """A status the API does not document; redirects among them, which are never followed."""
+
+
+class TransportError(IndivdError):
+    """
+    No whole answer came back.
+
+    `host` and `port` were asked, `request` was the question, `attempts` were made.
+    """
+
+    host: str
+    port: int
+    request: PlannedRequest | None
+    attempts: int
+
+    def __init__(
+        self, message: str, *, host: str, port: int, request: PlannedRequest | None = None, attempts: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.host = host
+        self.port = port
+        self.request = request
+        self.attempts = attempts
+
+
+class ConnectionFailedError(TransportError):
+    """The connection could not be made, broke, or ended before the answer did."""
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """One attempt took longer than `Timeouts.connect`, `.read` or `.attempt` allows."""
+
+
+class DeadlineExceededError(TransportError, TimeoutError):
+    """The request as a whole, with its waits and retries, took longer than `Timeouts.deadline` or `.total` allows."""
+
+
+class ResponseTooLargeError(TransportError):
+    """The answer is larger than `Limits.max_response_bytes`, on the wire or decoded."""
+
+
+class DecodeError(IndivdError):
+    """
+    An answer came with status 200 and is not what the API documents.
+
+    `problems` say what was expected and found where, as in ``expected int, got str @ $.current.insights[3].visits``; they never hold
+    values of the payload.
+    """
+
+    problems: tuple[str, ...]
+    request: PlannedRequest | None
+
+    def __init__(self, problems: Sequence[str], *, request: PlannedRequest | None = None) -> None:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        asked = f" in the answer to {request}" if request is not None else ""
+        super().__init__(f"{shown}{asked}")
+        self.problems = tuple(problems)
+        self.request = request
+
+
+class PartialResultError(IndivdError):
+    """Some requests failed for good: `failures` are their errors, `result` holds what did arrive."""
+
+    result: Any
+    failures: tuple[Exception, ...]
+
+    def __init__(self, result: Any, failures: Sequence[Exception]) -> None:
+        first = f": {failures[0]}" if failures else ""
+        super().__init__(
+            f"{len(failures)} of {len(result.coverage)} requests failed{first}. What arrived is in `.result`; "
+            "`await client.retry_failed(error.result)` asks for the rest"
+        )
+        self.result = result
+        self.failures = tuple(failures)
+
+
+class ClientClosedError(IndivdError):
+    """The client was used after `aclose()`, on another event loop than before, or after a fork."""
+
+
+#: Status to error, and what to do about it. 5xx and whatever is not here are added by `api_error`.
+_STATUS: dict[int, tuple[type[ApiError], str]] = {
+    400: (
+        BadRequestError,
+        "The API does not say which parameter it refuses. Compare them with the article, and please report it: this client "
+        "should have refused it before",
+    ),
+    401: (
+        AuthenticationError,
+        "The token is missing, malformed, unknown or revoked. It is sent as 'Authorization: Token …': pass the bare token, without that word",
+    ),
+    403: (
+        PermissionDeniedError,
+        "A location or organisation is outside the token's scope. `await client.locations()` lists what it may see",
+    ),
+    404: (NotFoundError, "There is no such path. Check base_url, and its path prefix if there is a gateway"),
+    429: (RateLimitedError, "Too many requests: lower Limits.requests_per_second or .concurrency"),
+}
+_SERVER = (ServerError, f"The service failed. See {STATUS_PAGE} for incidents before changing anything of your own")
+_UNEXPECTED = (
+    UnexpectedStatusError,
+    "The API documents no such status (redirects are never followed). Check base_url, and what stands between",
+)
+
+
+def api_error(
+    status: int,
+    *,
+    request: PlannedRequest | None,
+    attempts: int,
+    elapsed_s: float,
+    retry_after: float | None = None,
+    gave_up: str = "",
+) -> ApiError:
+    """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
+    cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
+    tries = f"{attempts} attempt{'s' if attempts != 1 else ''} over {elapsed_s:.1f} s"
+    wait = f" (retry after {retry_after:g} s)" if retry_after is not None else ""
+    why = f" {gave_up}." if gave_up else ""
+    return cls(
+        f"{status} for {request} after {tries}{wait}.{why} {advice}.",
+        status=status,
+        request=request,
+        attempts=attempts,
+        retry_after=retry_after,
+    )
+
+
+def _clip(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

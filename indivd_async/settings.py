@@ -1,0 +1,88 @@
+"""The options of a client, every default once, with its reason."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from .errors import ConfigError
+
+
+def _positive(instance: object, attribute: attrs.Attribute[float | None], value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+        raise ConfigError(
+            f"{type(instance).__name__}.{attribute.name} must be a finite number above 0, or None; got {value!r}"
+        )
+
+
+def _at_least(minimum: float, whole: bool = True) -> object:
+    def check(instance: object, attribute: attrs.Attribute[float], value: object) -> None:
+        kinds: tuple[type, ...] = (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < math.inf:  # type: ignore[operator]
+            kind = "a whole number" if whole else "a number"
+            raise ConfigError(
+                f"{type(instance).__name__}.{attribute.name} must be {kind} of at least {minimum:g}; got {value!r}"
+            )
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """
+    How long to wait, in seconds; `None` waits for ever.
+
+    `connect` and `read` bound one wait for the network, `attempt` one try from its first byte to its last. `deadline` bounds one request
+    with all its waits, tries and pauses, from the call (in a batch: from being pulled). `total` bounds a whole call, however many requests it takes.
+    """
+
+    #: A handshake over the world's slowest sane path takes under two seconds.
+    connect: float | None = attrs.field(default=5, validator=_positive)
+    #: The API computes an answer before its first byte; months of hours take seconds.
+    read: float | None = attrs.field(default=15, validator=_positive)
+    #: `read` never fires on a server that sends a byte now and then; this does.
+    attempt: float | None = attrs.field(default=30, validator=_positive)
+    #: Room for one attempt that hangs, a pause, and one that works.
+    deadline: float | None = attrs.field(default=60, validator=_positive)
+    #: A fetch of a year takes as long as it takes; who needs a bound says so.
+    total: float | None = attrs.field(default=None, validator=_positive)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """
+    When to ask again, and how long to wait before.
+
+    Retried are 408, 429, every 5xx, broken connections, truncated answers and timed-out attempts: every request is a GET. The wait before attempt
+    n + 1 is random, uniform over 0 to min(`cap`, base · 2ⁿ⁻¹) seconds ("full jitter"). A `Retry-After` is a lower bound of it.
+    """
+
+    #: What AWS, Google's SRE book and generated SDKs agree on.
+    attempts: int = attrs.field(default=3, validator=_at_least(1))  # type: ignore[arg-type]
+    #: Seconds; a blip of the service or of a connection is over in this time.
+    base: float = attrs.field(default=0.25, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    #: Seconds, for 429 and 503: the service itself asks for patience.
+    base_overloaded: float = attrs.field(default=1.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    #: Seconds; beyond it waiting longer does not help whoever waits.
+    cap: float = attrs.field(default=10.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    #: Seconds; a Retry-After beyond this is raised to the caller, who can plan with it.
+    max_retry_after: float = attrs.field(default=60.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    #: Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole.
+    budget: int = attrs.field(default=1000, validator=_at_least(0))  # type: ignore[arg-type]
+    #: Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most.
+    retry_cost: int = attrs.field(default=10, validator=_at_least(0))  # type: ignore[arg-type]
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a client may use at once."""
+
+    #: Connections, each with one request in the air; more gains little once a core is busy.
+    concurrency: int = attrs.field(default=32, validator=_at_least(1))  # type: ignore[arg-type]
+    #: Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB.
+    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))  # type: ignore[arg-type]
+    #: The API documents no rate limit; whoever knows theirs sets it here.
+    requests_per_second: float | None = attrs.field(default=None, validator=_positive)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .plans import PlannedRequest
     from .queries import Query
 
+
 @attrs.frozen(kw_only=True)
 class LineCrossesAnswer:
     """What one answer of line_crosses says."""
@@ -52,3 +53,45 @@ class DropInAnswer:
 
 
 Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
+
+
+@attrs.frozen(kw_only=True)
+class Chunk:
+    """
+    What became of one planned request of one query.
+
+    Either `error` is None and the rows are there, or the request failed for good and there are none.
+    """
+
+    query: Query
+    request: PlannedRequest
+    answer: Answer | None = None
+    error: IndivdError | None = None
+    attempts: int = 0
+
+    @property
+    def rows(self) -> tuple[Any, ...]:
+        """The rows of every period of the answer, as the API gave them; for drop_in_rate the zones' own rows."""
+        return tuple(self._rows())
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are, without collecting them."""
+        answer = self.answer
+        if isinstance(answer, ZoneVisitorsAnswer):
+            return len(answer.current) + len(answer.comparison or ())
+        if isinstance(answer, LineCrossesAnswer):
+            return len(answer.rows)
+        return sum(1 for _ in self._rows())
+
+    def _rows(self) -> Iterator[Any]:
+        answer = self.answer
+        if isinstance(answer, LineCrossesAnswer):
+            yield from answer.rows
+        elif isinstance(answer, ZoneVisitorsAnswer):
+            yield from answer.current
+            yield from answer.comparison or ()
+        elif isinstance(answer, DropInAnswer):
+            for block in (answer.current, answer.comparison):
+                for zone in block.zones if block is not None else ():
+                    yield from zone.details

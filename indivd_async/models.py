@@ -16,7 +16,7 @@ import attrs
 from . import _calendar
 
 
-class FrozenMap(Mapping[str, Any]):
+class FrozenMap(Mapping[Any, Any]):
     """
     A mapping that hashes and pickles; its values are made of the same stuff, tuples and plain scalars.
 
@@ -26,8 +26,8 @@ class FrozenMap(Mapping[str, Any]):
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[str, Any] | None = None) -> None:
-        self._items: dict[str, Any] = dict(items) if items else {}
+    def __init__(self, items: Mapping[Any, Any] | None = None) -> None:
+        self._items: dict[Any, Any] = dict(items) if items else {}
 
     @classmethod
     def freeze(cls, value: Any) -> Any:
@@ -38,10 +38,17 @@ class FrozenMap(Mapping[str, Any]):
             return tuple(map(cls.freeze, value))
         return value
 
-    def __getitem__(self, key: str) -> Any:
+    @classmethod
+    def adopt(cls, items: dict[Any, Any]) -> FrozenMap:
+        """Wrap *items* without a copy; the caller gives it away."""
+        self = cls.__new__(cls)
+        self._items = items
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
         return self._items[key]
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
     def __len__(self) -> int:
@@ -64,10 +71,8 @@ class FrozenMap(Mapping[str, Any]):
 
 NOTHING_EXTRA = FrozenMap()
 
-value = attrs.define(frozen=True, slots=True, kw_only=True, weakref_slot=False)
 
-
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Bucket:
     """
     The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
@@ -110,7 +115,7 @@ class Bucket:
         return local if tz is None else _calendar.first_instant(local, tz)
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class LineCrossesRow:
     """
     Crossings of lines in one bucket.
@@ -132,7 +137,7 @@ class LineCrossesRow:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class DwellTimeStats:
     """Dwell times of the visits in one row, in seconds."""
 
@@ -148,7 +153,7 @@ class DwellTimeStats:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Exclude:
     """Visits beyond the thresholds of the request; they stay in `visits`. Both add up under equal thresholds."""
 
@@ -157,7 +162,7 @@ class Exclude:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Aggregation:
     """What one row of zone_visitors covers: a zone (a camera area), a bucket, and the bounce threshold in force, in seconds."""
 
@@ -170,7 +175,7 @@ class Aggregation:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ZoneVisitorsRow:
     """One zone in one bucket."""
 
@@ -191,7 +196,7 @@ class ZoneVisitorsRow:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class DropInRow:
     """Passers-by and entries of all zones asked for together, in one bucket."""
 
@@ -205,7 +210,7 @@ class DropInRow:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ZoneDropInRow:
     """Passers-by and entries of one zone in one bucket."""
 
@@ -216,10 +221,13 @@ class ZoneDropInRow:
     passing_by: int
     #: Percent, as in `DropInRow`.
     drop_in_rate: float | None
+    #: The zone and location that the row belongs to, repeated from the `ZoneDropIn` that holds it.
+    zone_id: int | None = None
+    loc_id: int | None = None
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class ZoneDropIn:
     """One zone over the whole period, with its rows by bucket."""
 
@@ -238,7 +246,7 @@ class ZoneDropIn:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class DropInTotals:
     """All zones asked for together, over the whole period (`summary` in the API)."""
 
@@ -251,7 +259,7 @@ class DropInTotals:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Location:
     """A site. `timezone` is an IANA name; opening hours are kept as the API sends them, their form is not documented."""
 
@@ -265,7 +273,7 @@ class Location:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Zone:
     """A camera area of one location. `bounce_threshold` in seconds."""
 
@@ -277,7 +285,7 @@ class Zone:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Category:
     """A group of lines; a line may belong to several."""
 
@@ -286,7 +294,7 @@ class Category:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Line:
     """A virtual boundary. `zone_to` is the zone that a crossing enters, `zone_from` the one it leaves."""
 
@@ -300,7 +308,7 @@ class Line:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@value
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Organization:
     """A customer of Indivd; a token may span several."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import attrs
 
 from .errors import ConfigError
 
 
-def _positive(instance: object, attribute: attrs.Attribute[float | None], value: object) -> None:
+def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
@@ -18,10 +19,10 @@ def _positive(instance: object, attribute: attrs.Attribute[float | None], value:
         )
 
 
-def _at_least(minimum: float, whole: bool = True) -> object:
-    def check(instance: object, attribute: attrs.Attribute[float], value: object) -> None:
+def _at_least(minimum: float, *, whole: bool = True) -> Any:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         kinds: tuple[type, ...] = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < math.inf:  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < math.inf:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(
                 f"{type(instance).__name__}.{attribute.name} must be {kind} of at least {minimum:g}; got {value!r}"
@@ -61,19 +62,19 @@ class RetryPolicy:
     """
 
     #: What AWS, Google's SRE book and generated SDKs agree on.
-    attempts: int = attrs.field(default=3, validator=_at_least(1))  # type: ignore[arg-type]
+    attempts: int = attrs.field(default=3, validator=_at_least(1))
     #: Seconds; a blip of the service or of a connection is over in this time.
-    base: float = attrs.field(default=0.25, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    base: float = attrs.field(default=0.25, validator=_at_least(0, whole=False))
     #: Seconds, for 429 and 503: the service itself asks for patience.
-    base_overloaded: float = attrs.field(default=1.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    base_overloaded: float = attrs.field(default=1.0, validator=_at_least(0, whole=False))
     #: Seconds; beyond it waiting longer does not help whoever waits.
-    cap: float = attrs.field(default=10.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    cap: float = attrs.field(default=10.0, validator=_at_least(0, whole=False))
     #: Seconds; a Retry-After beyond this is raised to the caller, who can plan with it.
-    max_retry_after: float = attrs.field(default=60.0, validator=_at_least(0, whole=False))  # type: ignore[arg-type]
+    max_retry_after: float = attrs.field(default=60.0, validator=_at_least(0, whole=False))
     #: Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole.
-    budget: int = attrs.field(default=1000, validator=_at_least(0))  # type: ignore[arg-type]
+    budget: int = attrs.field(default=1000, validator=_at_least(0))
     #: Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most.
-    retry_cost: int = attrs.field(default=10, validator=_at_least(0))  # type: ignore[arg-type]
+    retry_cost: int = attrs.field(default=10, validator=_at_least(0))
 
 
 @attrs.frozen(kw_only=True)
@@ -81,8 +82,8 @@ class Limits:
     """What a client may use at once."""
 
     #: Connections, each with one request in the air; more gains little once a core is busy.
-    concurrency: int = attrs.field(default=32, validator=_at_least(1))  # type: ignore[arg-type]
+    concurrency: int = attrs.field(default=32, validator=_at_least(1))
     #: Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB.
-    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))  # type: ignore[arg-type]
+    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))
     #: The API documents no rate limit; whoever knows theirs sets it here.
     requests_per_second: float | None = attrs.field(default=None, validator=_positive)

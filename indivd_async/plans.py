@@ -1,0 +1,174 @@
+"""
+The plan of a query: which requests answer it, in which order, and why each.
+
+A plan is a value: it hashes and pickles by its query and the locations it knows, and builds its requests only when they are read. Nothing here
+touches a network, a clock or a random source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+
+from . import _planning
+from ._calendar import Window
+from .models import NOTHING_EXTRA, FrozenMap, Location
+from .queries import QUERIES, Query
+
+_JSON_VERSION = 1
+
+
+@attrs.frozen(kw_only=True)
+class PlannedRequest:
+    """
+    One request of a plan.
+
+    `path` and `params` are what is sent, `reason` says why this request is one of its own. `window` are its days, `period` the period of the query
+    they belong to, `tz` the clock of its buckets where known, `carried` the fields that its rows get from the request.
+    """
+
+    #: Position in the whole plan, also where the plan is a shard of it.
+    index: int
+    endpoint: str
+    path: str
+    #: Wire names and values, both text.
+    params: FrozenMap = NOTHING_EXTRA
+    reason: str = ""
+    window: Window | None = None
+    #: "current", "comparison", or "both" where one request brings the two.
+    period: str = "current"
+    tz: str | None = None
+    carried: FrozenMap = NOTHING_EXTRA
+    #: Which of the plan's series: a time-zone group, a value of a fan-out, a piece of a long list.
+    series: int = 0
+    #: The locations asked for; None where all are.
+    locations: tuple[int, ...] | None = None
+
+    @property
+    def target(self) -> str:
+        """The path with its query, percent-encoded, as it goes on the wire."""
+        return f"{self.path}?{encode_params(self.params)}" if self.params else self.path
+
+    def __str__(self) -> str:
+        return f"GET {self.target}"
+
+
+def encode_params(params: Mapping[str, str]) -> str:
+    """Encode *params* for a URL; commas, slashes and colons stay readable, as in the article's samples."""
+    return "&".join([f"{name}={quote(text, safe=',/:')}" for name, text in params.items()])
+
+
+@attrs.frozen
+class Plan:
+    """
+    The requests that answer a query together.
+
+    `len(plan)` and the first request cost next to nothing, however many there are. Iterating builds the requests one by one; `requests` builds all.
+    """
+
+    query: Query
+    #: (id, IANA time zone) of the locations that the plan was made from; None where time zones do not matter to it.
+    locations: tuple[tuple[int, str], ...] | None = attrs.field(default=None, kw_only=True)
+    #: A day after which a window must begin anew where the grouping allows it: the last closed day, for caches and exports.
+    cutoff: date | None = attrs.field(default=None, kw_only=True)
+    #: Which of the plan's units this shard holds, first and one past the last; None means all.
+    selection: tuple[int, int] | None = attrs.field(default=None, kw_only=True)
+    _layout: _planning.Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
+
+    @property
+    def layout(self) -> _planning.Layout:
+        """The plan's series, windows and units, from which requests are built."""
+        if self._layout is None:
+            object.__setattr__(self, "_layout", _planning.lay_out(self.query, self.locations, self.cutoff))
+        assert self._layout is not None
+        return self._layout
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.query, self.locations, self.cutoff, self.selection
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for name, item in zip(("query", "locations", "cutoff", "selection"), state, strict=True):
+            object.__setattr__(self, name, item)
+        object.__setattr__(self, "_layout", None)
+
+    def __len__(self) -> int:
+        return self.layout.count(self.selection)
+
+    def __iter__(self) -> Iterator[PlannedRequest]:
+        for fields in self.layout.build(self.selection):
+            yield PlannedRequest(**fields)
+
+    @property
+    def requests(self) -> tuple[PlannedRequest, ...]:
+        """All requests, in order."""
+        return tuple(self)
+
+    def explain(self) -> str:
+        """Say in words what will be sent, why it was split, and how the answers are merged."""
+        return _planning.explain(self.query, self.layout, self.selection)
+
+    def shards(self, n: int) -> tuple[Plan, ...]:
+        """
+        Deal the requests into at most *n* plans of about equal size; requests whose rows are added up stay together.
+
+        Run each anywhere, then join what they gave with `merge_results`.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n must be a whole number of at least 1; got {n!r}")
+        first, end = self.selection or (0, self.layout.units)
+        n = min(n, end - first)
+        cuts = [first + (end - first) * k // n for k in range(n + 1)]
+        return tuple(attrs.evolve(self, selection=cut) for cut in zip(cuts, cuts[1:], strict=False))
+
+    def to_json(self) -> str:
+        """Write the plan as JSON: its query and what was known, not its requests."""
+        query = {
+            field.name: _plain(item)
+            for field in attrs.fields(type(self.query))
+            if (item := getattr(self.query, field.name)) != field.default
+        }
+        document = {
+            "version": _JSON_VERSION,
+            "endpoint": self.query.endpoint.name,
+            "query": query,
+            "locations": self.locations,
+            "cutoff": _plain(self.cutoff),
+            "selection": self.selection,
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read what `to_json` wrote; ValueError where the text is not that."""
+        try:
+            document = json.loads(text)
+            if document["version"] != _JSON_VERSION:
+                raise ValueError(f"this is a plan of version {document['version']}; this library reads {_JSON_VERSION}")
+            locations, selection, cutoff = (document[name] for name in ("locations", "selection", "cutoff"))
+            return cls(
+                QUERIES[document["endpoint"]](**document["query"]),
+                locations=None if locations is None else tuple((int(id), str(tz)) for id, tz in locations),
+                cutoff=None if cutoff is None else date.fromisoformat(cutoff),
+                selection=None if selection is None else (int(selection[0]), int(selection[1])),
+            )
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"not a plan's JSON: {error!r}") from error
+
+
+def make_plan(query: Query, locations: Mapping[int, Location] | None, *, cutoff: date | None = None) -> Plan:
+    """
+    Plan *query*.
+
+    *locations* are all that the token may see, in their order; None says that none were looked up, which only does where
+    `_planning.needs_locations` says so.
+    """
+    return Plan(query, locations=_planning.relevant_locations(query, locations), cutoff=cutoff)
+
+
+def _plain(item: object) -> object:
+    return item.isoformat() if isinstance(item, date) else item

@@ -1,0 +1,187 @@
+"""
+Whether to ask again, and after how long.
+
+Decisions only: the clock's reading and the random source are arguments, nothing here sleeps. What a whole client shares (budget, pause, pace) are
+small mutable objects; they are read and changed between two awaits, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import attrs
+
+from .settings import RetryPolicy
+
+#: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
+_OVERLOADED = frozenset({429, 503})
+#: Waiting clients would come back in step; each adds up to this share of the wait that was asked for.
+_SPREAD = 0.1
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """An attempt that brought no usable answer: a status, or None where no whole answer came."""
+
+    status: int | None = None
+    #: Seconds, as the answer asked.
+    retry_after: float | None = None
+    #: A reused connection that was closed before the first byte of the answer, for the first time in this request.
+    stale: bool = False
+
+
+@attrs.frozen
+class Wait:
+    """Ask again after so many seconds."""
+
+    seconds: float
+
+
+@attrs.frozen
+class GiveUp:
+    """Do not ask again. `reason` is a sentence without its stop, empty where the failure explains itself."""
+
+    reason: str = ""
+    #: There was an attempt left, but no time for the backoff before it.
+    out_of_time: bool = False
+
+
+class RetryBudget:
+    """
+    How many retries a client may still make: a retry costs, a success gives back.
+
+    Attempts per request are bounded by the policy, attempts of a client by this: in an outage, retries stop after the first hundred, and then
+    follow the successes.
+    """
+
+    __slots__ = ("_capacity", "_cost", "tokens")
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._capacity = policy.budget
+        self._cost = policy.retry_cost
+        self.tokens = policy.budget
+
+    def take(self) -> bool:
+        """Pay for one retry; False, and nothing is paid, when there is not enough."""
+        if self.tokens < self._cost:
+            return False
+        self.tokens -= self._cost
+        return True
+
+    def success(self) -> None:
+        """Give one token back, up to the capacity."""
+        if self.tokens < self._capacity:
+            self.tokens += 1
+
+
+class SharedPause:
+    """Until when (monotonic) no request of the client is sent: one was told to wait, all heard it."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        self.until = -math.inf
+
+    def hear(self, policy: RetryPolicy, failure: Failure, now: float) -> None:
+        """Take note of an answer that asks for patience; one that asks too much pauses nobody."""
+        asked = failure.retry_after
+        if failure.status in _OVERLOADED and asked is not None and asked <= policy.max_retry_after:
+            self.until = max(self.until, now + asked)
+
+
+class Pace:
+    """
+    Starts of requests, evenly spaced: at most so many a second, without bursts.
+
+    The next free moment moves on by one interval with each start that is booked (a leaky bucket of depth one), so that whoever books first
+    starts first.
+    """
+
+    __slots__ = ("_interval", "_next")
+
+    def __init__(self, per_second: float) -> None:
+        self._interval = 1 / per_second
+        self._next = -math.inf
+
+    def next_start(self, now: float) -> float:
+        """Tell when the next request may start, without booking it."""
+        return max(now, self._next)
+
+    def book(self, start: float) -> None:
+        """Take the moment that `next_start` told."""
+        self._next = start + self._interval
+
+
+def is_retried(status: int) -> bool:
+    """Tell whether *status* is worth asking again; every request is a GET."""
+    return 500 <= status <= 599 or status in {408, 429}
+
+
+def next_wait(
+    policy: RetryPolicy,
+    failure: Failure,
+    attempt: int,
+    *,
+    now: float,
+    deadline: float,
+    budget: RetryBudget,
+    random: Callable[[], float],
+) -> Wait | GiveUp:
+    """
+    Decide what follows *failure*, the *attempt*-th (from 1; a free retry is not counted); a `Wait` has been paid for from *budget*.
+
+    *now* and *deadline* are readings of one clock, *random* gives numbers from 0 up to 1.
+    """
+    if failure.status is not None and not is_retried(failure.status):
+        return GiveUp()
+    asked = failure.retry_after
+    if asked is not None and asked > policy.max_retry_after:
+        return GiveUp(f"It asks for a wait longer than RetryPolicy.max_retry_after ({policy.max_retry_after:g} s)")
+    if not failure.stale and attempt >= policy.attempts:
+        return GiveUp()
+    wait_s = 0.0 if failure.stale else _backoff(policy, failure, attempt) * random()
+    if asked is not None:
+        wait_s = max(wait_s, asked) * (1 + _SPREAD * random())
+    if now + wait_s > deadline:
+        if asked is not None:
+            return GiveUp("It asks for a wait that ends after the deadline")
+        return GiveUp("The wait before the next attempt would end after the deadline", out_of_time=True)
+    if not budget.take():
+        return GiveUp("There was no further attempt, because the client's retry budget is empty: too much fails")
+    return Wait(wait_s)
+
+
+def _backoff(policy: RetryPolicy, failure: Failure, attempt: int) -> float:
+    base = policy.base_overloaded if failure.status in _OVERLOADED else policy.base
+    # Beyond 2**60 the cap has long decided, and floats would soon overflow.
+    return min(policy.cap, math.ldexp(base, min(attempt - 1, 60)))
+
+
+def parse_retry_after(value: str | bytes | None, *, now_utc: datetime) -> float | None:
+    """
+    Read a Retry-After header: the seconds from *now_utc* (aware) on, or None where there is nothing to wait for.
+
+    Seconds and all three forms of an HTTP date are understood. Nonsense, negative numbers and dates that have passed are ignored.
+
+    >>> parse_retry_after("120", now_utc=datetime(2025, 1, 1, tzinfo=UTC))
+    120.0
+    >>> parse_retry_after("Wed, 01 Jan 2025 00:00:30 GMT", now_utc=datetime(2025, 1, 1, tzinfo=UTC))
+    30.0
+    """
+    if value is None:
+        return None
+    text = (value.decode("latin-1") if isinstance(value, bytes) else value).strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+        # RFC 9110: a date without a zone (the asctime form) is UTC.
+        wait_s = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now_utc).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return wait_s if wait_s > 0 else None

@@ -6,9 +6,14 @@ Kept apart from `_transport` because importing httpcore is slow, and done when t
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING, cast
+
 import anyio
 import httpcore
+import httpx
 
+from ._network import LaneNetwork
 from ._transport import (
     CLOSING_S,
     BaseURL,
@@ -17,72 +22,107 @@ from ._transport import (
     SharedContext,
     Token,
     cut_tracebacks,
+    httpx_fault,
+    is_on_trio,
     read_reply,
     request_headers,
     timeout_extension,
 )
 from .errors import ConnectionFailedError, RequestTimeoutError
-from .settings import Timeouts
 
-#: Seconds; shorter than the idle timeout of the usual load balancers (60 s and more), long enough for a pause between two queries.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    from .settings import Timeouts
+
+#: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
 _KEEPALIVE_S = 30.0
-
-_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _UNKNOWN = object()
 
 
-class ConnectionLane:
-    """A lane that makes its connection when it is used, and a new one whenever the old one is doubtful."""
+class _NoBody:
+    """The body of a GET. httpcore's own empty one is sent as a chunk of nothing."""
 
-    __slots__ = ("_certificates", "_connection", "_headers", "_host", "_max_bytes", "_port", "_prefix", "_scheme")
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+class ConnectionLane:
+    """A lane that connects when it is used, and again whenever its connection is doubtful."""
+
+    __slots__ = ("_base_url", "_certificates", "_connection", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
 
     def __init__(self, base_url: BaseURL, token: Token, max_bytes: int, certificates: SharedContext) -> None:
-        self._scheme = base_url.scheme.encode("ascii")
-        self._host = base_url.host.encode("ascii")
-        self._port = base_url.port
+        self._base_url = base_url
+        self._origin = httpcore.Origin(base_url.scheme.encode("ascii"), base_url.host.encode("ascii"), base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
         self._headers = request_headers(base_url, token)
         self._max_bytes = max_bytes
         self._certificates = certificates
         self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._network = LaneNetwork(on_trio=is_on_trio())
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
-        request = httpcore.Request(
-            "GET",
-            httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=self._prefix + target),
-            headers=self._headers,
-            extensions={"timeout": timeout_extension(timeouts)},
-        )
-        connection = self._connection
-        if connection is not None and connection.has_expired():
+        network = self._network
+        network.ends = float("inf") if limit_s is None else time.monotonic() + limit_s
+        network.received = 0
+        if self._connection is not None and self._connection.has_expired():
             await self.aclose()
-            connection = None
-        if connection is None:
-            connection = self._connection = self._connect()
+        reused = self._connection is not None
+        if self._connection is None:
+            self._connection = self._connect()
         usable = False
         try:
-            with anyio.move_on_after(limit_s) as scope:
-                response = await connection.handle_async_request(request)
-                reply = await read_reply(response.status, response.headers, response.stream, self._max_bytes)
-                await response.aclose()
-                usable = _is_clean(connection)
-            if scope.cancelled_caught:
-                raise Fault(RequestTimeoutError, f"the answer was not there after {limit_s:.3g} s")
+            reply = await self._exchange(self._connection, self._request(target, timeouts))
+            usable = _is_clean(self._connection)
             return reply
-        except _ERRORS as error:
+        except httpcore.TimeoutException as error:
             cut_tracebacks(error)
-            kind = RequestTimeoutError if isinstance(error, httpcore.TimeoutException) else ConnectionFailedError
-            raise Fault(kind, str(error) or type(error).__name__) from error
+            raise Fault(RequestTimeoutError, self._waited(error, timeouts, limit_s)) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            cut_tracebacks(error)
+            stale = reused and network.received == 0
+            raise Fault(ConnectionFailedError, str(error) or type(error).__name__, stale=stale) from error
+        except httpx.HTTPError as error:
+            # Only a mock in httpcore's place raises these.
+            raise httpx_fault(error) from error
         finally:
             if not usable:
                 await self.aclose()
 
+    async def _exchange(self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> Reply:
+        response = await connection.handle_async_request(request)
+        stream = cast("AsyncIterable[bytes]", response.stream)
+        reply = await read_reply(response.status, response.headers, stream, self._max_bytes)
+        await response.aclose()
+        return reply
+
+    def _request(self, target: bytes, timeouts: Timeouts) -> httpcore.Request:
+        origin = self._origin
+        url = httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=self._prefix + target)
+        request = httpcore.Request(b"GET", url, extensions={"timeout": timeout_extension(timeouts)})
+        # Past the constructor, which would check and copy what never changes.
+        request.headers = self._headers
+        request.stream = _NoBody()
+        return request
+
     def _connect(self) -> httpcore.AsyncHTTPConnection:
         return httpcore.AsyncHTTPConnection(
-            httpcore.Origin(self._scheme, self._host, self._port),
-            ssl_context=self._certificates.get() if self._scheme == b"https" else None,
+            self._origin,
+            ssl_context=self._certificates.get() if self._base_url.scheme == "https" else None,
             keepalive_expiry=_KEEPALIVE_S,
+            network_backend=self._network,
         )
+
+    def _waited(self, error: httpcore.TimeoutException, timeouts: Timeouts, limit_s: float | None) -> str:
+        if self._network.bound_by_end:
+            return f"the answer was not whole after {limit_s:.3g} s"
+        if isinstance(error, httpcore.ConnectTimeout):
+            return f"there was no connection after {timeouts.connect:g} s (Timeouts.connect)"
+        return f"nothing was received for {timeouts.read:g} s (Timeouts.read)"
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
@@ -93,14 +133,14 @@ class ConnectionLane:
 
 def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
     """
-    Tell whether the connection may carry another request: idle, and nothing received beyond the answer.
+    Tell whether the connection may carry another request: idle, and nothing came beyond the answer.
 
-    A second response in the same segment would be taken for the answer to the next request. Only h11 knows of it, behind private attributes: where
-    they are missing the connection is not used again.
+    A second response in the same segment would be taken for the answer to the next request. Only h11 knows of it, behind
+    private attributes: where they are missing, the connection is not used again.
     """
     inner = getattr(connection, "_connection", _UNKNOWN)
     if inner is None:
-        # Never connected: the request was answered by a mock.
+        # Never connected: a mock gave the answer.
         return True
     protocol = getattr(inner, "_h11_state", None)
     return connection.is_idle() and protocol is not None and protocol.trailing_data == (b"", False)

@@ -23,7 +23,7 @@ import anyio
 import attrs
 
 from ._retrying import Failure, GiveUp, Pace, RetryBudget, SharedPause, next_wait, parse_retry_after
-from ._transport import BaseURL, Fault, Lane, Lanes, NotUnderstoodError, Reply, Token, plan_lanes
+from ._transport import BaseURL, Fault, Lane, Lanes, NotUnderstoodError, Reply, Token, is_on_trio, plan_lanes
 from .errors import (
     ApiError,
     ClientClosedError,
@@ -237,7 +237,8 @@ class _Core:
 
     def tell(self, kind: Kind, request: Any, **said: Any) -> None:
         """Count, and tell `on_event`; what it raises is logged and never reaches a request."""
-        self.told[kind] += 1
+        if kind != "planned":  # counted when announced
+            self.told[kind] += 1
         if self.on_event is None:
             return
         told = self.told
@@ -295,9 +296,25 @@ class Executor:
         view._retry = retry or self._retry
         return view
 
+    @property
+    def base_url(self) -> BaseURL:
+        return self._core.base_url
+
+    def check(self) -> None:
+        """Raise ClientClosedError where this client cannot be used: after its end, on another loop, in a fork."""
+        self._core.enter()
+
+    def announce(self, count: int) -> None:
+        """Count requests that will be sent, so that progress knows its total before they are pulled."""
+        self._core.told["planned"] += count
+
     def planned(self, request: Asked) -> None:
-        """Count a request that will be sent, and tell `on_event`."""
+        """Tell `on_event` of a request that was announced and is about to be sent."""
         self._core.tell("planned", request)
+
+    def settled(self, kind: Literal["finished", "failed"], request: Asked) -> None:
+        """Count and tell of a request that ended without an attempt of its own: from a cache, or with another's answer."""
+        self._core.tell(kind, request)
 
     async def aclose(self) -> None:
         """Close all lanes; what is in the air or waits ends with ClientClosedError. Waits for nothing."""
@@ -349,12 +366,13 @@ class Executor:
                     failures.append(failure)
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            raise _first_leaf(group) from None
+            raise first_leaf(group) from None
         if failures:
             raise failures[0]
 
 
-def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first plain exception of *group*."""
     leaf: BaseException = group
     while isinstance(leaf, BaseExceptionGroup):
         leaf = leaf.exceptions[0]
@@ -362,11 +380,7 @@ def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _running_loop() -> object:
-    # trio first: in its guest mode an asyncio loop is running too.
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        return trio.lowlevel.current_trio_token()
-    return asyncio.get_running_loop()
+    return sys.modules["trio"].lowlevel.current_trio_token() if is_on_trio() else asyncio.get_running_loop()
 
 
 class _Sending:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
@@ -365,6 +366,12 @@ class HttpxLane:
         if self._own is not None:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await self._own.aclose()
+
+
+def is_on_trio() -> bool:
+    """Tell which event loop runs the caller; in trio's guest mode an asyncio loop runs too, so trio is asked."""
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_task()
 
 
 def timeout_extension(timeouts: Timeouts) -> dict[str, float | None]:

@@ -447,14 +447,11 @@ def _notes_on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[
     names = set()
     for item in coverage:
         request = item.request
-        ends = [request.window.end] if request.window is not None else []
-        if "comparison_end_date" in request.params:
-            ends.append(date.fromisoformat(request.params["comparison_end_date"]))
         for tz in _clocks(request, known):
             today = (
                 _calendar.local_today(known.now, tz) if tz else (known.now.astimezone(UTC) - _LATEST_MIDNIGHT).date()
             )
-            if max(ends, default=date.min) >= today:
+            if request.last_day >= today:
                 names.add(tz or "the location's time zone, which is not known here")
     if names:
         yield Note(

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import attrs
 
-from ._calendar import ONE_DAY, Window, tile_days, tile_months, tile_years
+from ._calendar import ONE_DAY, Window, is_time_zone, tile_days, tile_months, tile_years
 from ._endpoints import LINE_CROSSES, DataEndpoint
 from .errors import InvalidQueryError, NotMergeableError
 from .models import FrozenMap, Location
@@ -194,8 +194,6 @@ def relevant_locations(query: Query, locations: Mapping[int, Location] | None) -
 
 
 def _check_time_zone(id: int, location: Location | None) -> None:
-    from ._calendar import is_time_zone
-
     hint = 'Pass tz="…" to ask on one clock for all, without looking at locations.'
     if location is None:
         raise InvalidQueryError(
@@ -323,9 +321,9 @@ def _time_zone_groups(
         for id, tz in locations:
             by_zone.setdefault(tz, []).append(id)
         if len(by_zone) <= 1:
-            groups = [(tz, query.location) for tz in by_zone]  # one clock: what was not asked for is left out
+            groups = [(name, query.location) for name in by_zone]  # one clock: what was not asked for is left out
         else:
-            groups = [(tz, tuple(ids)) for tz, ids in by_zone.items()]
+            groups = [(name, tuple(members)) for name, members in by_zone.items()]
     sends_tz = isinstance(query, ZoneVisitors) or query.tz is not None
     zones_name = "zones" if isinstance(query, ZoneVisitors) else "zone"
     scalars = {name: getattr(query, name, None) for name in _SCALARS}

@@ -55,6 +55,23 @@ class DropInAnswer:
 Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
 
 
+def has_rows(answer: Answer) -> bool:
+    """Tell whether *answer* brought anything."""
+    return next(_rows(answer), None) is not None
+
+
+def _rows(answer: Answer | None) -> Iterator[Any]:
+    if isinstance(answer, LineCrossesAnswer):
+        yield from answer.rows
+    elif isinstance(answer, ZoneVisitorsAnswer):
+        yield from answer.current
+        yield from answer.comparison or ()
+    elif isinstance(answer, DropInAnswer):
+        for block in (answer.current, answer.comparison):
+            for zone in block.zones if block is not None else ():
+                yield from zone.details
+
+
 @attrs.frozen(kw_only=True)
 class Chunk:
     """
@@ -72,7 +89,7 @@ class Chunk:
     @property
     def rows(self) -> tuple[Any, ...]:
         """The rows of every period of the answer, as the API gave them; for drop_in_rate the zones' own rows."""
-        return tuple(self._rows())
+        return tuple(_rows(self.answer))
 
     @property
     def row_count(self) -> int:
@@ -82,16 +99,4 @@ class Chunk:
             return len(answer.current) + len(answer.comparison or ())
         if isinstance(answer, LineCrossesAnswer):
             return len(answer.rows)
-        return sum(1 for _ in self._rows())
-
-    def _rows(self) -> Iterator[Any]:
-        answer = self.answer
-        if isinstance(answer, LineCrossesAnswer):
-            yield from answer.rows
-        elif isinstance(answer, ZoneVisitorsAnswer):
-            yield from answer.current
-            yield from answer.comparison or ()
-        elif isinstance(answer, DropInAnswer):
-            for block in (answer.current, answer.comparison):
-                for zone in block.zones if block is not None else ():
-                    yield from zone.details
+        return sum(1 for _ in _rows(answer))

@@ -54,6 +54,14 @@ class PlannedRequest:
         """The path with its query, percent-encoded, as it goes on the wire."""
         return f"{self.path}?{encode_params(self.params)}" if self.params else self.path
 
+    @property
+    def last_day(self) -> date:
+        """The last day asked for, of either period; `date.max` where the request has no days."""
+        days = [self.window.end] if self.window is not None else [date.max]
+        if "comparison_end_date" in self.params:
+            days.append(date.fromisoformat(self.params["comparison_end_date"]))
+        return max(days)
+
     def __str__(self) -> str:
         return f"GET {self.target}"
 

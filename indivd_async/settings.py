@@ -21,7 +21,7 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> 
 
 def _at_least(minimum: float, *, whole: bool = True) -> Any:
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-        kinds: tuple[type, ...] = (int,) if whole else (int, float)
+        kinds: Any = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < math.inf:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(

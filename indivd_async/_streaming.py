@@ -1,0 +1,139 @@
+"""
+Many queries, one flow of chunks: bounded, with backpressure, in order if wanted.
+
+C workers pull planned requests from one source over all queries. A permit is taken before a request is pulled and given back when its chunk is
+consumed, so a slow consumer holds the workers back and memory does not grow with the number of queries.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+
+import anyio
+import attrs
+
+from ._execution import first_leaf
+from .chunks import Chunk
+from .plans import Plan, PlannedRequest
+from .queries import Query
+
+#: Chunks that wait for the consumer, for each request in the air: enough to hide a hiccup, little enough to hold.
+_WAITING_PER_WORKER = 1
+
+
+@attrs.frozen
+class Job:
+    """One planned request of one query, and its place in the flow."""
+
+    number: int
+    query: Query
+    request: PlannedRequest
+
+
+class JobSource:
+    """The planned requests of many queries, one after the other; a query is planned when its turn comes."""
+
+    def __init__(self, queries: Iterable[Query], plan: Callable[[Query], Awaitable[Plan]]) -> None:
+        self._queries = iter(queries)
+        self._plan = plan
+        self._query: Query | None = None
+        self._requests: Iterator[PlannedRequest] = iter(())
+        self._number = 0
+        self._planning = anyio.Lock()
+        self.planned = 0
+
+    async def pull(self) -> Job | None:
+        """Return the next request, or None at the end."""
+        while True:
+            job = self._next()
+            if job is not None:
+                return job
+            async with self._planning:  # planning may look up locations: one does it, the others wait for its requests
+                job = self._next()
+                if job is not None:
+                    return job
+                query = next(self._queries, None)
+                if query is None:
+                    return None
+                plan = await self._plan(query)
+                self.planned += len(plan)
+                self._query, self._requests = query, iter(plan)
+
+    def _next(self) -> Job | None:
+        request = next(self._requests, None)
+        if request is None or self._query is None:
+            return None
+        self._number += 1
+        return Job(self._number - 1, self._query, request)
+
+
+class ChunkStream:
+    """An asynchronous iterator of chunks; see `AsyncIndivd.stream`."""
+
+    def __init__(self, *, workers: int, ordered: bool) -> None:
+        self._permits = anyio.Semaphore(workers * (1 + _WAITING_PER_WORKER), fast_acquire=True)
+        self._ordered = ordered
+        self._ready: deque[Chunk] = deque()
+        self._early: dict[int, Chunk] = {}
+        self._next_number = 0
+        self._arrival = anyio.Event()
+        self._working = workers
+        self._failure: BaseException | None = None
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        while not self._ready:
+            if self._failure is not None:
+                raise self._failure
+            if not self._working:
+                raise StopAsyncIteration
+            self._arrival = anyio.Event()
+            await self._arrival.wait()
+        self._permits.release()
+        return self._ready.popleft()
+
+    async def work(self, source: JobSource, ask: Callable[[Job], Awaitable[Chunk]]) -> None:
+        """Pull, ask and deliver until the source ends: one worker."""
+        try:
+            while True:
+                await self._permits.acquire()
+                job = await source.pull()
+                if job is None:
+                    break
+                self._deliver(job.number, await ask(job))
+        except Exception as failure:  # told to the consumer, whose exception it is
+            self._failure = self._failure or failure
+        finally:
+            self._working -= 1
+            self._arrival.set()
+
+    def _deliver(self, number: int, chunk: Chunk) -> None:
+        if not self._ordered:
+            self._ready.append(chunk)
+        else:
+            self._early[number] = chunk
+            while self._next_number in self._early:
+                self._ready.append(self._early.pop(self._next_number))
+                self._next_number += 1
+        if self._ready:
+            self._arrival.set()
+
+
+@asynccontextmanager
+async def open_stream(
+    source: JobSource, ask: Callable[[Job], Awaitable[Chunk]], *, workers: int, ordered: bool
+) -> AsyncIterator[ChunkStream]:
+    """Run *workers* for as long as the context is open; leaving it early cancels what runs."""
+    stream = ChunkStream(workers=workers, ordered=ordered)
+    try:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(workers):
+                tasks.start_soon(stream.work, source, ask)
+            yield stream
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise first_leaf(group) from None  # of the caller's own block: workers raise nothing

@@ -1,0 +1,114 @@
+"""
+Keep the answers for days that are over, so that a job run again asks only for what may have changed.
+
+Only whole answers for closed days are kept: every day of the request has ended everywhere on earth, and `margin_days` more have passed for late
+corrections. Errors and empty answers never are. Entries are known by account, address, path and parameters, and by the version of this format; the
+token itself is in none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from threading import Lock
+from typing import Protocol, TypeVar
+
+import anyio.to_thread
+import attrs
+
+T = TypeVar("T")
+_VERSION = 1
+_DAY_ENDS_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
+
+
+class Cache(Protocol):
+    """Where closed days are kept. Both methods may raise anything: the client then logs it and asks the API."""
+
+    #: Days after its end from which a day counts as closed.
+    margin_days: int
+
+    async def get(self, key: str) -> bytes | None:
+        """Return what was put under *key*, or None."""
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Keep *body* under *key*."""
+
+
+def last_closed_day(cache: Cache, now: datetime) -> date:
+    """Return the last day that is closed everywhere, *now* being aware."""
+    return (now.astimezone(UTC) + _DAY_ENDS_LAST_AT).date() - timedelta(days=1 + cache.margin_days)
+
+
+def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) -> str:
+    """Name an answer: equal questions of one account have equal names."""
+    parts = [str(_VERSION), account, address, path, *(f"{name}={text}" for name, text in sorted(params.items()))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@attrs.define(kw_only=True)
+class MemoryCache:
+    """Closed days in memory, the longest unused leaving first beyond `max_bytes`."""
+
+    margin_days: int = 2
+    max_bytes: int = 64 * 2**20
+    _bodies: OrderedDict[str, bytes] = attrs.field(factory=OrderedDict, init=False, repr=False)
+    _held: int = attrs.field(default=0, init=False)
+
+    async def get(self, key: str) -> bytes | None:
+        body = self._bodies.get(key)
+        if body is not None:
+            self._bodies.move_to_end(key)
+        return body
+
+    async def put(self, key: str, body: bytes) -> None:
+        self._held += len(body) - len(self._bodies.pop(key, b""))
+        self._bodies[key] = body
+        while self._held > self.max_bytes:
+            self._held -= len(self._bodies.popitem(last=False)[1])
+
+
+class SQLiteCache:
+    """
+    Closed days in a file, compressed, shared by as many processes as like.
+
+    Close it with `close()` when the client is done; the client does not.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, margin_days: int = 2) -> None:
+        self.margin_days = margin_days
+        self._lock = Lock()
+        self._connection = sqlite3.connect(Path(path), timeout=10, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")  # a lost entry is asked again
+        self._connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
+
+    async def get(self, key: str) -> bytes | None:
+        row = await self._in_thread(self._select, key)
+        return None if row is None else zlib.decompress(row)
+
+    async def put(self, key: str, body: bytes) -> None:
+        await self._in_thread(self._insert, key, zlib.compress(body, 1))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _select(self, key: str) -> bytes | None:
+        with self._lock:
+            row = self._connection.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _insert(self, key: str, body: bytes) -> None:
+        with self._lock:
+            self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
+
+    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
+        return await anyio.to_thread.run_sync(partial(work, *args))

@@ -23,7 +23,7 @@ class _Flight(Generic[T]):
     __slots__ = ("error", "landed", "lost", "result")
 
     def __init__(self) -> None:
-        self.landed = anyio.Event()
+        self.landed: anyio.Event | None = None  # made by the first follower; most flights have none
         self.result: T | None = None
         self.error: IndivdError | None = None
         self.lost = True  # until there is something to share
@@ -44,6 +44,8 @@ class SingleFlight(Generic[T]):
         *bound* makes the context that ends a follower's wait: its own deadline, not the leader's.
         """
         while (flight := self._flights.get(key)) is not None:
+            if flight.landed is None:
+                flight.landed = anyio.Event()
             with bound():
                 await flight.landed.wait()
             if not flight.lost:
@@ -61,4 +63,5 @@ class SingleFlight(Generic[T]):
             raise
         finally:
             del self._flights[key]
-            flight.landed.set()
+            if flight.landed is not None:
+                flight.landed.set()

@@ -1,0 +1,507 @@
+"""The client's own work: chaining the stages, looking up locations, batches, streams, and what becomes of failures."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import respx
+from scripted import LOCATIONS, Params, Script, counts_by_day, days_of, visits_by_day
+
+from indivd_async import (
+    AsyncIndivd,
+    AuthenticationError,
+    ClientClosedError,
+    ConfigError,
+    DecodeError,
+    InvalidQueryError,
+    LineCrosses,
+    Limits,
+    MergeConflictError,
+    NotFoundError,
+    PartialResultError,
+    Plan,
+    RetryPolicy,
+    ServerError,
+    Timeouts,
+    ZoneVisitors,
+    merge_results,
+)
+from indivd_async.cache import MemoryCache, SQLiteCache
+
+pytestmark = pytest.mark.anyio
+
+NO_WAIT = RetryPolicy(base=0, base_overloaded=0)
+JANUARY = ZoneVisitors(
+    "2025-01-01", "2025-01-31", location=124, tz="Europe/Stockholm", aggregate_by="dayofmonth", split=7
+)
+
+
+def client_of(script: httpx.AsyncBaseTransport, **options: Any) -> AsyncIndivd:
+    options.setdefault("retry", NO_WAIT)
+    return AsyncIndivd(token="a-token", transport=script, **options)
+
+
+async def test_a_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without token= and INDIVD_TOKEN there is no client."""
+    monkeypatch.delenv("INDIVD_TOKEN", raising=False)
+    with pytest.raises(ConfigError, match="INDIVD_TOKEN"):
+        AsyncIndivd()
+    monkeypatch.setenv("INDIVD_TOKEN", "from-the-environment")
+    monkeypatch.setenv("INDIVD_BASE_URL", "https://gateway.example/indivd")
+    assert "gateway.example/indivd" in repr(AsyncIndivd())
+
+
+async def test_each_location_is_asked_on_its_own_clock() -> None:
+    """Without tz there is one request a time zone, the zone is sent, and rows carry it."""
+
+    def answer(path: str, params: Params) -> Any:
+        document = visits_by_day(path, params)
+        for row in document["current"]["insights"]:
+            row["aggregation"]["zone_id"] = 900 if params["tz"] == "America/New_York" else 201
+        return document
+
+    script = Script(answer)
+    async with client_of(script) as client:
+        result = await client.zone_visitors("2025-03-01", "2025-03-02", location=[301, 124, 125])
+        asked = {(params["location"], params["tz"]) for params in script.data}
+        assert asked == {("301", "America/New_York"), ("124,125", "Europe/Stockholm")}
+        assert [(r.aggregation.zone_id, r.aggregation.bucket.dayofmonth, r.tz) for r in result] == [
+            (201, 1, "Europe/Stockholm"),
+            (900, 1, "America/New_York"),
+            (201, 2, "Europe/Stockholm"),
+            (900, 2, "America/New_York"),
+        ]
+        await client.zone_visitors("2025-03-01", "2025-03-02", location=125)
+    assert [path for path, _ in script.asked].count("/filters/locations") == 1
+
+
+async def test_a_location_that_is_not_listed_is_refused_unless_a_clock_is_given() -> None:
+    """Its time zone cannot be known; tz= does without."""
+    script = Script(visits_by_day)
+    async with client_of(script) as client:
+        with pytest.raises(InvalidQueryError, match=r"location: .*999.*tz="):
+            await client.zone_visitors("2025-03-01", "2025-03-02", location=999)
+        assert script.data == []
+        assert len(await client.zone_visitors("2025-03-01", "2025-03-02", location=999, tz="UTC")) == 2
+
+
+async def test_a_failed_look_up_says_what_to_pass_instead() -> None:
+    """The error of the look-up is raised with a note on how to do without."""
+    script = Script(visits_by_day, locations=500)
+    async with client_of(script) as client:
+        with pytest.raises(ServerError) as caught:
+            await client.zone_visitors("2025-03-01", "2025-03-02")
+    assert "tz=" in caught.value.__notes__[0]
+
+
+async def test_organizations_are_found_under_either_spelling() -> None:
+    """A 404 of the first path leads to the second; both failing is the error."""
+    script = Script(lambda path, params: [{"id": 7}] if path == "/filters/organisations" else 404)
+    async with client_of(script) as client:
+        assert [organization.id for organization in await client.organizations()] == [7]
+    async with client_of(Script(lambda path, params: 404)) as client:
+        with pytest.raises(NotFoundError):
+            await client.organizations()
+
+
+async def test_a_plan_run_is_the_query_fetched() -> None:
+    """Planning sends nothing where no time zone matters, and its JSON runs as well."""
+    script = Script(visits_by_day)
+    async with client_of(script) as client:
+        plan = await client.plan(JANUARY)
+        assert script.asked == []
+        run = await client.run(Plan.from_json(plan.to_json()))
+        assert run == await client.fetch(JANUARY)
+        assert len(plan) == 5
+        assert [len(days_of(params)) for params in script.data[:5]] == [7, 7, 7, 7, 3]
+
+
+async def test_shards_joined_are_the_whole() -> None:
+    """What shards gave is merged into what the whole plan gives; a missing shard is a failure."""
+    async with client_of(Script(visits_by_day)) as client:
+        plan = await client.plan(JANUARY)
+        parts = [pickle.loads(pickle.dumps(await client.run(shard))) for shard in plan.shards(3)]
+        whole = await client.run(plan)
+        assert merge_results(parts) == whole
+        partial = merge_results(parts[1:])
+    assert not partial.complete
+    assert [item.status for item in partial.coverage] == ["failed", "ok", "ok", "ok", "ok"]
+    assert merge_results([whole]) is whole
+    with pytest.raises(ValueError, match="at least one"):
+        merge_results([])
+    with pytest.raises(ValueError, match="whole plan already"):
+        merge_results([whole, *parts])
+
+
+async def test_results_come_in_the_order_of_the_queries() -> None:
+    """A batch of many queries gives each its own answer."""
+    queries = [
+        LineCrosses(f"2025-01-{d:02}", f"2025-01-{d:02}", location=124, aggregate_by="dayofmonth") for d in range(1, 29)
+    ]
+    async with client_of(Script(counts_by_day)) as client:
+        results = await client.fetch_all(queries)
+    assert [result.plan.query for result in results] == queries
+    assert [result.rows[0].bucket.dayofmonth for result in results] == list(range(1, 29))
+
+
+async def test_a_failure_ends_the_batch_as_one_plain_exception() -> None:
+    """The first failure cancels the rest; no exception group comes out."""
+    script = Script(lambda path, params: 500 if params["start_date"] == "2025-01-08" else visits_by_day(path, params))
+    async with client_of(script) as client:
+        with pytest.raises(ServerError, match="500"):
+            await client.fetch(JANUARY)
+        with pytest.raises(ServerError, match="500"):
+            await client.fetch_all([JANUARY])
+
+
+async def test_what_failed_is_listed_and_fetched_later() -> None:
+    """With on_error="collect" the rest arrives, and retry_failed completes the result to equal an undisturbed one."""
+    broken = True
+
+    def answer(path: str, params: Params) -> Any:
+        return 503 if broken and params["start_date"] in ("2025-01-08", "2025-01-29") else visits_by_day(path, params)
+
+    script = Script(answer)
+    query = ZoneVisitors(**{**_fields(JANUARY), "on_error": "collect"})
+    async with client_of(script) as client:
+        result = await client.fetch(query)
+        assert not result.complete
+        assert [item.status for item in result.coverage] == ["ok", "failed", "ok", "ok", "failed"]
+        assert len(result) == 21
+        with pytest.raises(PartialResultError, match="2 of 5 requests failed") as caught:
+            result.raise_for_failures()
+        assert caught.value.result is result
+        broken = False
+        script.asked.clear()
+        completed = await client.retry_failed(pickle.loads(pickle.dumps(result)))
+        assert sorted(params["start_date"] for params in script.data) == ["2025-01-08", "2025-01-29"]
+        clean = await client.fetch(query)
+        assert completed.current == clean.current
+        assert completed.complete
+        assert await client.retry_failed(completed) is completed
+
+
+async def test_a_refused_token_ends_a_collecting_call_too() -> None:
+    """401 will not get better with the next request."""
+    script = Script(lambda path, params: 401)
+    async with client_of(script, limits=Limits(concurrency=1)) as client:
+        with pytest.raises(AuthenticationError):
+            await client.fetch_all([JANUARY], on_error="collect")
+    assert len(script.data) == 1
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_a_stream_yields_failures_and_never_raises_them(ordered: bool) -> None:
+    """Each planned request is one chunk, with rows or an error; in order if wanted."""
+    script = Script(lambda path, params: 500 if params["start_date"] == "2025-01-08" else visits_by_day(path, params))
+    async with client_of(script) as client, client.stream(JANUARY, ordered=ordered) as chunks:
+        seen = [chunk async for chunk in chunks]
+    assert sorted(chunk.request.index for chunk in seen) == [0, 1, 2, 3, 4]
+    if ordered:
+        assert [chunk.request.index for chunk in seen] == [0, 1, 2, 3, 4]
+    assert [(len(chunk.rows), type(chunk.error)) for chunk in seen if chunk.error] == [(0, ServerError)]
+
+
+async def test_a_stream_after_a_refused_token_sends_nothing_more() -> None:
+    """The rest is yielded with the same error."""
+    script = Script(lambda path, params: 401)
+    async with client_of(script, limits=Limits(concurrency=1)) as client, client.stream([JANUARY, JANUARY]) as chunks:
+        errors = [chunk.error async for chunk in chunks]
+    assert len(errors) == 10
+    assert {type(error) for error in errors} == {AuthenticationError}
+    assert len(script.data) == 1
+
+
+async def test_a_slow_consumer_holds_the_requests_back() -> None:
+    """No more than twice the concurrency is asked ahead of what was consumed."""
+    script = Script(counts_by_day)
+    start = date(2020, 1, 1)
+    queries = (LineCrosses(start + timedelta(days=k), start + timedelta(days=k), location=124) for k in range(500))
+    consumed = 0
+    async with client_of(script, limits=Limits(concurrency=4)) as client, client.stream(queries) as chunks:
+        async for _ in chunks:
+            consumed += 1
+            await anyio.lowlevel.checkpoint()
+            assert len(script.data) <= consumed + 8
+    assert consumed == 500
+
+
+async def test_leaving_a_stream_early_cancels_what_runs() -> None:
+    """The block ends at once, its own exception comes out as it is, and the client works on."""
+    never = anyio.Event()
+
+    async def hang(path: str, params: Params) -> Any:
+        if params["start_date"] != "2025-01-01":
+            await never.wait()
+        return visits_by_day(path, params)
+
+    script = Script(hang)
+    async with client_of(script, limits=Limits(concurrency=4)) as client:
+        with pytest.raises(LookupError, match="mine"):
+            async with client.stream(JANUARY) as chunks:
+                async for _ in chunks:
+                    raise LookupError("mine")
+        assert script.in_air == 0
+        assert client.stats.in_flight == 0
+        assert len(await client.zone_visitors("2025-01-01", "2025-01-01", tz="UTC")) == 1
+
+
+async def test_a_bad_query_in_a_stream_is_told_to_the_consumer() -> None:
+    """A location whose clock is unknown cannot be planned."""
+    queries = [ZoneVisitors("2025-01-01", "2025-01-02", location=999)]
+    async with client_of(Script(visits_by_day)) as client, client.stream(queries) as chunks:
+        with pytest.raises(InvalidQueryError, match="999"):
+            async for _ in chunks:
+                pass
+
+
+async def test_identical_questions_in_the_air_are_asked_once() -> None:
+    """Five hundred callers, one request; each gets the answer."""
+    gate = anyio.Event()
+
+    async def held(path: str, params: Params) -> Any:
+        await gate.wait()
+        return visits_by_day(path, params)
+
+    script = Script(held)
+    results = []
+
+    async def call(client: AsyncIndivd) -> None:
+        results.append(await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC"))
+
+    async with client_of(script) as client:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(500):
+                tasks.start_soon(call, client)
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+    assert len(script.data) == 1
+    assert len(results) == 500
+    assert all(result == results[0] for result in results)
+
+
+async def test_a_cancelled_leader_does_not_end_its_followers() -> None:
+    """One of them asks once more, for all."""
+    gate = anyio.Event()
+
+    async def held(path: str, params: Params) -> Any:
+        await gate.wait()
+        return visits_by_day(path, params)
+
+    script = Script(held)
+    results = []
+    leader = anyio.CancelScope()
+
+    async def lead(client: AsyncIndivd) -> None:
+        with leader:
+            await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC")
+
+    async def follow(client: AsyncIndivd) -> None:
+        results.append(await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC"))
+
+    async with client_of(script) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lead, client)
+            await anyio.wait_all_tasks_blocked()
+            for _ in range(20):
+                tasks.start_soon(follow, client)
+            await anyio.wait_all_tasks_blocked()
+            leader.cancel()
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+    assert len(results) == 20
+    assert len(script.data) == 2
+
+
+async def test_a_failure_is_shared_and_a_follower_has_its_own_deadline() -> None:
+    """Followers get the leader's error as an exception of their own, or give up in their own time."""
+    gate = anyio.Event()
+
+    async def held(path: str, params: Params) -> Any:
+        await gate.wait()
+        return 500
+
+    script = Script(held)
+    caught: list[BaseException] = []
+
+    async def call(client: AsyncIndivd) -> None:
+        with pytest.raises((ServerError, TimeoutError)) as info:
+            await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC")
+        caught.append(info.value)
+
+    async with client_of(script, retry=RetryPolicy(attempts=1)) as client:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(call, client)
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+    assert len(script.data) == 1
+    assert [type(error) for error in caught] == [ServerError] * 3
+    assert len({id(error) for error in caught}) == 3
+
+    gate = anyio.Event()
+    async with client_of(script, timeouts=Timeouts(deadline=0.05)) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, client)
+            tasks.start_soon(call, client)
+    assert [isinstance(error, TimeoutError) for error in caught[3:]] == [True, True]
+
+
+async def test_options_do_not_share_answers_in_the_air_but_share_the_rest() -> None:
+    """with_options counts in the same stats and uses the same lanes."""
+    script = Script(visits_by_day)
+    async with client_of(script) as client:
+        other = client.with_options(timeouts=Timeouts(deadline=5), retry=RetryPolicy(attempts=1))
+        await client.zone_visitors("2025-01-01", "2025-01-01", tz="UTC")
+        await other.zone_visitors("2025-01-01", "2025-01-01", tz="UTC")
+        assert other.stats is client.stats
+        assert client.stats.requests == 2
+    with pytest.raises(ClientClosedError):
+        await other.locations()
+    with pytest.raises(ClientClosedError):
+        async with client:
+            pass
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(client)
+
+
+async def test_rows_that_repeat_from_window_to_window_are_asked_for_unsplit() -> None:
+    """Where hours come without their day, pieces of our own choosing do not fit together: one request does, and a note says so."""
+
+    def profile(path: str, params: Params) -> Any:
+        document = visits_by_day(path, params)
+        rows = document["current"]["insights"][:1]
+        rows[0]["aggregation"] = {"hour": 9, "zone_id": 201, "zone_name": "Entrance", "bounce_threshold": 120}
+        rows[0]["visits"] = len(days_of(params))
+        document["current"]["insights"] = rows
+        return document
+
+    script = Script(profile)
+    query = ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="hour", tz="UTC")
+    async with client_of(script) as client:
+        result = await client.fetch(query)
+        batch = await client.fetch_all([query])
+    assert [row.visits for row in result] == [90]
+    assert [note.kind for note in result.notes] == ["asked_unsplit"]
+    assert batch[0].current == result.current
+    assert result.plan.query.split is None
+
+
+async def test_rows_that_repeat_where_a_limit_forced_the_cut_are_a_conflict() -> None:
+    """Hours of line_crosses can only be asked seven days at a time, so there is nothing to fall back on."""
+    script = Script(lambda path, params: [{"_id": {"hour": 9}, "count": 1}])
+    async with client_of(script) as client:
+        with pytest.raises(MergeConflictError, match="hour 9") as caught:
+            await client.line_crosses("2025-01-01", "2025-01-14", aggregate_by="hour", location=124)
+    assert len(caught.value.requests) == 2
+
+
+async def test_a_strange_answer_names_the_request_and_the_place() -> None:
+    """DecodeError says which answer, what was expected and where; it is not retried."""
+    script = Script(lambda path, params: [{"_id": {"year": "2025"}, "count": 1}])
+    async with client_of(script) as client:
+        with pytest.raises(DecodeError, match=r"expected int, got str @ \$\[0\]\._id\.year.*line_crosses") as caught:
+            await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+    assert caught.value.request is not None
+    assert len(script.data) == 1
+
+
+def _fields(query: ZoneVisitors) -> dict[str, Any]:
+    return {name: getattr(query, name) for name in type(query).__slots__ if not name.startswith("_")}
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def cache(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
+    if request.param == "memory":
+        yield MemoryCache()
+        return
+    kept = SQLiteCache(tmp_path / "answers.db")
+    yield kept
+    kept.close()
+
+
+async def test_closed_days_are_asked_for_once(cache: Any) -> None:
+    """A job run again asks only for days that may still change, and gets the same rows."""
+    today = datetime.now(UTC).date()
+    query = ZoneVisitors(today - timedelta(days=40), today, tz="UTC", aggregate_by="dayofmonth", split=10)
+    first, second = Script(visits_by_day), Script(visits_by_day)
+    async with client_of(first, cache=cache) as client:
+        one = await client.fetch(query)
+    async with client_of(second, cache=cache) as client:
+        again = await client.fetch(query)
+    assert again.current == one.current
+    assert len(again) == 41
+    assert len(first.data) > 4
+    asked = {day for params in second.data for day in days_of(params)}
+    assert today in asked
+    assert min(asked) > today - timedelta(days=5)
+
+
+async def test_an_interrupted_job_goes_on_from_its_cache(cache: Any) -> None:
+    """What arrived before the failure is not asked for again; another account's answers are nobody else's."""
+    broken = Script(lambda path, params: 500 if params["start_date"] == "2025-01-22" else visits_by_day(path, params))
+    async with client_of(broken, cache=cache, limits=Limits(concurrency=1)) as client:
+        with pytest.raises(ServerError):
+            await client.fetch(JANUARY)
+    whole = Script(visits_by_day)
+    async with client_of(whole, cache=cache) as client:
+        assert len(await client.fetch(JANUARY)) == 31
+    assert sorted(params["start_date"] for params in whole.data) == ["2025-01-22", "2025-01-29"]
+    other = Script(visits_by_day)
+    async with AsyncIndivd(token="another", transport=other, cache=cache) as client:
+        await client.fetch(JANUARY)
+    assert len(other.data) == 5
+
+
+async def test_empty_answers_are_not_kept_and_a_broken_cache_is_done_without(tmp_path: Any) -> None:
+    """Nothing today may be something tomorrow, and a cache never fails a call."""
+    empty = Script(lambda path, params: [])
+    memory = MemoryCache()
+    async with client_of(empty, cache=memory) as client:
+        for _ in range(2):
+            await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+    assert len(empty.data) == 2
+    closed = SQLiteCache(tmp_path / "closed.db")
+    closed.close()
+    async with client_of(Script(counts_by_day), cache=closed) as client:
+        assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+
+
+async def test_a_memory_cache_keeps_to_its_size() -> None:
+    """The longest unused leaves first."""
+    cache = MemoryCache(max_bytes=10)
+    for key in ("a", "b"):
+        await cache.put(key, b"12345")
+    assert await cache.get("a") == b"12345"
+    await cache.put("c", b"12345")
+    assert [await cache.get(key) for key in ("a", "b", "c")] == [b"12345", None, b"12345"]
+
+
+async def test_events_count_what_is_planned_retried_and_done() -> None:
+    """A progress bar knows its total from the first event on."""
+    events = []
+    failing = iter([500])
+    script = Script(lambda path, params: next(failing, None) or visits_by_day(path, params))
+    async with client_of(script, on_event=events.append, limits=Limits(concurrency=1)) as client:
+        await client.fetch(JANUARY)
+    assert [event.kind for event in events[:5]] == ["planned", "started", "retry", "started", "finished"]
+    assert events[0].counts.planned == 5
+    assert (events[-1].counts.finished, events[-1].counts.failed, events[-1].counts.retried) == (5, 0, 1)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@respx.mock
+async def test_respx_sees_the_default_lanes() -> None:
+    """Users mock what they know."""
+    respx.get("https://api.indivd.com/filters/locations").mock(return_value=httpx.Response(200, json=LOCATIONS))
+    route = respx.get("https://api.indivd.com/api/v1/rnd/insights/external/drop_in_rate/", params={"location": "301"})
+    route.mock(return_value=httpx.Response(200, json={"summary": {"current": {}}, "details": {}, "zone_details": {}}))
+    async with AsyncIndivd(token="a-token") as client:
+        assert [location.id for location in await client.locations()] == [124, 125, 301]
+        assert len(await client.drop_in_rate("2025-03-01", "2025-03-02", location=301)) == 0
+    assert route.calls.last.request.headers["authorization"] == "Token a-token"

@@ -1,0 +1,71 @@
+"""What a caller's type checker sees; checked by mypy strict and pyright, never run."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from typing_extensions import assert_type
+
+from indivd_async import (
+    AsyncIndivd,
+    Bucket,
+    Chunk,
+    DropInRate,
+    DropInRateResult,
+    DwellTimeStats,
+    LineCrosses,
+    LineCrossesResult,
+    LineCrossesRow,
+    Location,
+    Plan,
+    PlannedRequest,
+    Timeouts,
+    ZoneDropIn,
+    ZoneVisitors,
+    ZoneVisitorsResult,
+    ZoneVisitorsRow,
+    merge_results,
+)
+
+
+async def use(client: AsyncIndivd) -> None:
+    assert_type(await client.locations(), tuple[Location, ...])
+
+    lines = await client.line_crosses("2025-03-01", date(2025, 3, 2), location=[124, 125], floor=-1, per="location")
+    assert_type(lines, LineCrossesResult)
+    assert_type(lines.rows, tuple[LineCrossesRow, ...])
+    assert_type(lines[0], LineCrossesRow)
+    assert_type(lines[0].bucket, Bucket)
+    assert_type(lines[0].count, int)
+
+    visits = await client.zone_visitors("2025-03-01", "2025-03-07", zones=range(3), split=7, on_error="collect")
+    assert_type(visits, ZoneVisitorsResult)
+    assert_type(visits[:2], tuple[ZoneVisitorsRow, ...])
+    assert_type(visits.current.insights[0].unique_visits, int | None)
+    assert_type(visits.current.insights[0].dwell_time_stats, DwellTimeStats | None)
+    assert_type(visits.unique_visits_bounds(), tuple[int, int])
+    assert_type(visits.complete, bool)
+    for row in visits:
+        assert_type(row, ZoneVisitorsRow)
+
+    rates = await client.drop_in_rate("2025-03-01", "2025-03-07", zone=1121)
+    assert_type(rates, DropInRateResult)
+    assert_type(rates.zone_details.current[1121], ZoneDropIn)
+    assert_type(rates.summary.current.enter_percentage, float | None)
+
+    query = ZoneVisitors("2025-01-01", "2025-12-31", aggregate_by="hour", location=(i for i in (124, 125)))
+    plan = await client.plan(query)
+    assert_type(plan, Plan)
+    assert_type(plan.requests, tuple[PlannedRequest, ...])
+    assert_type(await client.fetch(query), ZoneVisitorsResult)
+    assert_type(await client.fetch(LineCrosses("2025-01-01", "2025-01-02")), LineCrossesResult)
+    assert_type(await client.fetch(DropInRate("2025-01-01", "2025-01-02")), DropInRateResult)
+    assert_type(await client.retry_failed(visits), ZoneVisitorsResult)
+    assert_type(merge_results([lines]), LineCrossesResult)
+
+    async with client.stream([query], ordered=True) as chunks:
+        async for chunk in chunks:
+            assert_type(chunk, Chunk)
+
+    patient = client.with_options(timeouts=Timeouts(deadline=None))
+    assert_type(patient, AsyncIndivd)

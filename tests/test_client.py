@@ -118,7 +118,7 @@ async def test_a_plan_run_is_the_query_fetched() -> None:
         run = await client.run(Plan.from_json(plan.to_json()))
         assert run == await client.fetch(JANUARY)
         assert len(plan) == 5
-        assert [len(days_of(params)) for params in script.data[:5]] == [7, 7, 7, 7, 3]
+        assert sorted(len(days_of(params)) for params in script.data[:5]) == [3, 7, 7, 7, 7]
 
 
 async def test_shards_joined_are_the_whole() -> None:

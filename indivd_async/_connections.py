@@ -1,7 +1,7 @@
 """
 The default lanes: one connection of httpcore's each.
 
-Kept apart from `_transport` because importing httpcore is slow, and done when the first lane is made.
+A module of its own, because importing httpcore is slow and is done when the first lane is made.
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ import httpcore
 import httpx
 
 from ._network import LaneNetwork
+from ._replies import Fault, Reply, read_reply
 from ._transport import (
     CLOSING_S,
     BaseURL,
-    Fault,
-    Reply,
-    SharedContext,
     Token,
     cut_tracebacks,
     httpx_fault,
     is_on_trio,
-    read_reply,
     request_headers,
     timeout_extension,
 )
 from .errors import ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    import ssl
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     from .settings import Timeouts
 
@@ -53,15 +51,14 @@ class _NoBody:
 class ConnectionLane:
     """A lane that connects when it is used, and again whenever its connection is doubtful."""
 
-    __slots__ = ("_base_url", "_certificates", "_connection", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
+    __slots__ = ("_connection", "_context", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
 
-    def __init__(self, base_url: BaseURL, token: Token, max_bytes: int, certificates: SharedContext) -> None:
-        self._base_url = base_url
+    def __init__(self, base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext]) -> None:
         self._origin = httpcore.Origin(base_url.scheme.encode("ascii"), base_url.host.encode("ascii"), base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
         self._headers = request_headers(base_url, token)
         self._max_bytes = max_bytes
-        self._certificates = certificates
+        self._context = context
         self._connection: httpcore.AsyncHTTPConnection | None = None
         self._network = LaneNetwork(on_trio=is_on_trio())
 
@@ -69,15 +66,20 @@ class ConnectionLane:
         network = self._network
         network.ends = float("inf") if limit_s is None else time.monotonic() + limit_s
         network.received = 0
-        if self._connection is not None and self._connection.has_expired():
-            await self.aclose()
-        reused = self._connection is not None
-        if self._connection is None:
-            self._connection = self._connect()
+        connection = self._connection
+        if connection is not None and connection.has_expired():
+            await self._retire(connection)
+            connection = None
+        reused = connection is not None
+        if connection is None:
+            connection = self._connection = self._connect()
         usable = False
         try:
-            reply = await self._exchange(self._connection, self._request(target, timeouts))
-            usable = _is_clean(self._connection)
+            response = await connection.handle_async_request(self._request(target, timeouts))
+            body = cast("AsyncIterable[bytes]", response.stream)
+            reply = await read_reply(response.status, response.headers, body, self._max_bytes)
+            await response.aclose()
+            usable = _is_clean(connection)
             return reply
         except httpcore.TimeoutException as error:
             cut_tracebacks(error)
@@ -87,18 +89,15 @@ class ConnectionLane:
             stale = reused and network.received == 0
             raise Fault(ConnectionFailedError, str(error) or type(error).__name__, stale=stale) from error
         except httpx.HTTPError as error:
-            # Only a mock in httpcore's place raises these.
+            # Only a mock that stands in for httpcore raises these.
             raise httpx_fault(error) from error
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                cut_tracebacks(error)
+            raise
         finally:
             if not usable:
-                await self.aclose()
-
-    async def _exchange(self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> Reply:
-        response = await connection.handle_async_request(request)
-        stream = cast("AsyncIterable[bytes]", response.stream)
-        reply = await read_reply(response.status, response.headers, stream, self._max_bytes)
-        await response.aclose()
-        return reply
+                await self._retire(connection)
 
     def _request(self, target: bytes, timeouts: Timeouts) -> httpcore.Request:
         origin = self._origin
@@ -112,7 +111,7 @@ class ConnectionLane:
     def _connect(self) -> httpcore.AsyncHTTPConnection:
         return httpcore.AsyncHTTPConnection(
             self._origin,
-            ssl_context=self._certificates.get() if self._base_url.scheme == "https" else None,
+            ssl_context=self._context() if self._origin.scheme == b"https" else None,
             keepalive_expiry=_KEEPALIVE_S,
             network_backend=self._network,
         )
@@ -124,19 +123,24 @@ class ConnectionLane:
             return f"there was no connection after {timeouts.connect:g} s (Timeouts.connect)"
         return f"nothing was received for {timeouts.read:g} s (Timeouts.read)"
 
+    async def _retire(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        if self._connection is connection:
+            self._connection = None
+        with anyio.move_on_after(CLOSING_S, shield=True):
+            await connection.aclose()
+
     async def aclose(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with anyio.move_on_after(CLOSING_S, shield=True):
-                await connection.aclose()
+        self._network.close()
+        if self._connection is not None:
+            await self._retire(self._connection)
 
 
 def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
     """
     Tell whether the connection may carry another request: idle, and nothing came beyond the answer.
 
-    A second response in the same segment would be taken for the answer to the next request. Only h11 knows of it, behind
-    private attributes: where they are missing, the connection is not used again.
+    A second response in the same segment would be taken for the answer to the next request. Only h11 knows of it,
+    behind private attributes: where they are missing, the connection is not used again.
     """
     inner = getattr(connection, "_connection", _UNKNOWN)
     if inner is None:

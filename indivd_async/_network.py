@@ -3,8 +3,8 @@ The way to the network below httpcore: the sockets of one lane.
 
 httpcore's own backends open a cancel scope for every read and write, and yield to the loop where nothing has to be
 waited for; together that is a third of a request. Nor can they tell whether a connection that died had begun to answer.
-So on asyncio a lane has a protocol of its own, on trio a thin cover over httpcore's; on both, no wait goes beyond the end
-of the attempt, so that an attempt needs no cancel scope around it.
+So on asyncio a lane has a protocol of its own, on trio a thin cover over httpcore's. On both no wait goes beyond the
+end of the attempt, so that an attempt needs no cancel scope around it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _HELD = 256 * 2**10
 #: Seconds until the next address of a name is tried beside the first (RFC 8305).
 _NEXT_ADDRESS_S = 0.25
 _FOREVER = float("inf")
+_UNASKED = "bytes came before the request was sent"
 
 
 class LaneNetwork(httpcore.AsyncNetworkBackend):
@@ -46,6 +47,8 @@ class LaneNetwork(httpcore.AsyncNetworkBackend):
         self.bound_by_end = False
         #: Bytes that came since the attempt began.
         self.received = 0
+        self._closed = False
+        self._scope: anyio.CancelScope | None = None
 
     def patience(self, timeout: float | None, error: type[Exception]) -> float | None:
         """Tell for how long to wait where *timeout* is the wait's own bound; raise *error* where no time is left."""
@@ -65,36 +68,47 @@ class LaneNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        limit_s = self.patience(timeout, httpcore.ConnectTimeout)
-        if self._on_trio:
-            backend = httpcore.TrioBackend()
-            return _TrioStream(
-                await backend.connect_tcp(host, port, limit_s, local_address, socket_options or ()), self
-            )
-        with _connecting(limit_s):
-            return await _connect(host, port, self)
+        with self.connecting(timeout):
+            if not self._on_trio:
+                return await _connect(host, port, self)
+            backend: httpcore.AsyncNetworkBackend = httpcore.TrioBackend()
+            return _TrioStream(await backend.connect_tcp(host, port, None, local_address, socket_options or ()), self)
 
+    @contextmanager
+    def connecting(self, timeout: float | None) -> Iterator[None]:
+        """Bound the making of a connection, let `close` end it, and give its errors the names of httpcore."""
+        with anyio.move_on_after(self.patience(timeout, httpcore.ConnectTimeout)) as scope:
+            self._scope = scope
+            try:
+                yield
+            # A name that cannot be encoded is a UnicodeError.
+            except (OSError, UnicodeError) as error:
+                raise httpcore.ConnectError(str(error) or type(error).__name__) from error
+        if scope.cancelled_caught:
+            self.check_open()
+            raise httpcore.ConnectTimeout
 
-@contextmanager
-def _connecting(limit_s: float | None) -> Iterator[None]:
-    try:
-        with anyio.fail_after(limit_s):
-            yield
-    except TimeoutError as error:
-        raise httpcore.ConnectTimeout from error
-    # A name that cannot be encoded is a UnicodeError.
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(str(error)) from error
+    def check_open(self) -> None:
+        """Raise after `close`."""
+        if self._closed:
+            raise httpcore.NetworkError("the client was closed")
+
+    def close(self) -> None:
+        """End what is connecting, and let nothing be sent any more."""
+        self._closed = True
+        if self._scope is not None:
+            self._scope.cancel()
 
 
 async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream:
     """
-    Connect to the first address of *host* that accepts: "happy eyeballs", without the loop's own.
+    Connect to the address of *host* that accepts first ("happy eyeballs").
 
-    asyncio's leaves tasks behind when it is cancelled, and uvloop has none.
+    Without asyncio's own, which leaves tasks behind when it is cancelled and which uvloop does not have.
     """
     loop = asyncio.get_running_loop()
-    addresses = list(dict.fromkeys(found[4][0] for found in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if len(addresses) == 1:
         return (await loop.create_connection(lambda: _AsyncioStream(network), addresses[0], port))[1]
     made: list[_AsyncioStream] = []
@@ -102,12 +116,10 @@ async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream
 
     async def attempt(address: str, over: anyio.Event) -> None:
         try:
-            _, stream = await loop.create_connection(lambda: _AsyncioStream(network), address, port)
+            made.append((await loop.create_connection(lambda: _AsyncioStream(network), address, port))[1])
+            tasks.cancel_scope.cancel()
         except OSError as failure:
             failures.append(failure)
-        else:
-            made.append(stream)
-            tasks.cancel_scope.cancel()
         over.set()
 
     try:
@@ -129,7 +141,7 @@ async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream
 
 
 class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
-    """One connection on asyncio: what comes is kept until it is read."""
+    """One connection on asyncio; what comes is kept until it is read."""
 
     def __init__(self, network: LaneNetwork) -> None:
         self._network = network
@@ -138,6 +150,7 @@ class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._held = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._used = False
         self._ended = False
         self._failure: Exception | None = None
 
@@ -160,7 +173,7 @@ class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
-        self._failure = exc
+        self._failure = self._failure or exc
         self._wake()
 
     def _wake(self) -> None:
@@ -184,8 +197,8 @@ class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         if len(chunk) > max_bytes:
             self._chunks.appendleft(chunk[max_bytes:])
             chunk = chunk[:max_bytes]
-        was_held, self._held = self._held, self._held - len(chunk)
-        if was_held > _HELD >= self._held:
+        held, self._held = self._held, self._held - len(chunk)
+        if held > _HELD >= self._held:
             self._transport.resume_reading()
         return chunk
 
@@ -199,17 +212,25 @@ class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # Never waits: a request fits into any buffer, and nothing that holds the token is then left in the frames of
-        # a cancellation. What the other side does not take is bounded by the wait for the answer.
-        if buffer and not self._ended:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        # Never waits: a request fits into any buffer, and so no cancellation carries frames that hold the token. Where
+        # the other side does not read, the wait for its answer ends the attempt.
+        if not buffer:
+            return
+        self._network.check_open()
+        if self._used and self._chunks:
+            # They would be taken for the answer. Between the look at the idle connection and here the loop has turned.
+            self.abort()
+            raise httpcore.NetworkError(_UNASKED)
+        self._used = True
+        if not self._ended:
             self._transport.write(buffer)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         try:
-            with _connecting(self._network.patience(timeout, httpcore.ConnectTimeout)):
+            with self._network.connecting(timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self, ssl_context, server_hostname=server_hostname
                 )
@@ -256,6 +277,7 @@ class _TrioStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream, network: LaneNetwork) -> None:
         self._stream = stream
         self._network = network
+        self._used = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         chunk = await self._stream.read(max_bytes, self._network.patience(timeout, httpcore.ReadTimeout))
@@ -263,16 +285,20 @@ class _TrioStream(httpcore.AsyncNetworkStream):
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._network.check_open()
+        if self._used and buffer and self.get_extra_info("is_readable"):
+            raise httpcore.NetworkError(_UNASKED)
+        self._used = True
         await self._stream.write(buffer, self._network.patience(timeout, httpcore.WriteTimeout))
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         try:
-            limit_s = self._network.patience(timeout, httpcore.ConnectTimeout)
-            return _TrioStream(await self._stream.start_tls(ssl_context, server_hostname, limit_s), self._network)
+            with self._network.connecting(timeout):
+                return _TrioStream(await self._stream.start_tls(ssl_context, server_hostname), self._network)
         except BaseException:
-            # httpcore's own closes after an error, not after a cancellation.
+            # httpcore closes after an error, not after a cancellation.
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
             raise

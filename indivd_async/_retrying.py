@@ -1,21 +1,25 @@
 """
 Whether to ask again, and after how long.
 
-Decisions only: the clock's reading and the random source are arguments, nothing here sleeps. What a whole client shares (budget, pause, pace) are
-small mutable objects; they are read and changed between two awaits, so no lock is needed.
+Decisions only: the reading of the clock and the random source are arguments, and nothing here sleeps. What a whole
+client shares (budget, pause, pace) are small mutable objects, read and changed between two awaits, so that no lock is
+needed.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 import attrs
 
-from .settings import RetryPolicy
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .settings import RetryPolicy
 
 #: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
 _OVERLOADED = frozenset({429, 503})
@@ -55,8 +59,8 @@ class RetryBudget:
     """
     How many retries a client may still make: a retry costs, a success gives back.
 
-    Attempts per request are bounded by the policy, attempts of a client by this: in an outage, retries stop after the first hundred, and then
-    follow the successes.
+    The policy bounds the attempts of a request, this the attempts of a client: in an outage retries stop after the
+    first hundred, and from then on follow the successes.
     """
 
     __slots__ = ("_capacity", "_cost", "tokens")
@@ -98,8 +102,8 @@ class Pace:
     """
     Starts of requests, evenly spaced: at most so many a second, without bursts.
 
-    The next free moment moves on by one interval with each start that is booked (a leaky bucket of depth one), so that whoever books first
-    starts first.
+    The next free moment moves on by one interval with each start that is booked (a leaky bucket of depth one), so that
+    whoever books first starts first.
     """
 
     __slots__ = ("_interval", "_next")
@@ -133,7 +137,7 @@ def next_wait(
     random: Callable[[], float],
 ) -> Wait | GiveUp:
     """
-    Decide what follows *failure*, the *attempt*-th (from 1; a free retry is not counted); a `Wait` has been paid for from *budget*.
+    Decide what follows *failure*, the *attempt*-th (from 1, free retries not counted). A `Wait` has been paid for.
 
     *now* and *deadline* are readings of one clock, *random* gives numbers from 0 up to 1.
     """
@@ -166,7 +170,8 @@ def parse_retry_after(value: str | bytes | None, *, now_utc: datetime) -> float 
     """
     Read a Retry-After header: the seconds from *now_utc* (aware) on, or None where there is nothing to wait for.
 
-    Seconds and all three forms of an HTTP date are understood. Nonsense, negative numbers and dates that have passed are ignored.
+    Seconds and all three forms of an HTTP date are understood. Nonsense, negative numbers and dates that have passed
+    are ignored.
 
     >>> parse_retry_after("120", now_utc=datetime(2025, 1, 1, tzinfo=UTC))
     120.0

@@ -1,0 +1,171 @@
+"""The lanes of a client: what they are made of, and who gets which."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+import httpx
+
+from ._transport import BaseURL, HttpxLane, Lane, Token, client_sender, proxy_transport
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from .settings import Limits
+
+#: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
+_INJECTED_AT_ONCE = 20
+
+
+@attrs.frozen(kw_only=True)
+class LanePlan:
+    """How many lanes there may be, and how one is made."""
+
+    count: int
+    make: Callable[[], Lane]
+
+
+class SharedContext:
+    """The TLS settings of all lanes, made when the first one connects: the certificates take tens of milliseconds."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+
+    def get(self) -> ssl.SSLContext:
+        """Return the caller's context, or the one that trusts certifi's authorities."""
+        if self._context is None:
+            self._context = httpx.create_ssl_context(trust_env=False)
+        return self._context
+
+
+def plan_lanes(
+    base_url: BaseURL,
+    token: Token,
+    limits: Limits,
+    *,
+    http_client: httpx.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    proxy: str | httpx.URL | httpx.Proxy | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> LanePlan:
+    """Choose lanes by the options of a client; nothing is connected or read yet."""
+    _check_combination(http_client=http_client, transport=transport, proxy=proxy, ssl_context=ssl_context)
+    size = limits.max_response_bytes
+    if http_client is not None:
+        if not isinstance(http_client, httpx.AsyncClient):
+            raise ConfigError(f"http_client must be an httpx.AsyncClient, got {type(http_client).__name__}")
+        send = client_sender(http_client)
+        count = min(_INJECTED_AT_ONCE, limits.concurrency)
+        return LanePlan(count=count, make=lambda: HttpxLane(send, base_url, token, size))
+    if transport is not None:
+        if not isinstance(transport, httpx.AsyncBaseTransport):
+            raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, got {type(transport).__name__}")
+        handle = transport.handle_async_request
+        return LanePlan(count=limits.concurrency, make=lambda: HttpxLane(handle, base_url, token, size))
+    context = SharedContext(ssl_context)
+    if proxy is not None:
+        address = _read_proxy(proxy)
+
+        def make_proxy_lane() -> Lane:
+            own = proxy_transport(address, context.get())
+            return HttpxLane(own.handle_async_request, base_url, token, size, own)
+
+        return LanePlan(count=limits.concurrency, make=make_proxy_lane)
+
+    def make_lane() -> Lane:
+        # httpcore takes longer to import than all the rest, and whoever only plans needs none of it.
+        from ._connections import ConnectionLane
+
+        return ConnectionLane(base_url, token, size, context.get)
+
+    return LanePlan(count=limits.concurrency, make=make_lane)
+
+
+def _check_combination(**options: Any) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1 and given != ["proxy", "ssl_context"]:
+        raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
+
+
+def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
+    try:
+        return proxy if isinstance(proxy, httpx.Proxy) else httpx.Proxy(proxy)
+    except (ValueError, TypeError, httpx.InvalidURL):
+        # It may hold a password, so it is not shown.
+        raise ConfigError("proxy must be a URL such as 'http://host:port' or 'socks5://host:port'") from None
+
+
+class _Waiter:
+    __slots__ = ("event", "lane")
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+        self.lane: Lane | None = None
+
+
+class LanePool:
+    """
+    Lanes, made when they are needed; the last used serves next, whoever has waited longest is served first.
+
+    A lane is idle, or borrowed, or on its way to a waiter, and none is ever lost. While anyone waits no lane is idle,
+    so that nobody overtakes.
+    """
+
+    __slots__ = ("_idle", "_made", "_plan", "_waiters", "closed")
+
+    def __init__(self, plan: LanePlan) -> None:
+        self._plan = plan
+        self._made: list[Lane] = []
+        self._idle: list[Lane] = []
+        self._waiters: deque[_Waiter] = deque()
+        self.closed = False
+
+    def take(self) -> Lane | None:
+        """Borrow a lane, if one is free."""
+        if self._idle:
+            return self._idle.pop()
+        if len(self._made) < self._plan.count:
+            lane = self._plan.make()
+            self._made.append(lane)
+            return lane
+        return None
+
+    async def wait(self, limit_s: float | None) -> Lane | None:
+        """Wait for a lane; None when none was free within *limit_s* seconds, or the pool was closed."""
+        waiter = _Waiter()
+        self._waiters.append(waiter)
+        try:
+            with anyio.move_on_after(limit_s):
+                await waiter.event.wait()
+        except BaseException:
+            if waiter.lane is not None:
+                self.give_back(waiter.lane)
+            raise
+        finally:
+            if not waiter.event.is_set():
+                self._waiters.remove(waiter)
+        return waiter.lane
+
+    def give_back(self, lane: Lane) -> None:
+        """Hand the lane to whoever has waited longest."""
+        if self._waiters:
+            waiter = self._waiters.popleft()
+            waiter.lane = lane
+            waiter.event.set()
+        else:
+            self._idle.append(lane)
+
+    async def aclose(self) -> None:
+        """Close all lanes and send all waiters away."""
+        self.closed = True
+        while self._waiters:
+            self._waiters.popleft().event.set()
+        for lane in self._made:
+            await lane.aclose()

@@ -1,0 +1,189 @@
+"""An answer, or why there is none: bodies are read, counted and decoded here, under one limit."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+from .errors import ConnectionFailedError, ResponseTooLargeError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+
+#: Decoded in pieces of this size, so that a bomb costs what the limit allows and one piece more.
+_PIECE = 2**20
+#: The body of a status other than 200 says nothing; it is read so far, to use the connection again.
+_DRAINED = 64 * 2**10
+#: An unread body that goes on for so long without a pause is a generator of the caller's.
+_ABANDONED = 2**20
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """An answer with its whole body."""
+
+    status: int
+    #: Decoded; empty where the status is not 200.
+    body: bytes
+    #: The header's value as it came.
+    retry_after: bytes | None = None
+    #: Size of the body before decoding.
+    wire_bytes: int = 0
+    #: Tries that were made for it, this one included.
+    attempts: int = 1
+
+
+class Fault(Exception):
+    """No whole answer came: which error that is, why in words, and whether asking again makes sense."""
+
+    def __init__(self, error: type[TransportError], reason: str, *, retried: bool = True, stale: bool = False) -> None:
+        super().__init__(reason)
+        self.error = error
+        self.reason = reason
+        self.retried = retried
+        #: The connection had served before and ended before the first byte of this answer.
+        self.stale = stale
+
+
+class UnknownCodingError(Exception):
+    """A whole answer, in a coding that was not asked for; the text says which."""
+
+
+async def read_reply(
+    status: int, headers: Iterable[tuple[bytes, bytes]], stream: AsyncIterable[bytes], max_bytes: int
+) -> Reply:
+    """
+    Read the body, at most *max_bytes* of it as it comes and at most as many decoded.
+
+    Raises Fault where it is larger, or broken; what *stream* raises passes, unless the status says enough by itself.
+    """
+    retry_after = None
+    coding = b""
+    for name, value in headers:
+        match name.lower():
+            case b"content-encoding":
+                coding = coding + b", " + value if coding else value
+            case b"retry-after":
+                retry_after = value
+    chunks = aiter(stream)
+    if status == 200:
+        body, wire_bytes = await _read_body(chunks, coding.strip().lower(), max_bytes)
+    else:
+        body, wire_bytes = b"", await _drain(chunks)
+    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes)
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> int:
+    size = 0
+    # A body that breaks off takes nothing from the status.
+    with suppress(Exception):
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > _DRAINED:
+                await _abandon(chunks)
+                break
+    return size
+
+
+async def _read_body(chunks: AsyncIterator[bytes], coding: bytes, max_bytes: int) -> tuple[bytes, int]:
+    size = 0
+    try:
+        pieces = _decoder(coding, max_bytes)
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes, "on the wire")
+            pieces.feed(chunk)
+    except (Fault, UnknownCodingError):
+        await _abandon(chunks)
+        raise
+    return pieces.whole(), size
+
+
+async def _abandon(chunks: AsyncIterator[bytes]) -> None:
+    """
+    End a body that is not read to its end, and leave no half-run generator to the garbage collector.
+
+    httpcore nests generators: closing the outer one leaves the inner one suspended. So they are run into a
+    cancellation, and close the connection on their way out.
+    """
+    size = 0
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        async for chunk in chunks:
+            size += len(chunk) + 1
+            if size > _ABANDONED:
+                break
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _too_large(max_bytes: int, where: str) -> Fault:
+    reason = f"the answer is larger {where} than Limits.max_response_bytes ({max_bytes:,} bytes)"
+    return Fault(ResponseTooLargeError, reason, retried=False)
+
+
+def _decoder(coding: bytes, max_bytes: int) -> _Pieces:
+    if coding in {b"", b"identity"}:
+        return _Pieces()
+    if coding in {b"gzip", b"x-gzip"}:
+        return _GzipPieces(max_bytes)
+    raise UnknownCodingError(f"expected Content-Encoding gzip or none, got {coding[:40].decode('latin-1')!r}")
+
+
+class _Pieces:
+    """A body in the order of its arrival, joined once."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> None:
+        self._pieces.append(chunk)
+
+    def whole(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+class _GzipPieces(_Pieces):
+    """The same, from gzip: any number of members, decoded piece by piece."""
+
+    __slots__ = ("_decoder", "_max_bytes", "_room")
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._decoder = _gzip_decoder()
+        self._max_bytes = max_bytes
+        self._room = max_bytes
+
+    def feed(self, chunk: bytes) -> None:
+        while chunk:
+            if self._decoder.eof:
+                self._decoder = _gzip_decoder()
+            try:
+                # One byte more than there is room for shows that there is more.
+                piece = self._decoder.decompress(chunk, min(_PIECE, self._room + 1))
+            except zlib.error as error:
+                raise Fault(ConnectionFailedError, f"the body is broken gzip ({error})") from error
+            self._room -= len(piece)
+            if self._room < 0:
+                raise _too_large(self._max_bytes, "decoded")
+            if piece:
+                self._pieces.append(piece)
+            chunk = self._decoder.unconsumed_tail or self._decoder.unused_data
+
+    def whole(self) -> bytes:
+        # zlib takes the end of its input for a pause; only its own end marker and checksum say that all is there.
+        if not self._decoder.eof:
+            raise Fault(ConnectionFailedError, "the gzip body breaks off")
+        return super().whole()
+
+
+def _gzip_decoder() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)

@@ -1,8 +1,9 @@
 """
 Identical questions that are in the air at once are asked once.
 
-The first caller is the leader and does the work in its own task; the others wait for what it gets. A leader that is cancelled or runs out of its
-own time hands nothing on: the first follower to notice leads then. There is no task of ours, so nothing outlives its caller.
+The first caller is the leader and does the work in its own task; the others wait for what it gets. A leader that is
+cancelled or runs out of its own time hands nothing on: the first follower to notice leads then. There is no task of
+ours, so nothing outlives its caller.
 """
 
 from __future__ import annotations

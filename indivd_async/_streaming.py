@@ -1,8 +1,9 @@
 """
 Many queries, one flow of chunks: bounded, with backpressure, in order if wanted.
 
-C workers pull planned requests from one source over all queries. A permit is taken before a request is pulled and given back when its chunk is
-consumed, so a slow consumer holds the workers back and memory does not grow with the number of queries.
+C workers pull planned requests from one source over all queries. A permit is taken before a request is pulled and
+given back when its chunk is consumed, so a slow consumer holds the workers back and memory does not grow with the
+number of queries.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 Keep the answers for days that are over, so that a job run again asks only for what may have changed.
 
-Only whole answers for closed days are kept: every day of the request has ended everywhere on earth, and `margin_days` more have passed for late
-corrections. Errors and empty answers never are. Entries are known by account, address, path and parameters, and by the version of this format; the
-token itself is in none of them.
+Only whole answers for closed days are kept: every day of the request has ended everywhere on earth, and `margin_days`
+more have passed for late corrections. Errors and empty answers never are. Entries are known by account, address, path
+and parameters, and by the version of this format; the token itself is in none of them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from .models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
 
 if TYPE_CHECKING:
     from .errors import IndivdError

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("indivd_async")
 
 DEFAULT_BASE_URL = "https://api.indivd.com"
-#: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked up again at once.
+#: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked
+#: up again at once.
 LOCATIONS_FRESH_S = 3600.0
 #: A list this young is not asked for again because of an id that it does not have.
 _LOCATIONS_YOUNG_S = 30.0
@@ -75,23 +76,28 @@ class AsyncIndivd:
     """
     The client of one account.
 
-    It plans each call into as many requests as the API's limits and time zones need, sends them over `limits.concurrency` connections with retries and
-    deadlines, and merges the answers into what one unsplit answer would have said, or says why that cannot be. Many tasks may use one
-    client at once; identical questions in the air at the same time are asked once. It works on asyncio and trio, and may be made outside a running loop.
+    It plans each call into as many requests as the API's limits and time zones need, sends them over
+    `limits.concurrency` connections with retries and deadlines, and merges the answers into what one unsplit answer
+    would have said, or says why that cannot be. Many tasks may use one client at once; identical questions in the air
+    at the same time are asked once. It works on asyncio and trio, and may be made outside a running loop.
 
     Args:
         token: the bare API token; else the environment variable INDIVD_TOKEN.
-        base_url: else INDIVD_BASE_URL, else the service. A path prefix is kept. https, except on loopback or with `allow_http`.
+        base_url: else INDIVD_BASE_URL, else the service. A path prefix is kept. https, except on loopback or with
+            `allow_http`.
         timeouts: seconds; see `Timeouts`.
         retry: see `RetryPolicy`.
         limits: see `Limits`.
         http_client: an httpx.AsyncClient of yours, used as it is and never closed, at most 20 requests at once.
-        transport: an httpx.AsyncBaseTransport of yours (a mock, an ASGI app), never closed; or "aiohttp" to send through that library (extra
+        transport: an httpx.AsyncBaseTransport of yours (a mock, an ASGI app), never closed; or "aiohttp" to send
+            through that library (extra
             `aiohttp`).
         proxy: the URL of a proxy; the environment is not looked at.
         ssl_context: for private certificate authorities.
-        cache: keeps answers for closed days, so that a job run again asks only for the rest; see `indivd_async.cache`.
-        on_event: called with an `Event` when a request is planned, started, retried, finished or has failed. It must not block.
+        cache: keeps answers for closed days, so that a job run again asks only for the rest; see
+            `indivd_async.cache`.
+        on_event: called with an `Event` when a request is planned, started, retried, finished or has failed. It must
+            not block.
 
     Raises:
         ConfigError: where one of them cannot be used.
@@ -147,7 +153,7 @@ class AsyncIndivd:
         self._lookups: SingleFlight[tuple[Any, ...]] = SingleFlight()
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
-        """Return a client with other timeouts or retries that shares connections, stats, rate limit and retry budget with this one."""
+        """Return a client with other timeouts or retries; connections, stats, rate limit and retry budget are shared."""
         twin = object.__new__(type(self))
         twin._timeouts = timeouts or self._timeouts
         twin._limits = self._limits
@@ -182,7 +188,7 @@ class AsyncIndivd:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "an AsyncIndivd holds connections and a token: it does not pickle. Plans, queries, results and errors do"
+            "an AsyncIndivd holds connections and a token and does not pickle; plans, queries, results and errors do"
         )
 
     # The filter endpoints.
@@ -210,7 +216,7 @@ class AsyncIndivd:
         """List the organisations that the token spans."""
         return await self._list("organizations", Organization)
 
-    async def _list(self, name: str, entity: type[E]) -> tuple[E, ...]:
+    async def _list(self, name: str, entity: type[E]) -> tuple[E, ...]:  # noqa: ARG002  for the type alone
         paths = FILTER_ENDPOINTS[name].paths
         for number, path in enumerate(paths, start=1):
             request = PlannedRequest(index=0, endpoint=name, path=path, reason=f"the list of {name}")
@@ -254,7 +260,8 @@ class AsyncIndivd:
         """
         Count crossings of lines; see `LineCrosses` for the parameters.
 
-        Buckets are naive labels: the article gives this endpoint no time zone parameter, and another page says that times are UTC.
+        Buckets are naive labels: the article gives this endpoint no time zone parameter, and another page says that
+        times are UTC.
 
         Raises:
             InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
@@ -297,7 +304,8 @@ class AsyncIndivd:
         """
         Ask for visits, unique visitors, bounces and dwell times (seconds); see `ZoneVisitors` for the parameters.
 
-        Without *tz* each location is asked on its own clock, which its rows carry as `tz`; this looks up the locations, once an hour.
+        Without *tz* each location is asked on its own clock, which its rows carry as `tz`; this looks up the
+        locations, once an hour.
 
         Raises:
             InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
@@ -338,8 +346,8 @@ class AsyncIndivd:
         """
         Ask which share of the people passing went in, in percent; see `DropInRate` for the parameters.
 
-        Rates of merged answers are computed from the counts, never averaged. *tz* is sent only if given; without it locations are asked in groups
-        of one time zone.
+        Rates of merged answers are computed from the counts, never averaged. *tz* is sent only if given; without it
+        locations are asked in groups of one time zone.
 
         Raises:
             InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
@@ -365,7 +373,8 @@ class AsyncIndivd:
         """
         Plan *query*; nothing is sent but a look-up of the locations, where their time zones matter.
 
-        *cutoff* is a day after which windows begin anew where the grouping allows it, such as the last one whose figures are final.
+        *cutoff* is a day after which windows begin anew where the grouping allows it, such as the last one whose
+        figures are final.
         """
         if cutoff is None and self._cache is not None:
             cutoff = last_closed_day(self._cache, datetime.now(UTC))  # so that closed days are in requests of their own
@@ -392,7 +401,8 @@ class AsyncIndivd:
         """
         Fetch many queries over the same connections; results come in the order of the queries.
 
-        With ``on_error="collect"`` every query is finished and its result lists what failed. All are planned before the first request is sent.
+        With ``on_error="collect"`` every query is finished and its result lists what failed. All are planned before
+        the first request is sent.
         """
         total_deadline = self._total_deadline()
         if on_error not in ("raise", "collect"):
@@ -422,9 +432,9 @@ class AsyncIndivd:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
-        Memory is bounded and a slow consumer holds the requests back. A failed piece is yielded with its `error`, never raised; after a 401 nothing more
-        is sent and the rest is yielded with that error. Leaving the context early cancels what is under way. Chunks are not merged: rows that a
-        plan would add up come apart.
+        Memory is bounded and a slow consumer holds the requests back. A failed piece is yielded with its `error`,
+        never raised; after a 401 nothing more is sent and the rest is yielded with that error. Leaving the context
+        early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
         return self._open_stream(queries, ordered)
 
@@ -627,8 +637,8 @@ class _Gathered:
 
 _ASKED_UNSPLIT = Note(
     kind="asked_unsplit",
-    message="The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise than assumed. It was "
-    "asked again in one piece.",
+    message="The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise "
+    "than assumed. It was asked again in one piece.",
 )
 _WITHOUT_LOCATIONS: Mapping[type, str] = {
     LineCrosses: 'per="location" asks for every location; pass location=[…] to do without the look-up.',

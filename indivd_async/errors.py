@@ -20,7 +20,8 @@ Everything that can go wrong, sorted by whose fault it is.
     ├── PartialResultError       some of the pieces failed, the rest is in `result`
     └── ClientClosedError        yours: the client was used after its end, or where it cannot be
 
-Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever holds the token.
+Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever
+holds the token.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class InvalidQueryError(IndivdError, ValueError):
     """
     A parameter breaks a rule of the API, known beforehand; nothing was sent.
 
-    `parameter`, `rule` and `value` say which, what and with what. The API answers such requests with a status and no body, so this message
-    is all the explanation there is.
+    `parameter`, `rule` and `value` say which, what and with what. The API answers such requests with a status and no
+    body, so this message is all the explanation there is.
     """
 
     def __init__(self, parameter: str, rule: str, value: object, hint: str = "") -> None:
@@ -87,8 +88,8 @@ class MergeConflictError(IndivdError):
     def __init__(self, key: object, requests: Sequence[PlannedRequest]) -> None:
         asked = " and ".join(str(request) for request in requests)
         super().__init__(
-            f"the row {key} came back from two requests, {asked}, though only one of them can own it; the API groups otherwise than "
-            "its documentation says. Ask for a shorter period, or one location at a time"
+            f"the row {key} came back from two requests, {asked}, though only one of them can own it; the API groups "
+            "otherwise than its documentation says. Ask for a shorter period, or one location at a time"
         )
         self.key = key
         self.requests = tuple(requests)
@@ -192,8 +193,8 @@ class DecodeError(IndivdError):
     """
     An answer came with status 200 and is not what the API documents.
 
-    `problems` say what was expected and found where, as in ``expected int, got str @ $.current.insights[3].visits``; they never hold
-    values of the payload.
+    `problems` say what was expected and found where, as in ``expected int, got str @ $.current.insights[3].visits``;
+    they never hold values of the payload.
     """
 
     problems: tuple[str, ...]
@@ -231,12 +232,11 @@ class ClientClosedError(IndivdError):
 _STATUS: dict[int, tuple[type[ApiError], str]] = {
     400: (
         BadRequestError,
-        "The API does not say which parameter it refuses. Compare them with the article, and please report it: this client "
-        "should have refused it before",
+        "The API does not say which parameter it refuses; please report it, for this client should have refused it",
     ),
     401: (
         AuthenticationError,
-        "The token is missing, malformed, unknown or revoked. It is sent as 'Authorization: Token …': pass the bare token, without that word",
+        "The token is unknown or revoked. It is sent as 'Authorization: Token …': pass it bare, without that word",
     ),
     403: (
         PermissionDeniedError,

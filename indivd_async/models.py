@@ -1,7 +1,8 @@
 """
 The rows and catalogue entities, named as in the API's JSON: their units, their clock, and what of them may be added up.
 
-All are frozen values that hash and pickle. `extra` holds the fields of the answer that this version does not know, untouched.
+All are frozen values that hash and pickle. `extra` holds the fields of the answer that this version does not know,
+untouched.
 Source: the vendor's article "How to query visitor data".
 """
 
@@ -77,7 +78,8 @@ class Bucket:
     """
     The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
 
-    `dayofmonth` is the API's name for the day (drop_in_rate calls it `day` in one place). The numbering of `week` and `dayofweek` is not
+    `dayofmonth` is the API's name for the day (drop_in_rate calls it `day` in one place). The numbering of `week` and
+    `dayofweek` is not
     documented: they are labels, nothing is computed from them.
     """
 
@@ -93,8 +95,9 @@ class Bucket:
         """
         Return the first instant of the bucket: aware when *tz* (an IANA name) is given, else the naive local label.
 
-        None where the labels do not fix it: weeks, days of the week, months without a year. An hour repeated by a clock change is one bucket that
-        begins at its first occurrence; one that a change skips begins at the first moment after the gap.
+        None where the labels do not fix it: weeks, days of the week, months without a year. An hour repeated by a
+        clock change is one bucket that begins at its first occurrence; one that a change skips begins at the first
+        moment after the gap.
 
         >>> Bucket(year=2025, month=3, dayofmonth=1, hour=9).start("Europe/Stockholm").isoformat()
         '2025-03-01T09:00:00+01:00'
@@ -120,12 +123,14 @@ class LineCrossesRow:
     """
     Crossings of lines in one bucket.
 
-    The API's rows carry time only; the other fields are filled in from the request that brought the row, when it asked for a single
-    value (`per=`, or one location or organisation given). No clock is documented for this endpoint (one page says UTC), so buckets are naive labels.
+    The API's rows carry time only; the other fields are filled in from the request that brought the row, when it
+    asked for a single value (`per=`, or one location or organisation given). No clock is documented for this endpoint
+    (one page says UTC), so buckets are naive labels.
     """
 
     bucket: Bucket
-    #: Crossings, one for each line crossed. Adds up over time and locations exactly; over zones only where no line is counted twice.
+    #: Crossings, one for each line crossed. Adds up over time and locations exactly; over zones only where no line is
+    #: counted twice.
     count: int
     location: int | None = None
     organization: int | None = None
@@ -164,7 +169,7 @@ class Exclude:
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Aggregation:
-    """What one row of zone_visitors covers: a zone (a camera area), a bucket, and the bounce threshold in force, in seconds."""
+    """What a row of zone_visitors covers: a zone (a camera area), a bucket, the bounce threshold in force (seconds)."""
 
     zone_id: int
     bucket: Bucket
@@ -181,10 +186,11 @@ class ZoneVisitorsRow:
 
     #: Entries. Adds up exactly, over time, zones and locations.
     visits: int
-    #: People seen in this zone and bucket. Does not add up: someone seen on Monday and on Tuesday is in both rows but is one person. None
-    #: where the plan does not measure it.
+    #: People seen in this zone and bucket. Does not add up: someone seen on Monday and on Tuesday is in both rows but
+    #: is one person. None where the plan does not measure it.
     unique_visits: int | None = None
-    #: Visits shorter than `aggregation.bounce_threshold`. Adds up under equal thresholds. None where the plan does not measure it.
+    #: Visits shorter than `aggregation.bounce_threshold`. Adds up under equal thresholds. None where the plan does
+    #: not measure it.
     bounce: int | None = None
     #: Mean time in the zone, in seconds; equals `dwell_time_stats.mean`. None where the plan does not measure it.
     dwell_time: float | None = None
@@ -205,7 +211,8 @@ class DropInRow:
     passing_by: int
     #: Adds up exactly.
     enter: int
-    #: Percent, 100 · enter / passing_by; above 100 the lines are not set up well. Never averaged: recomputed from the counts. None where nobody passed.
+    #: Percent, 100 · enter / passing_by; above 100 the lines are not set up well. Never averaged: recomputed from the
+    #: counts. None where nobody passed.
     drop_in_rate: float | None
     extra: FrozenMap = NOTHING_EXTRA
 
@@ -261,7 +268,7 @@ class DropInTotals:
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Location:
-    """A site. `timezone` is an IANA name; opening hours are kept as the API sends them, their form is not documented."""
+    """A site. `timezone` is an IANA name; opening hours are as the API sends them, their form is not documented."""
 
     id: int
     name: str | None = None

@@ -1,8 +1,8 @@
 """
 The plan of a query: which requests answer it, in which order, and why each.
 
-A plan is a value: it hashes and pickles by its query and the locations it knows, and builds its requests only when they are read. Nothing here
-touches a network, a clock or a random source.
+A plan is a value: it hashes and pickles by its query and the locations it knows, and builds its requests only when
+they are read. Nothing here touches a network, a clock or a random source.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -28,8 +29,9 @@ class PlannedRequest:
     """
     One request of a plan.
 
-    `path` and `params` are what is sent, `reason` says why this request is one of its own. `window` are its days, `period` the period of the query
-    they belong to, `tz` the clock of its buckets where known, `carried` the fields that its rows get from the request.
+    `path` and `params` are what is sent, `reason` says why this request is one of its own. `window` are its days,
+    `period` the period of the query they belong to, `tz` the clock of its buckets where known, `carried` the fields
+    that its rows get from the request.
     """
 
     #: Position in the whole plan, also where the plan is a shard of it.
@@ -76,13 +78,15 @@ class Plan:
     """
     The requests that answer a query together.
 
-    `len(plan)` and the first request cost next to nothing, however many there are. Iterating builds the requests one by one; `requests` builds all.
+    `len(plan)` and the first request cost next to nothing, however many there are. Iterating builds the requests one
+    by one; `requests` builds all.
     """
 
     query: Query
     #: (id, IANA time zone) of the locations that the plan was made from; None where time zones do not matter to it.
     locations: tuple[tuple[int, str], ...] | None = attrs.field(default=None, kw_only=True)
-    #: A day after which a window must begin anew where the grouping allows it: the last closed day, for caches and exports.
+    #: A day after which a window must begin anew where the grouping allows it: the last closed day, for caches and
+    #: exports.
     cutoff: date | None = attrs.field(default=None, kw_only=True)
     #: Which of the plan's units this shard holds, first and one past the last; None means all.
     selection: tuple[int, int] | None = attrs.field(default=None, kw_only=True)
@@ -131,7 +135,7 @@ class Plan:
         first, end = self.selection or (0, self.layout.units)
         n = min(n, end - first)
         cuts = [first + (end - first) * k // n for k in range(n + 1)]
-        return tuple(attrs.evolve(self, selection=cut) for cut in zip(cuts, cuts[1:], strict=False))
+        return tuple(attrs.evolve(self, selection=cut) for cut in pairwise(cuts))
 
     def to_json(self) -> str:
         """Write the plan as JSON: its query and what was known, not its requests."""
@@ -172,8 +176,8 @@ def make_plan(query: Query, locations: Mapping[int, Location] | None, *, cutoff:
     """
     Plan *query*.
 
-    *locations* are all that the token may see, in their order; None says that none were looked up, which only does where
-    `_planning.needs_locations` says so.
+    *locations* are all that the token may see, in their order; None says that none were looked up, which only does
+    where `_planning.needs_locations` says so.
     """
     return Plan(query, locations=_planning.relevant_locations(query, locations), cutoff=cutoff)
 

@@ -1,8 +1,8 @@
 """
 What the caller holds: the merged rows, what became of each request, and what there is to know about the figures.
 
-Attribute names mirror the API's JSON. A result iterates, counts and indexes over its rows, and hands them to polars, pandas, pyarrow and DuckDB
-through the Arrow stream protocol.
+Attribute names mirror the API's JSON. A result iterates, counts and indexes over its rows, and hands them to polars,
+pandas, pyarrow and DuckDB through the Arrow stream protocol.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class ZoneVisitorsPeriod:
 
 @attrs.frozen(kw_only=True)
 class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
-    """Visits, unique visitors, bounces and dwell times by zone and bucket. Rows of the result itself are `current.insights`."""
+    """Visits, unique visitors, bounces and dwell times by zone and bucket. Its own rows are `current.insights`."""
 
     current: ZoneVisitorsPeriod
     #: None if it was not asked for.
@@ -138,8 +138,9 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
         """
         Add up *metric* over all rows of a period.
 
-        `visits`, `bounce`, `n`, `min_dwell_time` and `max_dwell_time` are sums, `dwell_time` is the mean weighted by n (seconds), `min` and `max`
-        skip rows without visits. `unique_visits` and `quantiles` do not add up: `NotMergeableError` says what to ask instead. None where no visit was measured.
+        `visits`, `bounce`, `n`, `min_dwell_time` and `max_dwell_time` are sums, `dwell_time` is the mean weighted by
+        n (seconds), `min` and `max` skip rows without visits. `unique_visits` and `quantiles` do not add up:
+        `NotMergeableError` says what to ask instead. None where no visit was measured.
         """
         return _adding.total_of_visits(self._period(period), metric)
 
@@ -153,8 +154,8 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
         """
         Bound the number of people behind the rows, (low, high), over all or by "zone_id", "loc_id" or "bucket".
 
-        At least as many as the fullest row saw, at most as many as all rows together; over locations both add up, since nobody is recognised
-        across locations (which rows tell where `aggregate_by` names loc_id).
+        At least as many as the fullest row saw, at most as many as all rows together; over locations both add up,
+        since nobody is recognised across locations (which rows tell where `aggregate_by` names loc_id).
         """
         return _adding.bound_uniques(self._period(period), by)
 
@@ -164,8 +165,9 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
         """
         Bound the number of people seen in both zones, (low, high).
 
-        The article says that cross-visitation can be derived from `unique_visits`; what can be derived is that it lies between A + B less the unique
-        visitors of the whole location, and the smaller of A and B. Without *location_uniques* low is 0.
+        The article says that cross-visitation can be derived from `unique_visits`; what can be derived is that it
+        lies between A + B less the unique visitors of the whole location, and the smaller of A and B. Without
+        *location_uniques* low is 0.
         """
         return _adding.bound_cross_visitation(self._period(period), zone_a, zone_b, location_uniques)
 
@@ -204,7 +206,7 @@ class DropInZones:
 
 @attrs.frozen(kw_only=True)
 class DropInRateResult(Result[DropInRow]):
-    """Passers-by, entries and their ratio. Rows of the result itself are `details.current`; in Arrow, the zones' own rows."""
+    """Passers-by, entries and their ratio. Its own rows are `details.current`; in Arrow, those of each zone."""
 
     summary: DropInSummary
     details: DropInDetails
@@ -214,7 +216,7 @@ class DropInRateResult(Result[DropInRow]):
         return self.details.current
 
     def total(self, metric: str, *, period: Period = "current") -> Number | None:
-        """Return `passing_by`, `enter` or `drop_in_rate` (percent, None where nobody passed) over the whole of a period."""
+        """Return `passing_by`, `enter` or `drop_in_rate` (percent, None where nobody passed) over a whole period."""
         totals = {"current": self.summary.current, "comparison": self.summary.comparison}.get(period)
         if totals is None:
             raise InvalidQueryError("period", "must be a period of this result", period)

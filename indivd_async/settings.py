@@ -36,8 +36,9 @@ class Timeouts:
     """
     How long to wait, in seconds; `None` waits for ever.
 
-    `connect` and `read` bound one wait for the network, `attempt` one try from its first byte to its last. `deadline` bounds one request
-    with all its waits, tries and pauses, from the call (in a batch: from being pulled). `total` bounds a whole call, however many requests it takes.
+    `connect` and `read` bound one wait for the network, `attempt` one try from its first byte to its last. `deadline`
+    bounds one request with all its waits, tries and pauses, from the call (in a batch: from being pulled). `total`
+    bounds a whole call, however many requests it takes.
     """
 
     #: A handshake over the world's slowest sane path takes under two seconds.
@@ -57,8 +58,9 @@ class RetryPolicy:
     """
     When to ask again, and how long to wait before.
 
-    Retried are 408, 429, every 5xx, broken connections, truncated answers and timed-out attempts: every request is a GET. The wait before attempt
-    n + 1 is random, uniform over 0 to min(`cap`, base · 2ⁿ⁻¹) seconds ("full jitter"). A `Retry-After` is a lower bound of it.
+    Retried are 408, 429, every 5xx, broken connections, truncated answers and timed-out attempts: every request is a
+    GET. The wait before attempt n + 1 is random, uniform over 0 to min(`cap`, base · 2ⁿ⁻¹) seconds ("full jitter"). A
+    `Retry-After` is a lower bound of it.
     """
 
     #: What AWS, Google's SRE book and generated SDKs agree on.

@@ -1,0 +1,56 @@
+"""The README's promises: its code runs as it stands, its names exist, its commands are those that CI runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import indivd_async
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_a_python_block_runs_as_it_stands(number: int, tmp_path: Path) -> None:
+    """Each block is a program of its own, against the sandbox, in a folder of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[number]], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, "an example shows something"
+
+
+def test_the_readme_is_short_and_its_test_command_is_what_ci_runs() -> None:
+    """Under 200 lines; CI calls the very command for the tests."""
+    assert len(README.splitlines()) < 200
+    assert "uv run pytest" in README
+    assert "run pytest" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def _modules() -> list[str]:
+    optional = ("dask", "fastapi", "otel", "testing", "cli", "dashboard", "sandbox")
+    names = [module.name for module in pkgutil.iter_modules(indivd_async.__path__, "indivd_async.")]
+    return [name for name in names if name.rpartition(".")[2] not in optional]
+
+
+@pytest.mark.parametrize("name", _modules())
+def test_docstring_examples_are_true(name: str) -> None:
+    """Every example in a docstring of the core gives what it shows."""
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_everything_public_is_documented_and_exported() -> None:
+    """Each exported name exists and says what it is."""
+    for name in indivd_async.__all__:
+        if name != "__version__":
+            assert getattr(indivd_async, name).__doc__, name

@@ -2,8 +2,8 @@
 One strict function a class, generated: from decoded JSON to frozen rows, or to every fault and its place.
 
 The models say what is expected, by their annotations: `int` must be there, `int | None` may be absent or null, a class
-is an object, the labels of a `Bucket` lie among the fields of the object that has it. What annotations cannot say stands
-in the tables below. Nothing is coerced, but for an integer where a float is documented.
+is an object, the labels of a `Bucket` lie among the fields of the object that has it. What annotations cannot say
+stands in the tables below. Nothing is coerced, but for an integer where a float is documented.
 
 In the generated code a guard lets the ordinary value pass; what it stops goes to the reader of its kind, which decides.
 """
@@ -89,9 +89,9 @@ _JSON_NAMES = {dict: "object", list: "array", type(None): "null"}
 
 def expected(what: str, value: Any) -> str:
     """Word the fault of a *value* that is not *what*, without the value."""
-    if what == "int" and value.__class__ is int:
+    if what == "int" and type(value) is int:
         return "expected int, got one beyond 64 bits"
-    return f"expected {what}, got {_JSON_NAMES.get(value.__class__, value.__class__.__name__)}"
+    return f"expected {what}, got {_JSON_NAMES.get(type(value), type(value).__name__)}"
 
 
 def clip(key: str) -> str:
@@ -101,6 +101,8 @@ def clip(key: str) -> str:
 
 def refuse(what: str, value: Any, path: str, faults: list[Fault]) -> None:
     """Note that the value at *path* is missing or not *what*."""
+    if len(faults) >= MOST_FAULTS:
+        return
     if value is MISSING:
         above, _, name = path.rpartition(".")
         faults.append((_step(above), f"missing field {name}"))
@@ -124,18 +126,18 @@ def _read_str(value: Any, path: str, faults: list[Fault]) -> None:
 
 
 def _read_float(value: Any, path: str, faults: list[Fault]) -> float | None:
-    if value.__class__ is int:
+    if type(value) is int:
         return float(value)
     refuse("float", value, path, faults)
     return None
 
 
 def _read_floats(value: Any, path: str, faults: list[Fault]) -> tuple[float | None, ...]:
-    if value.__class__ is not list:
+    if type(value) is not list:
         refuse("array", value, path, faults)
         return ()
     return tuple(
-        [x if x.__class__ is float else _read_float(x, f"{path}[{place}]", faults) for place, x in enumerate(value)]
+        [x if type(x) is float else _read_float(x, f"{path}[{place}]", faults) for place, x in enumerate(value)]
     )
 
 
@@ -151,9 +153,9 @@ class _Kind(NamedTuple):
 
 
 _KINDS: Mapping[Any, _Kind] = {
-    int: _Kind("{0}.__class__ is not int or {0} > MOST_INT", _read_int),
-    float: _Kind("{0}.__class__ is not float", _read_float),
-    str: _Kind("{0}.__class__ is not str", _read_str),
+    int: _Kind("type({0}) is not int or {0} > MOST_INT", _read_int),
+    float: _Kind("type({0}) is not float", _read_float),
+    str: _Kind("type({0}) is not str", _read_str),
     tuple[float, ...]: _Kind("True", _read_floats),
     Any: _Kind("True", _read_any),
 }
@@ -182,7 +184,7 @@ def read_optional(hook: Hook, value: Any, path: str, faults: list[Fault]) -> Any
 
 def read_each(hook: Hook, value: Any, path: str, faults: list[Fault]) -> tuple[Any, ...]:
     """Read the array of objects at *path*."""
-    if value.__class__ is not list:
+    if type(value) is not list:
         refuse("array", value, path, faults)
         return ()
     rows = []
@@ -280,7 +282,7 @@ class _Writer:
         self._body += [f"row.{name} = None" for name in sorted(carried)]
         self._body += ["row.__class__ = cls", "return row"]
         opening = [
-            "if value.__class__ is not dict:",
+            "if type(value) is not dict:",
             "    raise Misfit([('', expected('object', value))])",
             "faults = []",
         ]
@@ -323,7 +325,7 @@ class _Writer:
         if inside:
             source = "labels"
             self._known.add(inside)
-            self._body += [f"labels = value.get({inside!r}, MISSING)", "if labels.__class__ is not dict:"]
+            self._body += [f"labels = value.get({inside!r}, MISSING)", "if type(labels) is not dict:"]
             self._body += [f"    refuse('object', labels, {inside!r}, faults)", "    labels = {}"]
         else:
             self.names["aliases"].update(self._aliases)
@@ -334,11 +336,16 @@ class _Writer:
 
     def _read_nested(self, name: str, wanted: Any, default: str) -> None:
         self._known.add(name)
+        elements = get_args(wanted)  # of tuple[cls, ...]
+        self.names[f"hook_{name}"] = self._converter.get_structure_hook(elements[0] if elements else wanted)
+        if elements:  # must be there whatever the default: rows left out would be rows lost
+            self._body += [f"{name} = read_each(hook_{name}, value.get({name!r}, MISSING), {name!r}, faults)"]
+            return
         read = "read_object" if default == "MISSING" else "read_optional"
-        if get_args(wanted):  # tuple[cls, ...]
-            wanted, read, default = get_args(wanted)[0], "read_each", "MISSING"  # rows left out would be rows lost
-        self.names[f"hook_{name}"] = self._converter.get_structure_hook(wanted)
-        self._body += [f"{name} = {read}(hook_{name}, value.get({name!r}, {default}), {name!r}, faults)"]
+        self._body += [f"{name} = value.get({name!r}, {default})", f"if type({name}) is dict and {name}:"]
+        self._body += ["    try:", f"        {name} = hook_{name}({name}, None)"]
+        self._body += ["    except Misfit as misfit:", f"        faults += misfit.under('.{name}')"]
+        self._body += ["else:", f"    {name} = {read}(hook_{name}, {name}, {name!r}, faults)"]
 
     def _keep_extra(self) -> None:
         self.names["known"] = frozenset(self._known)

@@ -391,7 +391,7 @@ class _Sending:
             raise error
         self._free += failure.stale
         core.stats.retries += 1
-        logger.debug("%s; asking again in %.3f s", error, verdict.seconds)
+        logger.debug("%s, asking again in %.3f s: %s", self._request, verdict.seconds, error)
         self._tell("retry", status=failure.status, wait=verdict.seconds)
         if verdict.seconds > 0:
             await core.sleep_until(now + verdict.seconds)

@@ -71,7 +71,7 @@ class LaneNetwork(httpcore.AsyncNetworkBackend):
         with self.connecting(timeout):
             if not self._on_trio:
                 return await _connect(host, port, self)
-            backend: httpcore.AsyncNetworkBackend = httpcore.TrioBackend()
+            backend: Any = httpcore.TrioBackend()
             return _TrioStream(await backend.connect_tcp(host, port, None, local_address, socket_options or ()), self)
 
     @contextmanager

@@ -13,12 +13,13 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import anyio
+import anyio.lowlevel
 import attrs
 import httpx
 
 from ._replies import Fault, Reply, read_reply
 from ._version import __version__
-from .errors import ConfigError, ConnectionFailedError, RequestTimeoutError
+from .errors import ClientClosedError, ConfigError, ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
     import ssl
@@ -122,7 +123,8 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
         raise ConfigError("base_url must not hold a user or password; pass the token as token=…")
     if "?" in url or "#" in url:
         raise ConfigError("base_url must not hold a query or fragment; a path prefix is allowed")
-    if parsed.scheme not in _PORTS or not host:
+    port = _PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
+    if parsed.scheme not in _PORTS or not host or port is None or not 0 < port < 2**16:
         raise ConfigError(f"base_url must be like 'https://host', with a port and a path prefix if needed; got {url!r}")
     if parsed.scheme == "http" and not (allow_http or _is_loopback(host)):
         raise ConfigError(
@@ -131,7 +133,7 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
     return BaseURL(
         scheme=parsed.scheme,
         host=host,
-        port=parsed.port or _PORTS[parsed.scheme],
+        port=port,
         prefix=parsed.raw_path.decode("ascii").rstrip("/"),
     )
 
@@ -206,6 +208,8 @@ def client_sender(client: httpx.AsyncClient) -> Callable[[httpx.Request], Awaita
     """Send through a caller's client: its pool, cookies and hooks, but our headers, and no redirects."""
 
     async def send(request: httpx.Request) -> httpx.Response:
+        if client.is_closed:
+            raise ClientClosedError("the http_client that this client was given was closed; close this one first")
         return await client.send(request, stream=True, follow_redirects=False, auth=None)
 
     return send
@@ -248,6 +252,8 @@ class HttpxLane:
         )
         with anyio.move_on_after(limit_s) as self._scope:
             try:
+                # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.
+                await anyio.lowlevel.checkpoint()
                 return await self._exchange(request)
             except (httpx.HTTPError, httpx.StreamError) as error:
                 cut_tracebacks(error)

@@ -1,0 +1,49 @@
+"""Executors for tests: small budgets of time, requests of two words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from indivd_async._execution import Executor
+from indivd_async._transport import Token, parse_base_url
+from indivd_async.settings import Limits, RetryPolicy, Timeouts
+
+TOKEN = "s3cr3t-t0ken-for-tests"
+#: No backoff to sleep through, so that a test may retry.
+AT_ONCE = RetryPolicy(base=0, base_overloaded=0)
+ONCE = RetryPolicy(attempts=1)
+
+
+@attrs.frozen
+class Question:
+    """All that an executor needs of a request."""
+
+    target: str = "/path/?start_date=2025-03-01"
+
+    def __str__(self) -> str:
+        return f"GET {self.target}"
+
+
+def make_executor(url: str = "https://api.invalid", **options: Any) -> Executor:
+    """Make an executor that gives up within two seconds, unless *options* say otherwise."""
+    options.setdefault("timeouts", Timeouts(connect=1, read=1, attempt=1.5, deadline=2))
+    options.setdefault("retry", AT_ONCE)
+    options.setdefault("limits", Limits(concurrency=4))
+    return Executor(base_url=parse_base_url(url), token=Token(TOKEN), **options)
+
+
+class FakeTime:
+    """A clock that moves only when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds

@@ -1,0 +1,522 @@
+"""Token, address, bodies, and lanes over what httpx gives."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+import respx
+from asking import ONCE, TOKEN, Question, make_executor
+from raw_server import Peer, RawServer, answer
+
+from indivd_async._replies import Fault, Reply, UnknownCodingError, read_reply
+from indivd_async._transport import Token, parse_base_url
+from indivd_async.errors import (
+    ClientClosedError,
+    ConfigError,
+    ConnectionFailedError,
+    DecodeError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    ServerError,
+    UnexpectedStatusError,
+)
+from indivd_async.settings import Limits, Timeouts
+
+pytestmark = pytest.mark.anyio
+
+
+# The token.
+
+
+@pytest.mark.parametrize(
+    ("token", "rule"),
+    [
+        pytest.param("", "is empty", id="empty"),
+        pytest.param("Token abc", "without the word 'Token'", id="with the word"),
+        pytest.param("abc\n", "without a line end", id="line end"),
+        pytest.param("åbc", "visible ASCII", id="not ASCII"),
+        pytest.param("a\x7fb", "visible ASCII", id="control character"),
+        pytest.param(b"abc", "must be a str, got bytes", id="bytes"),
+        pytest.param(None, "must be a str, got NoneType", id="nothing"),
+    ],
+)
+def test_bad_tokens_are_refused(token: Any, rule: str) -> None:
+    """What cannot be sent as a header is refused where it is given, with the rule and without the value."""
+    with pytest.raises(ConfigError, match=rule) as caught:
+        Token(token)
+    if token and isinstance(token, str):
+        assert token.strip() not in str(caught.value).replace("'Token'", "")
+
+
+def test_token_is_sent_as_documented() -> None:
+    """The header reads 'Token …'."""
+    assert Token("abc").header() == b"Token abc"
+
+
+@pytest.mark.parametrize("secret", [Token(TOKEN), Token(TOKEN).header()], ids=["token", "header"])
+def test_token_does_not_show(secret: object) -> None:
+    """Neither repr nor str nor format shows it, and it does not pickle."""
+    for text in (repr(secret), str(secret), f"{secret}", f"{secret!r}", f"{secret!s}", repr([secret])):
+        assert "***" in text
+        assert TOKEN not in text
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(secret)
+
+
+# The address.
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "authority"),
+    [
+        pytest.param("https://api.indivd.com", "https://api.indivd.com", "api.indivd.com", id="plain"),
+        pytest.param("https://api.indivd.com/", "https://api.indivd.com", "api.indivd.com", id="slash"),
+        pytest.param(" https://API.indivd.com:443 ", "https://api.indivd.com", "api.indivd.com", id="default port"),
+        pytest.param("https://h\n", "https://h", "h", id="line end is stripped"),
+        pytest.param("https://h:8443/a/b//", "https://h:8443/a/b", "h:8443", id="prefix"),
+        pytest.param("https://h/å b", "https://h/%C3%A5%20b", "h", id="prefix is encoded"),
+        pytest.param("https://bücher.example", "https://xn--bcher-kva.example", "xn--bcher-kva.example", id="IDN"),
+        pytest.param("https://[2001:db8::1]:99", "https://[2001:db8::1]:99", "[2001:db8::1]:99", id="IPv6"),
+        pytest.param("http://localhost:8000", "http://localhost:8000", "localhost:8000", id="localhost"),
+        pytest.param("http://127.8.9.1", "http://127.8.9.1", "127.8.9.1", id="loopback"),
+        pytest.param("http://[::1]", "http://[::1]", "[::1]", id="IPv6 loopback"),
+        pytest.param("http://api.localhost", "http://api.localhost", "api.localhost", id="under localhost"),
+    ],
+)
+def test_base_urls(url: str, expected: str, authority: str) -> None:
+    """Scheme, host, port and prefix are read; the prefix is ready to be put before a path."""
+    base = parse_base_url(url)
+    assert str(base) == expected
+    assert base.authority == authority
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        pytest.param("http://api.indivd.com", "must be https", id="http"),
+        pytest.param("http://localhost.evil.example", "must be https", id="looks like localhost"),
+        pytest.param("http://127.0.0.1.evil.example", "must be https", id="looks like loopback"),
+        pytest.param("https://user:pa55@h", "user or password", id="userinfo"),
+        pytest.param("https://h?token=pa55", "query or fragment", id="query"),
+        pytest.param("https://h/?", "query or fragment", id="empty query"),
+        pytest.param("https://h#pa55", "query or fragment", id="fragment"),
+        pytest.param("api.indivd.com", "like 'https://host'", id="no scheme"),
+        pytest.param("ftp://h", "like 'https://host'", id="scheme"),
+        pytest.param("https://", "like 'https://host'", id="no host"),
+        pytest.param("", "like 'https://host'", id="empty"),
+        pytest.param("https://h:99999", "like 'https://host'", id="port"),
+        pytest.param("https://h:0", "like 'https://host'", id="port zero"),
+        pytest.param("https://h:port", "cannot be read", id="port that is none"),
+        pytest.param("https://a\nb", "cannot be read", id="line end inside"),
+        pytest.param(b"https://h", "must be a str", id="bytes"),
+    ],
+)
+def test_bad_base_urls(url: Any, rule: str) -> None:
+    """What would send the token in clear, or elsewhere, is refused; secrets in it are not repeated."""
+    with pytest.raises(ConfigError, match=rule) as caught:
+        parse_base_url(url)
+    assert "pa55" not in str(caught.value)
+
+
+def test_http_may_be_allowed() -> None:
+    """allow_http=True sends the token in clear, as its user asked."""
+    assert str(parse_base_url("http://api.indivd.com", allow_http=True)) == "http://api.indivd.com"
+
+
+# Bodies.
+
+
+class Body:
+    """Chunks of a body; `ended` tells whether its generator was finished, and not left to the garbage collector."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+        self.ended = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            for chunk in self.chunks:
+                yield chunk
+        finally:
+            self.ended = True
+
+
+GZIP = (b"content-encoding", b"gzip")
+PACKED = gzip.compress(b'{"visits": 284}')
+
+
+async def read(*chunks: bytes, headers: list[tuple[bytes, bytes]] | None = None, limit: int = 1000) -> Reply:
+    body = Body(*chunks)
+    try:
+        return await read_reply(200, headers or [], body, limit)
+    finally:
+        assert body.ended
+
+
+@pytest.mark.parametrize(
+    ("chunks", "headers", "expected"),
+    [
+        pytest.param([], [], b"", id="nothing"),
+        pytest.param([b"[]"], [], b"[]", id="one chunk"),
+        pytest.param([b"[", b"", b"]"], [(b"Content-Encoding", b"Identity")], b"[]", id="chunks"),
+        pytest.param([PACKED], [GZIP], b'{"visits": 284}', id="gzip"),
+        pytest.param([PACKED], [(b"Content-Encoding", b" X-GZIP ")], b'{"visits": 284}', id="x-gzip"),
+        pytest.param([bytes([byte]) for byte in PACKED], [GZIP], b'{"visits": 284}', id="gzip byte by byte"),
+        pytest.param([PACKED + PACKED], [GZIP], b'{"visits": 284}' * 2, id="two members"),
+        pytest.param([PACKED, PACKED], [GZIP], b'{"visits": 284}' * 2, id="two members, two chunks"),
+        pytest.param([gzip.compress(PACKED)], [GZIP], PACKED, id="gzip in gzip is decoded once"),
+    ],
+)
+async def test_bodies(chunks: list[bytes], headers: list[tuple[bytes, bytes]], expected: bytes) -> None:
+    """A body is what was sent, decoded once; its size on the wire is counted."""
+    reply = await read(*chunks, headers=headers)
+    assert reply.body == expected
+    assert reply.wire_bytes == sum(map(len, chunks))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "error", "reason"),
+    [
+        pytest.param([b"x" * 1001], ResponseTooLargeError, "on the wire", id="one chunk"),
+        pytest.param([b"x" * 600, b"x" * 600, b"x"], ResponseTooLargeError, "on the wire", id="two chunks"),
+    ],
+)
+async def test_large_bodies(chunks: list[bytes], error: type[Exception], reason: str) -> None:
+    """A body beyond the limit is given up, not retried, and its stream is ended."""
+    with pytest.raises(Fault, match=reason) as caught:
+        await read(*chunks)
+    assert caught.value.error is error
+    assert not caught.value.retried
+
+
+async def test_exactly_the_limit_is_read() -> None:
+    """The limit itself is still allowed, on the wire and decoded."""
+    assert len((await read(b"x" * 1000)).body) == 1000
+    assert len((await read(gzip.compress(b"x" * 1000), headers=[GZIP])).body) == 1000
+
+
+async def test_decoded_size_is_bounded() -> None:
+    """A small body that decodes to a large one is given up."""
+    with pytest.raises(Fault, match="decoded") as caught:
+        await read(gzip.compress(b"x" * 1001), headers=[GZIP])
+    assert caught.value.error is ResponseTooLargeError
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(PACKED[:-1], id="without its last byte"),
+        pytest.param(PACKED[:-8], id="without its checksum"),
+        pytest.param(PACKED[:12], id="cut in the middle"),
+        pytest.param(b"", id="empty"),
+        pytest.param(PACKED + PACKED[:9], id="second member cut"),
+        pytest.param(PACKED[:-8] + bytes(8), id="wrong checksum"),
+        pytest.param(b'{"visits": 284}', id="not gzip"),
+        pytest.param(zlib.compress(b"[]"), id="zlib"),
+        pytest.param(PACKED + b"rest", id="rest behind it"),
+    ],
+)
+async def test_broken_gzip_is_a_broken_transport(packed: bytes) -> None:
+    """What is not whole is never taken for an answer; it is retried like a broken connection."""
+    with pytest.raises(Fault, match="gzip") as caught:
+        await read(packed, headers=[GZIP])
+    assert caught.value.error is ConnectionFailedError
+    assert caught.value.retried
+
+
+@pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"deflate"])
+async def test_codings_that_were_not_asked_for(coding: bytes) -> None:
+    """A coding that was not offered is named."""
+    with pytest.raises(UnknownCodingError, match=f"got '{coding.decode()}'"):
+        await read(b"x", headers=[(b"content-encoding", coding)])
+
+
+async def test_two_coding_headers_are_one_list() -> None:
+    """Content-Encoding given twice means coded twice."""
+    with pytest.raises(UnknownCodingError, match="gzip, gzip"):
+        await read(PACKED, headers=[GZIP, GZIP])
+
+
+async def test_an_endless_generator_is_left() -> None:
+    """A body of the caller's that never pauses and never ends is closed, not run forever."""
+
+    class Endless:
+        def __init__(self) -> None:
+            self.ended = False
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 999
+            finally:
+                self.ended = True
+
+    body = Endless()
+    with pytest.raises(Fault, match="on the wire"):
+        await read_reply(200, [], body, 1000)
+    assert body.ended
+
+
+async def test_the_body_of_an_error_is_dropped() -> None:
+    """Only the status counts, and Retry-After; a long or broken body takes nothing from it."""
+    body = Body(b"x" * 70_000, b"y")
+    reply = await read_reply(503, [(b"Retry-After", b"7"), GZIP], body, 10)
+    assert reply == Reply(status=503, body=b"", retry_after=b"7", wire_bytes=70_000)
+    assert body.ended
+
+
+# Lanes over httpx.
+
+
+async def test_mock_transport_sees_the_request() -> None:
+    """The traffic passes through an injected transport with our headers and the prefix."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=[1])
+
+    executor = make_executor("https://gateway.example:8443/indivd/", transport=httpx.MockTransport(handle))
+    reply = await executor.send(Question("/a/?b=1,2&c=%C3%A5"))
+    assert reply.body == b"[1]"
+    assert str(seen[0].url) == "https://gateway.example:8443/indivd/a/?b=1,2&c=%C3%A5"
+    assert seen[0].headers["authorization"] == f"Token {TOKEN}"
+    assert seen[0].headers["host"] == "gateway.example:8443"
+    assert seen[0].headers["accept-encoding"] == "gzip"
+    assert "cookie" not in seen[0].headers
+
+
+async def test_respx_sees_the_request() -> None:
+    """respx's default mocker answers for the default lanes, one after the other and side by side."""
+    with respx.mock(base_url="https://api.invalid") as router:
+        route = router.get("/a/", params={"b": "1"}, headers={"Authorization": f"Token {TOKEN}"})
+        route.side_effect = [httpx.Response(503), httpx.Response(200, json=[1]), httpx.Response(200, json=[2])]
+        executor = make_executor()
+        assert (await executor.send(Question("/a/?b=1"))).body == b"[1]"
+        assert (await executor.send(Question("/a/?b=1"))).body == b"[2]"
+        assert route.call_count == 3
+        route.side_effect = httpx.ConnectTimeout("mocked")
+        with pytest.raises(RequestTimeoutError, match="mocked"):
+            await executor.send(Question("/a/?b=1"))
+        route.side_effect = None
+        route.respond(200, content=PACKED, headers={"Content-Encoding": "gzip"})
+        assert (await executor.send(Question("/a/?b=1"))).body == b'{"visits": 284}'
+        await executor.aclose()
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        pytest.param(httpx.ConnectError("mocked"), ConnectionFailedError, id="connect"),
+        pytest.param(httpx.ReadTimeout("mocked"), RequestTimeoutError, id="timeout"),
+        pytest.param(httpx.RemoteProtocolError("mocked"), ConnectionFailedError, id="protocol"),
+        pytest.param(httpx.UnsupportedProtocol("mocked"), ConnectionFailedError, id="another"),
+    ],
+)
+async def test_httpx_errors_are_ours(raised: Exception, error: type[Exception]) -> None:
+    """What an injected transport raises comes out as the tree's, with the cause chained."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise raised
+
+    executor = make_executor(transport=httpx.MockTransport(handle))
+    with pytest.raises(error, match=r"api\.invalid:443: mocked; GET .* after 3 attempts") as caught:
+        await executor.send(Question())
+    assert caught.value.__cause__ is raised
+    assert executor.stats.attempts == 3
+
+
+async def test_errors_of_the_callers_code_pass() -> None:
+    """An exception that is not about HTTP is the caller's own, and its frames are kept."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError
+
+    executor = make_executor(transport=httpx.MockTransport(handle), limits=Limits(concurrency=1))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError) as caught:
+            await executor.send(Question())
+        assert caught.traceback[-1].name == "handle"
+
+
+async def test_injected_transport_is_never_closed() -> None:
+    """It belongs to the caller."""
+
+    class Transport(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=b"[]")
+
+        async def aclose(self) -> None:
+            raise AssertionError("closed")
+
+    executor = make_executor(transport=Transport())
+    await executor.send(Question())
+    await executor.aclose()
+
+
+async def test_injected_transport_keeps_deadlines() -> None:
+    """An injected transport that hangs is cancelled at the end of the attempt."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    executor = make_executor(transport=httpx.MockTransport(handle), retry=ONCE, timeouts=Timeouts(attempt=0.02))
+    with pytest.raises(RequestTimeoutError, match=r"not whole after 0\.02 s"):
+        await executor.send(Question())
+
+
+async def test_injected_transport_keeps_body_limits() -> None:
+    """An injected transport cannot hand in more than the limit."""
+    executor = make_executor(
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, content=b"x" * 2000)),
+        limits=Limits(max_response_bytes=1000),
+    )
+    with pytest.raises(ResponseTooLargeError):
+        await executor.send(Question())
+    assert executor.stats.attempts == 1
+
+
+async def test_unknown_coding_is_a_decode_error() -> None:
+    """An answer that cannot be read is the service's fault and not retried."""
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, stream=httpx.ByteStream(b"x"), headers={"Content-Encoding": "br"})
+    )
+    executor = make_executor(transport=transport)
+    with pytest.raises(DecodeError, match="got 'br' in the answer to GET"):
+        await executor.send(Question())
+    assert executor.stats.attempts == 1
+
+
+async def test_injected_client_is_used_as_it_is() -> None:
+    """Its hooks run; its base URL, headers, auth, cookies and redirects do not reach our request; it stays open."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"Location": "https://evil.example/"})
+
+    hooked: list[str] = []
+
+    async def hook(request: httpx.Request) -> None:
+        hooked.append(request.method)
+
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(handle),
+        base_url="https://elsewhere.example",
+        headers={"X-Own": "1"},
+        auth=("user", "password"),
+        cookies={"own": "1"},
+        follow_redirects=True,
+        event_hooks={"request": [hook]},
+    ) as client:
+        executor = make_executor(http_client=client)
+        with pytest.raises(UnexpectedStatusError, match=r"302 .*redirects are never followed"):
+            await executor.send(Question("/a/"))
+        await executor.aclose()
+        assert not client.is_closed
+    assert hooked == ["GET"]
+    assert [str(request.url) for request in seen] == ["https://api.invalid/a/"]
+    assert seen[0].headers["authorization"] == f"Token {TOKEN}"
+    assert "x-own" not in seen[0].headers
+    assert "cookie" not in seen[0].headers
+
+
+async def test_injected_client_gets_twenty_at_once() -> None:
+    """However many lanes are allowed, a caller's pool is not flooded."""
+    now = peak = 0
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal now, peak
+        now += 1
+        peak = max(peak, now)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        now -= 1
+        return httpx.Response(200, content=b"[]")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        executor = make_executor(http_client=client, limits=Limits(concurrency=50))
+        await executor.map([Question()] * 100, executor.send, workers=50)
+    assert peak == 20
+
+
+async def test_closed_client_says_so() -> None:
+    """A caller's client that was closed is the caller's mistake, and is named."""
+    client = httpx.AsyncClient()
+    await client.aclose()
+    executor = make_executor(http_client=client)
+    with pytest.raises(ClientClosedError, match="http_client"):
+        await executor.send(Question())
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        pytest.param({"http_client": 1}, "http_client must be an httpx.AsyncClient, got int", id="client"),
+        pytest.param({"http_client": httpx.Client}, "got type", id="class"),
+        pytest.param({"transport": 1}, "transport must be an httpx.AsyncBaseTransport", id="transport"),
+        pytest.param({"transport": httpx.HTTPTransport()}, "got HTTPTransport", id="blocking transport"),
+        pytest.param({"proxy": "nonsense"}, "proxy must be a URL", id="proxy"),
+        pytest.param({"proxy": "gopher://user:pa55@h"}, "proxy must be a URL", id="proxy scheme"),
+        pytest.param({"proxy": 7}, "proxy must be a URL", id="proxy type"),
+        pytest.param(
+            {"transport": httpx.MockTransport(lambda _: httpx.Response(200)), "proxy": "http://h"},
+            "transport and proxy cannot be combined",
+            id="two ways",
+        ),
+    ],
+)
+def test_options_that_cannot_be_used(options: dict[str, Any], rule: str) -> None:
+    """A wrong option is refused where the client is made, by name."""
+    with pytest.raises(ConfigError, match=rule) as caught:
+        make_executor(**options)
+    assert "pa55" not in str(caught.value)
+
+
+# A proxy.
+
+
+async def test_proxy_is_used() -> None:
+    """Over http a proxy is asked for the whole URL, by each lane on a connection of its own, kept alive."""
+    with RawServer(Peer.serve) as proxy:
+        executor = make_executor("http://127.0.0.1:9/api", proxy=proxy.url, limits=Limits(concurrency=2))
+        for _ in range(3):
+            assert (await executor.send(Question("/a/"))).body == b"[]"
+        await executor.aclose()
+    assert proxy.connections == 1
+    assert all(head.startswith(b"GET http://127.0.0.1:9/api/a/ HTTP/1.1\r\n") for head in proxy.requests)
+
+
+async def test_proxy_that_refuses() -> None:
+    """A tunnel that the proxy does not open is a failed connection."""
+
+    def refuse(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer(status=502))
+
+    with RawServer(refuse) as proxy:
+        executor = make_executor(proxy=proxy.url)
+        with pytest.raises(ConnectionFailedError, match="502"):
+            await executor.send(Question())
+        await executor.aclose()
+    assert TOKEN.encode() not in b"".join(proxy.requests)
+
+
+async def test_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only proxy= sets a proxy: the token goes nowhere because of a variable."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    with RawServer(lambda peer: peer.serve(answer(status=500))) as server:
+        executor = make_executor(server.url, retry=ONCE)
+        with pytest.raises(ServerError):
+            await executor.send(Question())
+        await executor.aclose()

@@ -1,0 +1,266 @@
+"""
+OpenTelemetry: a span for a call, one for each planned request, and metrics, named by the HTTP semantic conventions.
+
+`TracedIndivd` is `AsyncIndivd` with telemetry. Where opentelemetry is not installed (extra `otel`) it is `AsyncIndivd`
+and nothing more. What is told of a request is its method, address and outcome; headers, and so the token, never come
+near.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from .client import AsyncIndivd
+from .errors import IndivdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, TracerProvider
+
+    from ._execution import Event
+    from .settings import RetryPolicy, Timeouts
+
+_SCOPE = "indivd_async"
+#: Seconds: the boundaries that the conventions advise for http.client.request.duration.
+_DURATION_BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+
+
+class TracedIndivd(AsyncIndivd):
+    """
+    An `AsyncIndivd` that tells OpenTelemetry what it does.
+
+    Spans: `indivd zone_visitors` (or the name of another call) around a `GET /api/…` for each planned request, with an
+    event `retry` for each attempt that was followed by another. Metrics: `http.client.request.duration` (seconds, of an
+    attempt), `http.client.active_requests`, `indivd.client.requests` and `indivd.client.retries`. A request answered
+    from the cache, or with the answer to another caller, has `indivd.attempts` 0.
+
+    *on_event* hears every event as well; without providers the global ones are used; *options* are those of
+    `AsyncIndivd`.
+
+    >>> client = TracedIndivd(token="…")
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        on_event: Callable[[Event], object] | None = None,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        **options: Any,
+    ) -> None:
+        self._telemetry: _Telemetry | None = None
+        with suppress(ImportError):  # then there is nobody to tell
+            self._telemetry = _Telemetry(on_event, tracer_provider, meter_provider)
+        super().__init__(token, on_event=self._telemetry or on_event, **options)
+        if self._telemetry is not None:
+            base = self._executor.base_url
+            self._telemetry.base_url = str(base)
+            self._telemetry.server = {"server.address": base.host, "server.port": base.port}
+
+    def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
+        """Return a client with other timeouts or retries, as `AsyncIndivd.with_options` does."""
+        twin = super().with_options(timeouts=timeouts, retry=retry)
+        twin._telemetry = self._telemetry  # noqa: SLF001  of our own kind
+        return twin
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[None]:
+        if self._telemetry is None:
+            yield
+        else:
+            with _Call(self._telemetry, name) as call, call.current():
+                yield
+
+    # The types are the base's: overloads, and results that follow the query.
+    if not TYPE_CHECKING:
+
+        async def fetch(self, query):
+            with self._call(query.endpoint.name):
+                return await super().fetch(query)
+
+        async def run(self, plan):
+            with self._call(plan.query.endpoint.name):
+                return await super().run(plan)
+
+        async def fetch_all(self, queries, on_error="raise"):
+            with self._call("fetch_all"):
+                return await super().fetch_all(queries, on_error)
+
+        async def retry_failed(self, result):
+            with self._call("retry_failed"):
+                return await super().retry_failed(result)
+
+        async def _list(self, name, entity):
+            with self._call(name):
+                return await super()._list(name, entity)
+
+        @asynccontextmanager
+        async def stream(self, queries, ordered=False):
+            if self._telemetry is None:
+                async with super().stream(queries, ordered) as chunks:
+                    yield chunks
+                return
+            # The span is current only while the workers start. What the caller does between chunks is not part of it,
+            # and a generator may be closed in another context than the one it set something in.
+            with _Call(self._telemetry, "stream") as call:
+                async with AsyncExitStack() as stack:
+                    with call.current():
+                        chunks = await stack.enter_async_context(super().stream(queries, ordered))
+                    yield chunks
+
+
+@attrs.define
+class _Asked:
+    """A planned request that has not ended: its span, and when its attempt in the air began."""
+
+    span: Span
+    attributes: dict[str, Any]
+    #: `Event.elapsed` at the start of the attempt; None while there is none.
+    attempt_began: float | None = None
+
+
+#: What the call in this task has asked and not heard of yet, by the identity of the request. A call's tasks inherit it.
+_open_requests: ContextVar[dict[int, _Asked] | None] = ContextVar("indivd_async_open_requests", default=None)
+
+
+class _Telemetry:
+    """Turns events into spans and metrics."""
+
+    def __init__(
+        self,
+        also: Callable[[Event], object] | None,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+    ) -> None:
+        from opentelemetry import metrics, trace
+
+        self.server: dict[str, Any] = {}
+        self.base_url = ""
+        self._also = also
+        self.trace = trace
+        self.tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
+        meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
+        self._duration = meter.create_histogram(
+            "http.client.request.duration",
+            unit="s",
+            description="Duration of an attempt of a request.",
+            explicit_bucket_boundaries_advisory=_DURATION_BOUNDARIES,
+        )
+        self._active = meter.create_up_down_counter(
+            "http.client.active_requests", unit="{request}", description="Attempts in the air."
+        )
+        self._requests = meter.create_counter(
+            "indivd.client.requests", unit="{request}", description="Planned requests that ended, by `indivd.outcome`."
+        )
+        self._retries = meter.create_counter(
+            "indivd.client.retries", unit="{retry}", description="Attempts that were followed by another."
+        )
+
+    def __call__(self, event: Event) -> None:
+        asked = _open_requests.get()
+        if asked is not None:  # whatever sends is a call, and has opened it
+            self._tell(event, asked)
+        if self._also is not None:
+            self._also(event)
+
+    def _tell(self, event: Event, asked: dict[int, _Asked]) -> None:
+        key = id(event.request)
+        if event.kind == "planned":
+            asked[key] = self._plan(event.request)
+            return
+        one = asked[key]
+        if event.kind == "started":
+            one.attempt_began = event.elapsed
+            self._active.add(1, one.attributes)
+            return
+        status = {} if event.status is None else {"http.response.status_code": event.status}
+        fault = {} if event.kind == "finished" else {"error.type": _type_of_fault(event)}
+        self._land(one, event.elapsed, {**status, **fault})
+        if event.kind == "retry":
+            self._retries.add(1, {**one.attributes, **status})
+            one.span.add_event("retry", {"indivd.attempt": event.attempt, "indivd.wait_s": event.wait or 0.0, **status})
+            return
+        del asked[key]
+        again = {"http.request.resend_count": event.attempt - 1} if event.attempt > 1 else {}
+        self._end(one, event.kind, {"indivd.attempts": event.attempt, **status, **fault, **again})
+
+    def _plan(self, request: Any) -> _Asked:
+        attributes = {"http.request.method": "GET", **self.server, "url.template": request.path}
+        span = self.tracer.start_span(
+            f"GET {request.path}",
+            kind=self.trace.SpanKind.CLIENT,
+            attributes={
+                **attributes,
+                "url.full": self.base_url + request.target,
+                "url.path": request.path,
+                "indivd.endpoint": request.endpoint,
+                "indivd.reason": request.reason,
+            },
+        )
+        return _Asked(span, attributes)
+
+    def _land(self, one: _Asked, elapsed: float | None, outcome: dict[str, Any]) -> None:
+        if one.attempt_began is None:
+            return
+        if elapsed is not None:
+            self._duration.record(elapsed - one.attempt_began, {**one.attributes, **outcome})
+        one.attempt_began = None
+        self._active.add(-1, one.attributes)
+
+    def _end(self, one: _Asked, outcome: str, attributes: dict[str, Any]) -> None:
+        one.span.set_attributes({"indivd.outcome": outcome, **attributes})
+        if outcome == "failed":
+            one.span.set_status(self.trace.StatusCode.ERROR)
+        one.span.end()
+        self._requests.add(1, {**one.attributes, "indivd.outcome": outcome})
+
+    def cancel(self, one: _Asked) -> None:
+        """End a request whose call ended before it: it was cancelled."""
+        self._land(one, None, {})
+        self._end(one, "cancelled", {})
+
+
+class _Call:
+    """The span of a call, and the requests that it has open."""
+
+    def __init__(self, telemetry: _Telemetry, name: str) -> None:
+        self._telemetry = telemetry
+        self._span = telemetry.tracer.start_span(f"indivd {name}", attributes=telemetry.server)
+        self._asked: dict[int, _Asked] = {}
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make it the parent of what is asked here, and in tasks started here."""
+        use_span = self._telemetry.trace.use_span
+        token = _open_requests.set(self._asked)
+        try:
+            with use_span(self._span, record_exception=False, set_status_on_exception=False):
+                yield
+        finally:
+            _open_requests.reset(token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        for one in self._asked.values():
+            self._telemetry.cancel(one)
+        if isinstance(error, Exception):
+            self._span.set_attribute("error.type", type(error).__name__)
+            self._span.set_status(self._telemetry.trace.StatusCode.ERROR, str(error))
+        self._span.end()
+
+
+def _type_of_fault(event: Event) -> str:
+    if event.status is not None:
+        return str(event.status)
+    error = sys.exception()  # that a request failed is told while its error is handled
+    return type(error).__name__ if isinstance(error, IndivdError) else "_OTHER"

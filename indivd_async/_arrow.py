@@ -1,0 +1,184 @@
+"""
+Columns into Arrow, by nanoarrow or, for files and where that is missing, by pyarrow: both take the buffers made here.
+
+Source for their layout: the Arrow columnar format, "Fixed-size Primitive Layout" and "Variable-size Binary Layout".
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from .tables import Batch, Column, Same, Shared, Values
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_CODES = {"int16": "h", "int64": "q", "float64": "d", "timestamp": "q"}
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+#: Validity (None: no nulls), then the layout's own buffers.
+Buffers = list[bytes | None]
+
+
+def stream(columns: Sequence[Column], batches: Iterable[Batch], requested_schema: object = None) -> object:
+    """Return a capsule with an Arrow C stream; ImportError where neither library is there."""
+    try:
+        import nanoarrow  # noqa: F401
+    except ImportError:
+        try:
+            import pyarrow
+        except ImportError:
+            raise ImportError(
+                "Arrow needs nanoarrow (the extra `arrow`) or pyarrow (`parquet`): pip install 'indivd-async[arrow]'"
+            ) from None
+        reader = pyarrow.RecordBatchReader.from_batches(pyarrow_schema(columns), record_batches(columns, batches))
+        return reader.__arrow_c_stream__(requested_schema)
+    return _nanoarrow_stream(columns, batches).__arrow_c_stream__()  # it refuses any requested schema
+
+
+def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> Any:
+    import nanoarrow
+    from nanoarrow.c_array_stream import CArrayStream
+
+    kinds = [
+        nanoarrow.timestamp("us", timezone=column.tz or "")
+        if column.kind == "timestamp"
+        else getattr(nanoarrow, column.kind)()
+        for column in columns
+    ]
+    fields = {column.name: kind for column, kind in zip(columns, kinds, strict=True)}
+    schema = nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False))
+    schemas = list(map(nanoarrow.c_schema, kinds))
+    arrays = []
+    for batch in batches:
+        children = [
+            nanoarrow.c_array_from_buffers(kind, batch.rows, _buffers(column, values, batch.rows), move=True)
+            for column, kind, values in zip(columns, schemas, batch.columns, strict=True)
+        ]
+        arrays.append(nanoarrow.c_array_from_buffers(schema, batch.rows, [None], children=children, move=True))
+    return CArrayStream.from_c_arrays(arrays, schema, move=True, validate=False)
+
+
+def pyarrow_schema(columns: Sequence[Column]) -> pyarrow.Schema:
+    """Return the schema as pyarrow knows it."""
+    pyarrow = _pyarrow()
+    return pyarrow.schema([(column.name, _pyarrow_type(column)) for column in columns])
+
+
+def record_batches(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[pyarrow.RecordBatch]:
+    """Turn batches into pyarrow's, one by one."""
+    pyarrow = _pyarrow()
+    schema = pyarrow_schema(columns)
+    for batch in batches:
+        arrays = [
+            pyarrow.Array.from_buffers(
+                _pyarrow_type(column),
+                batch.rows,
+                [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in found],
+            )
+            for column, values in zip(columns, batch.columns, strict=True)
+            for found in (_buffers(column, values, batch.rows),)
+        ]
+        yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise ImportError("Parquet needs pyarrow: pip install 'indivd-async[parquet]'") from None
+    return pyarrow
+
+
+def _pyarrow_type(column: Column) -> Any:
+    pyarrow = _pyarrow()
+    return pyarrow.timestamp("us", tz=column.tz) if column.kind == "timestamp" else getattr(pyarrow, column.kind)()
+
+
+# Buffers.
+
+
+def _buffers(column: Column, values: Values, rows: int) -> Buffers:
+    if column.kind == "string":
+        return _strings(values, rows)
+    if column.kind == "timestamp":
+        values = _microseconds(values)
+    if isinstance(values, Same):
+        return _numbers_alike(column, values.value, rows)
+    if isinstance(values, Shared):
+        values = values.deal(values.distinct)
+    return _numbers(column, values, rows)
+
+
+def _microseconds(values: Values) -> Values:
+    if isinstance(values, Same):
+        return Same(_since_epoch(values.value), values.rows)
+    if isinstance(values, Shared):
+        return Shared([_since_epoch(moment) for moment in values.distinct], values.deal)
+    return [_since_epoch(moment) for moment in values]
+
+
+def _since_epoch(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    return (moment - (_EPOCH if moment.tzinfo is None else _EPOCH_UTC)) // _MICROSECOND
+
+
+def _numbers(column: Column, values: Sequence[Any], rows: int) -> Buffers:
+    layout = f"={rows}{_CODES[column.kind]}"
+    try:
+        return [None, struct.pack(layout, *values)]
+    except struct.error:  # trying is cheaper than looking for None first
+        valid = [value is not None for value in values]
+    try:
+        return [_bitmap(valid), struct.pack(layout, *[0 if value is None else value for value in values])]
+    except struct.error as error:
+        raise OverflowError(f"{column.name}: a value does not fit {column.kind}") from error
+
+
+def _numbers_alike(column: Column, value: Any, rows: int) -> Buffers:
+    validity, number = _numbers(column, (value,), 1)
+    assert number is not None
+    return [validity and bytes(-(-rows // 8)), number * rows]
+
+
+def _strings(values: Values, rows: int) -> Buffers:
+    if isinstance(values, Shared):
+        values = values.deal(values.distinct)
+    if isinstance(values, Same):
+        return _strings_alike(values.value, rows)
+    if values.count(values[0]) == rows:
+        return _strings_alike(values[0], rows)
+    validity = None
+    if None in values:
+        validity = _bitmap([text is not None for text in values])
+        values = ["" if text is None else text for text in values]
+    content = "".join(values)
+    sizes = map(len, values) if content.isascii() else [len(text.encode()) for text in values]
+    return [validity, struct.pack(f"={rows + 1}i", *accumulate(sizes, initial=0)), content.encode()]
+
+
+def _strings_alike(text: str | None, rows: int) -> Buffers:
+    content = (text or "").encode()
+    validity = bytes(-(-rows // 8)) if text is None else None
+    return [validity, _even_ends(len(content), rows), content * rows]
+
+
+@lru_cache(maxsize=32)  # batches are of one size but for the last
+def _even_ends(size: int, rows: int) -> bytes:
+    return struct.pack(f"={rows + 1}i", *[size * row for row in range(rows + 1)])
+
+
+def _bitmap(valid: Sequence[bool]) -> bytes:
+    """Pack truth values into bits, the first into the lowest."""
+    digits = "".join(["1" if one else "0" for one in reversed(valid)])
+    return int(digits, 2).to_bytes(
+        -(-len(valid) // 8), "little"
+    )  # a base that is a power of two is read in linear time

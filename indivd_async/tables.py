@@ -1,0 +1,386 @@
+"""
+Rows as a flat table: for dictionaries, for Arrow, for files.
+
+The columns depend on the query only: an empty answer has the table of a full one. Each row begins with its `period`
+("current" or "comparison"), the labels of its bucket, and `bucket_start`, the first instant of it: aware where the
+query names one clock (`tz`) for all rows, naive local time where each location has its own, null where the labels do
+not fix it (weeks). `tz` names the clock of the row, where it is known. A query for a single location tells the `loc_id`
+of rows that do not tell it themselves.
+
+Rows of drop_in_rate are the zones' own. Rows stand in the order of their buckets, then of zone ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
+from .models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from .queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from .results import AnyResult
+
+#: Rows of one batch. It is read once a column: small enough to stay in the processor's cache, large enough for each
+#: step to cost nothing.
+BATCH_ROWS = 8_192
+
+
+@attrs.frozen
+class Column:
+    """One column: `kind` is int16, int64, float64, string or timestamp (microseconds; `tz` where aware)."""
+
+    name: str
+    kind: str
+    tz: str | None = None
+
+
+@attrs.frozen
+class Same:
+    """The values of a column that has one for all its rows."""
+
+    value: Any
+    rows: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self.value, self.rows)
+
+
+@attrs.frozen
+class Shared:
+    """The values of a column that has few for many rows: the distinct ones, and how to deal them out."""
+
+    distinct: Sequence[Any]
+    deal: Callable[[Sequence[Any]], Sequence[Any]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.deal(self.distinct))
+
+
+Values = Sequence[Any] | Same | Shared
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """Some rows, column by column, in the order of the schema."""
+
+    rows: int
+    columns: Sequence[Values]
+
+
+def schema_of(query: Query) -> tuple[Column, ...]:
+    """
+    Return the columns of every table that answers *query*.
+
+    >>> [c.name for c in schema_of(LineCrosses("2025-03-01", "2025-03-02"))][-2:]
+    ['line', 'count']
+    """
+    own = _TABLES[type(query)].columns
+    return (*_LEADING, Column("bucket_start", "timestamp", getattr(query, "tz", None)), Column("tz", "string"), *own)
+
+
+def to_dicts(result: AnyResult) -> list[dict[str, Any]]:
+    """Return the rows of *result*, both periods, as dictionaries with a key a column."""
+    return list(_dicts(result.plan.query, batches_of(result)))
+
+
+def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
+    """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
+    return list(_dicts(chunk.query, batches_of_chunk(chunk)))
+
+
+def export_stream(result: AnyResult, requested_schema: object = None) -> object:
+    """Return *result* as an Arrow C stream; `requested_schema` is a wish that the protocol allows to ignore."""
+    from . import _arrow
+
+    return _arrow.stream(schema_of(result.plan.query), batches_of(result), requested_schema)
+
+
+def stream_of(query: Query, chunks: Iterable[Chunk]) -> ArrowStream:
+    """
+    Offer *chunks* of *query* to whatever reads Arrow: ``polars.DataFrame(stream_of(query, chunks))``.
+
+    A failed chunk raises its error when the stream is read: what is missing must not look like nothing. Like
+    `client.stream`, it merges nothing.
+    """
+    return ArrowStream(query, chunks)
+
+
+@attrs.frozen
+class ArrowStream:
+    """Chunks that can be read as one Arrow table."""
+
+    query: Query
+    chunks: Iterable[Chunk]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        from . import _arrow
+
+        batches = chain.from_iterable(map(_sound_batches, self.chunks))
+        return _arrow.stream(schema_of(self.query), batches, requested_schema)
+
+
+def record_batches(result: AnyResult) -> Iterator[pyarrow.RecordBatch]:
+    """Return *result* in batches of pyarrow, for writing files; needs the extra `parquet`."""
+    from . import _arrow
+
+    return _arrow.record_batches(schema_of(result.plan.query), batches_of(result))
+
+
+def chunk_batches(chunk: Chunk) -> Iterator[pyarrow.RecordBatch]:
+    """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
+    from . import _arrow
+
+    return _arrow.record_batches(schema_of(chunk.query), _sound_batches(chunk))
+
+
+def arrow_schema(query: Query) -> pyarrow.Schema:
+    """Return the schema of *query* as pyarrow knows it; needs the extra `parquet`."""
+    from . import _arrow
+
+    return _arrow.pyarrow_schema(schema_of(query))
+
+
+def batches_of(result: AnyResult) -> Iterator[Batch]:
+    """Cut the rows of *result* into batches of columns."""
+    query = result.plan.query
+    table = _TABLES[type(query)]
+    return _batches(query, table.periods_of_result(result))
+
+
+def batches_of_chunk(chunk: Chunk) -> Iterator[Batch]:
+    """Cut the rows of *chunk* into batches of columns."""
+    if chunk.answer is None:
+        return iter(())
+    blocks = _TABLES[type(chunk.query)].blocks_of_answer(chunk.answer)
+    # An answer has a second block only where its request brings both periods; else its one block is the request's own.
+    names = ("current", "comparison") if chunk.request.period == "both" else (chunk.request.period,)
+    return _batches(chunk.query, zip(names, blocks, strict=False))
+
+
+def _sound_batches(chunk: Chunk) -> Iterator[Batch]:
+    if chunk.error is not None:
+        raise chunk.error
+    return batches_of_chunk(chunk)
+
+
+def _batches(query: Query, periods: Iterable[tuple[str, Sequence[Any]]]) -> Iterator[Batch]:
+    columns_of = _TABLES[type(query)].columns_of_rows
+    for period, rows in periods:
+        for first in range(0, len(rows), BATCH_ROWS):
+            some = rows[first : first + BATCH_ROWS]
+            yield Batch(rows=len(some), columns=(Same(period, len(some)), *columns_of(query, some)))
+
+
+def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
+    names = [column.name for column in schema_of(query)]
+    for batch in batches:
+        for values in zip(*batch.columns, strict=True):
+            yield dict(zip(names, values, strict=True))
+
+
+# Buckets.
+
+
+_LABELS = tuple(field.name for field in attrs.fields(Bucket))
+_read_labels = attrgetter(*_LABELS)
+_LEADING = (Column("period", "string"), *(Column(name, "int16") for name in _LABELS))
+
+
+def _bucket_columns(buckets: Sequence[Bucket], tz: str | None) -> list[Values]:
+    """Return a column a label, and `bucket_start`; rows share bucket objects, so each is read once."""
+    ids = list(map(id, buckets))
+    by_id = dict(zip(ids, buckets, strict=True))
+    numbers = dict(zip(by_id, range(len(by_id)), strict=True))
+    deal = _dealer(list(map(numbers.__getitem__, ids)))
+    labels = zip(*map(_read_labels, by_id.values()), strict=True)
+    columns = [*labels, tuple([bucket.start(tz) for bucket in by_id.values()])]
+    return [_shared(distinct, deal, len(buckets)) for distinct in columns]
+
+
+def _dealer(index: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    if len(index) == 1:
+        return lambda values: (values[index[0]],)  # itemgetter of one item returns it bare
+    return itemgetter(*index)
+
+
+def _shared(distinct: Sequence[Any], deal: Callable[[Sequence[Any]], Sequence[Any]], rows: int) -> Values:
+    return Same(distinct[0], rows) if distinct.count(distinct[0]) == len(distinct) else Shared(distinct, deal)
+
+
+def _order(bucket: Bucket) -> tuple[int, ...]:
+    return tuple([-1 if label is None else label for label in _read_labels(bucket)])
+
+
+# line_crosses.
+
+
+def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow]) -> list[Values]:
+    carried = [[getattr(row, name) for row in rows] for name in PER]
+    return [
+        *_bucket_columns([row.bucket for row in rows], None),
+        Same(None, len(rows)),
+        *carried,
+        [row.count for row in rows],
+    ]
+
+
+def _periods_of_lines(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+    yield "current", result.rows
+
+
+def _blocks_of_lines(answer: Any) -> Iterator[Sequence[Any]]:
+    assert isinstance(answer, LineCrossesAnswer)
+    yield answer.rows
+
+
+# zone_visitors.
+
+_NO_STATS = DwellTimeStats()
+_NO_EXCLUDE = Exclude()
+_NO_QUANTILES: Any = (None, None, None)
+
+
+def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow]) -> list[Values]:
+    places = [row.aggregation for row in rows]
+    stats = [row.dwell_time_stats or _NO_STATS for row in rows]
+    exclude = [row.exclude or _NO_EXCLUDE for row in rows]
+    loc_ids = [place.loc_id for place in places]
+    if query.location is not None and len(query.location) == 1 and loc_ids.count(None) == len(rows):
+        loc_ids = [query.location[0]] * len(rows)
+    return [
+        *_bucket_columns([place.bucket for place in places], query.tz),
+        [row.tz for row in rows],
+        [place.zone_id for place in places],
+        [place.zone_name for place in places],
+        loc_ids,
+        [row.visits for row in rows],
+        [row.unique_visits for row in rows],
+        [row.bounce for row in rows],
+        [place.bounce_threshold for place in places],
+        [row.dwell_time for row in rows],
+        [stat.mean for stat in stats],
+        [stat.min for stat in stats],
+        [stat.max for stat in stats],
+        *_quartiles([stat.quantiles for stat in stats]),
+        [stat.n for stat in stats],
+        [one.min_dwell_time for one in exclude],
+        [one.max_dwell_time for one in exclude],
+    ]
+
+
+def _quartiles(quantiles: Sequence[Any]) -> list[Values]:
+    try:
+        return [[low for low, _, _ in quantiles], [mid for _, mid, _ in quantiles], [high for _, _, high in quantiles]]
+    except (
+        TypeError,
+        ValueError,
+    ):  # rows without quantiles, or not three of them: the article names three, others have no name
+        return _quartiles([three if three is not None and len(three) == 3 else _NO_QUANTILES for three in quantiles])
+
+
+def _periods_of_visits(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+    yield "current", result.current.insights
+    if result.comparison is not None:
+        yield "comparison", result.comparison.insights
+
+
+def _blocks_of_visits(answer: Any) -> Iterator[Sequence[Any]]:
+    assert isinstance(answer, ZoneVisitorsAnswer)
+    yield answer.current
+    yield answer.comparison or ()
+
+
+# drop_in_rate: rows are paired with the zone they belong to, which knows names and clock.
+
+_ZoneRow = tuple[ZoneDropIn, ZoneDropInRow]
+
+
+def _columns_of_drop_in(query: DropInRate, rows: Sequence[_ZoneRow]) -> list[Values]:
+    zones = [zone for zone, _ in rows]
+    details = [row for _, row in rows]
+    return [
+        *_bucket_columns([row.bucket for row in details], query.tz),
+        [zone.tz for zone in zones],
+        [zone.zone_id for zone in zones],
+        [zone.zone_name for zone in zones],
+        [zone.loc_id for zone in zones],
+        [zone.loc_name for zone in zones],
+        [row.visits for row in details],
+        [row.passing_by for row in details],
+        [row.drop_in_rate for row in details],
+    ]
+
+
+def _pair(zones: Iterable[ZoneDropIn]) -> list[_ZoneRow]:
+    pairs = [(zone, row) for zone in zones for row in zone.details]
+    orders = {id(row.bucket): _order(row.bucket) for _, row in pairs}
+    return sorted(pairs, key=lambda pair: (orders[id(pair[1].bucket)], pair[0].zone_id))
+
+
+def _periods_of_drop_in(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+    yield "current", _pair(result.zone_details.current.values())
+    if result.zone_details.comparison is not None:
+        yield "comparison", _pair(result.zone_details.comparison.values())
+
+
+def _blocks_of_drop_in(answer: Any) -> Iterator[Sequence[Any]]:
+    assert isinstance(answer, DropInAnswer)
+    yield _pair(answer.current.zones)
+    yield _pair(answer.comparison.zones if answer.comparison is not None else ())
+
+
+# The table of tables.
+
+
+@attrs.frozen(kw_only=True)
+class _Table:
+    #: The columns after the bucket's.
+    columns: tuple[Column, ...]
+    #: The rows as columns, all but `period`.
+    columns_of_rows: Callable[[Any, Any], list[Values]]
+    periods_of_result: Callable[[Any], Iterator[tuple[str, Sequence[Any]]]]
+    blocks_of_answer: Callable[[Any], Iterator[Sequence[Any]]]
+
+
+_TABLES: Mapping[type, _Table] = {
+    LineCrosses: _Table(
+        columns=(*(Column(name, "int64") for name in PER), Column("count", "int64")),
+        columns_of_rows=_columns_of_lines,
+        periods_of_result=_periods_of_lines,
+        blocks_of_answer=_blocks_of_lines,
+    ),
+    ZoneVisitors: _Table(
+        columns=(
+            Column("zone_id", "int64"),
+            Column("zone_name", "string"),
+            *(Column(name, "int64") for name in ("loc_id", "visits", "unique_visits", "bounce", "bounce_threshold")),
+            *(Column(name, "float64") for name in ("dwell_time", "mean", "min", "max", "q25", "q50", "q75")),
+            *(Column(name, "int64") for name in ("n", "min_dwell_time", "max_dwell_time")),
+        ),
+        columns_of_rows=_columns_of_visits,
+        periods_of_result=_periods_of_visits,
+        blocks_of_answer=_blocks_of_visits,
+    ),
+    DropInRate: _Table(
+        columns=(
+            Column("zone_id", "int64"),
+            Column("zone_name", "string"),
+            Column("loc_id", "int64"),
+            Column("loc_name", "string"),
+            Column("visits", "int64"),
+            Column("passing_by", "int64"),
+            Column("drop_in_rate", "float64"),
+        ),
+        columns_of_rows=_columns_of_drop_in,
+        periods_of_result=_periods_of_drop_in,
+        blocks_of_answer=_blocks_of_drop_in,
+    ),
+}

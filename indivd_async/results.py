@@ -43,7 +43,8 @@ class Coverage:
     request: PlannedRequest
     status: Literal["ok", "empty", "failed"]
     rows: int
-    attempts: int
+    #: 0 where the answer came from a cache or from another caller's request. How an answer was had does not make it another one.
+    attempts: int = attrs.field(eq=False)
     error: IndivdError | None = None
 
 

@@ -1,0 +1,42 @@
+"""Whether a request costs the same however many there are, and over however many lanes; what streaming needs in memory; what uvloop gains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .measuring import Row, in_turns, median, ratio, row
+from .server import serving
+
+_OURS = "indivd_async"
+
+
+def main(quick: bool) -> list[Row]:
+    few, many = (200, 2_000) if quick else (1_000, 10_000)
+    repetitions = 1 if quick else 5
+    runs: dict[str, dict[str, Any]] = {
+        "few": {"side": _OURS, "lanes": 100, "count": few, "warm": 200},
+        "many": {"side": _OURS, "lanes": 100, "count": many, "warm": 200},
+        "10 lanes": {"side": _OURS, "lanes": 10, "count": few, "warm": 1_000},
+        "500 lanes": {"side": _OURS, "lanes": 500, "count": few, "warm": 1_000},
+        "uvloop": {"side": _OURS, "lanes": 100, "count": few, "warm": 200, "uvloop": True},
+        # The first hundred are part of what is compared: they fill the connections and caches that more requests use again.
+        "streamed": {"side": _OURS, "lanes": 32, "count": many, "warm": 100},
+    }
+    with serving() as url:
+        costs = in_turns(runs, url, repetitions)
+    return [
+        row(
+            f"CPU a request, {many:,} requests against {few:,}, dropped",
+            ratio(costs["many"], costs["few"]),
+            1.1,
+            "ratio",
+        ),
+        row("CPU a request, 500 lanes against 10", ratio(costs["500 lanes"], costs["10 lanes"]), 1.1, "ratio"),
+        row(
+            f"streaming {many:,} requests: peak memory over that of 100",
+            median(costs["streamed"], "grown_mib") * 2**20 / 1e6,
+            5,
+            "MB",
+        ),
+        row("CPU a request on uvloop, against asyncio's own loop", ratio(costs["uvloop"], costs["few"]), None, "ratio"),
+    ]

@@ -1,0 +1,159 @@
+"""
+The servers that the clients are measured against, each in a process of its own on loopback.
+
+nginx where it is installed, because it costs the machine least; else, and where answers have to take their time, this module run as a script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from .answers import LINES_PATH, ZONES_PATH, days, line_crosses, zone_visitors
+
+#: Days for which there is an answer of zone_visitors.
+DAYS = 2_000
+
+_NGINX = """
+daemon off;
+{user}
+worker_processes 1;
+pid {home}/nginx.pid;
+error_log {home}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {home}/body;
+    proxy_temp_path {home}/proxy;
+    fastcgi_temp_path {home}/fastcgi;
+    uwsgi_temp_path {home}/uwsgi;
+    scgi_temp_path {home}/scgi;
+    default_type application/json;
+    keepalive_requests 10000000;
+    keepalive_timeout 300;
+    open_file_cache max=4096 inactive=600;
+    open_file_cache_valid 600;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {home};
+        location = {lines} {{ rewrite ^ /line_crosses.json break; }}
+        location = {zones} {{ rewrite ^ /zones-$arg_start_date.json break; }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def serving(*, latency_s: float = 0, own: bool = False) -> Iterator[str]:
+    """
+    Serve both endpoints until the block ends; the value is the base URL.
+
+    With *latency_s* each answer comes so many seconds after its request; *own* asks for the server that is at hand everywhere.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as home:
+        port = _free_port()
+        nginx = None if latency_s or own else shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        command = (
+            _nginx_command(nginx, Path(home), port)
+            if nginx is not None
+            else [sys.executable, "-m", "benchmarks.server", str(port), "--latency", str(latency_s)]
+        )
+        server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(port, server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _nginx_command(nginx: str, home: Path, port: int) -> list[str]:
+    user = "user root;" if os.getuid() == 0 else ""
+    home.joinpath("nginx.conf").write_text(
+        _NGINX.format(home=home, port=port, user=user, lines=LINES_PATH, zones=ZONES_PATH)
+    )
+    home.joinpath("line_crosses.json").write_bytes(line_crosses())
+    for day in days(DAYS):
+        home.joinpath(f"zones-{day}.json").write_bytes(zone_visitors(day))
+    return [nginx, "-p", str(home), "-c", str(home / "nginx.conf")]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(500):
+        if server.poll() is not None:
+            raise RuntimeError(f"the server ended at once, with status {server.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError("the server does not accept connections")
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: a GET in, an answer out, as little in between as Python allows."""
+
+    latency_s = 0.0
+    lines = line_crosses()
+    zones: dict[str, bytes] = {}
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            head, _, self._received = self._received.partition(b"\r\n\r\n")
+            answer = self._answer(head.split(b" ", 2)[1].decode("ascii"))
+            if self.latency_s:
+                self._loop.call_later(self.latency_s, self._send, answer)
+            else:
+                self._send(answer)
+
+    def _answer(self, target: str) -> bytes:
+        url = urlsplit(target)
+        if url.path == LINES_PATH:
+            return self.lines
+        day = parse_qs(url.query)["start_date"][0]
+        if day not in self.zones:
+            self.zones[day] = zone_visitors(days(1)[0].fromisoformat(day))
+        return self.zones[day]
+
+    def _send(self, body: bytes) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode("ascii") + body)
+
+
+async def _serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Answer line_crosses and zone_visitors.")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--latency", type=float, default=0, help="seconds before each answer")
+    options = parser.parse_args()
+    _Connection.latency_s = options.latency
+    asyncio.run(_serve(options.port))

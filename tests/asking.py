@@ -14,6 +14,8 @@ TOKEN = "s3cr3t-t0ken-for-tests"
 #: No backoff to sleep through, so that a test may retry.
 AT_ONCE = RetryPolicy(base=0, base_overloaded=0)
 ONCE = RetryPolicy(attempts=1)
+#: For what ends by itself: only a client that hangs would notice it.
+ROOMY = Timeouts(connect=20, read=20, attempt=20, deadline=40)
 
 
 @attrs.frozen

@@ -73,6 +73,7 @@ class RawServer:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._open: set[socket.socket] = set()
+        self._closing = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
         self.port: int = self._listener.getsockname()[1]
@@ -81,10 +82,11 @@ class RawServer:
         self.requests: list[bytes] = []
         self.connections = 0
 
-    @property
-    def open_connections(self) -> int:
-        """Connections that neither side has closed."""
-        return len(self._open)
+    def wait_until_idle(self) -> None:
+        """Wait until no connection is open."""
+        with self._closing:
+            if not self._closing.wait_for(lambda: not self._open, timeout=10):
+                raise TimeoutError(f"{len(self._open)} connections are still open")
 
     def __enter__(self) -> Self:
         self._accepting = threading.Thread(target=self._accept)
@@ -132,5 +134,7 @@ class RawServer:
         except BaseException as failure:
             self._failures.append(failure)
         finally:
-            self._open.discard(sock)
             sock.close()
+            with self._closing:
+                self._open.discard(sock)
+                self._closing.notify_all()

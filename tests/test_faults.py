@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import anyio
 import httpx
 import pytest
-from asking import AT_ONCE, ONCE, TOKEN, FakeTime, Question, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, TOKEN, FakeTime, Question, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
@@ -38,8 +38,6 @@ from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio
 
-#: For faults that end by themselves: only a client that hangs would notice it.
-ROOMY = Timeouts(connect=10, read=10, attempt=10, deadline=20)
 SMALL = Limits(concurrency=2, max_response_bytes=2**20)
 Handler = Callable[[Peer], object]
 

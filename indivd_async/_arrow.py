@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .tables import Batch, Column, Same, Shared, Values
 
@@ -106,23 +106,20 @@ def _pyarrow_type(column: Column) -> Any:
 
 
 def _buffers(column: Column, values: Values, rows: int) -> Buffers:
-    if column.kind == "string":
-        return _strings(values, rows)
     if column.kind == "timestamp":
         values = _microseconds(values)
-    if isinstance(values, Same):
-        return _numbers_alike(column, values.value, rows)
     if isinstance(values, Shared):
         values = values.deal(values.distinct)
-    return _numbers(column, values, rows)
+    if isinstance(values, Same):
+        return (_strings_alike if column.kind == "string" else partial(_numbers_alike, column))(values.value, rows)
+    return _strings(values, rows) if column.kind == "string" else _numbers(column, values, rows)
 
 
 def _microseconds(values: Values) -> Values:
     if isinstance(values, Same):
         return Same(_since_epoch(values.value), values.rows)
-    if isinstance(values, Shared):
-        return Shared([_since_epoch(moment) for moment in values.distinct], values.deal)
-    return [_since_epoch(moment) for moment in values]
+    assert isinstance(values, Shared)  # moments belong to buckets
+    return Shared([_since_epoch(moment) for moment in values.distinct], values.deal)
 
 
 def _since_epoch(moment: datetime | None) -> int | None:
@@ -149,19 +146,15 @@ def _numbers_alike(column: Column, value: Any, rows: int) -> Buffers:
     return [validity and bytes(-(-rows // 8)), number * rows]
 
 
-def _strings(values: Values, rows: int) -> Buffers:
-    if isinstance(values, Shared):
-        values = values.deal(values.distinct)
-    if isinstance(values, Same):
-        return _strings_alike(values.value, rows)
+def _strings(values: Sequence[str | None], rows: int) -> Buffers:
     if values.count(values[0]) == rows:
         return _strings_alike(values[0], rows)
     validity = None
     if None in values:
         validity = _bitmap([text is not None for text in values])
-        values = ["" if text is None else text for text in values]
-    content = "".join(values)
-    sizes = map(len, values) if content.isascii() else [len(text.encode()) for text in values]
+    texts = [text or "" for text in values] if validity else cast("Sequence[str]", values)
+    content = "".join(texts)
+    sizes = map(len, texts) if content.isascii() else [len(text.encode()) for text in texts]
     return [validity, struct.pack(f"={rows + 1}i", *accumulate(sizes, initial=0)), content.encode()]
 
 

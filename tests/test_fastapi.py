@@ -103,7 +103,7 @@ async def test_the_lifespan_of_the_user_runs_inside_and_its_state_is_passed_on()
 
 
 async def test_it_is_a_lifespan_itself_and_fits_into_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`FastAPI(lifespan=lifespan)` takes the token from the environment; `async with lifespan(app)` fits in one's own."""
+    """It takes the token from the environment, and `async with lifespan(app)` does within one of the user's."""
     monkeypatch.setenv("INDIVD_TOKEN", TOKEN)
     app = FastAPI(lifespan=lifespan)
     async with app.router.lifespan_context(app):

@@ -8,7 +8,7 @@ pandas, pyarrow and DuckDB through the Arrow stream protocol.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 import attrs
 
@@ -43,7 +43,7 @@ class Coverage:
     request: PlannedRequest
     status: Literal["ok", "empty", "failed"]
     rows: int
-    #: 0 where the answer came from a cache or from another caller's request. How an answer was had does not make it another one.
+    #: 0 where the answer came from a cache. How an answer was had does not make the result another one.
     attempts: int = attrs.field(eq=False)
     error: IndivdError | None = None
 
@@ -73,13 +73,13 @@ class Result(Generic[Row]):
         """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
         from . import tables
 
-        return tables.to_dicts(self)
+        return tables.to_dicts(cast("AnyResult", self))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
         from . import tables
 
-        return tables.export_stream(self, requested_schema)
+        return tables.export_stream(cast("AnyResult", self), requested_schema)
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -19,8 +19,8 @@ from indivd_async import (
     ConfigError,
     DecodeError,
     InvalidQueryError,
-    LineCrosses,
     Limits,
+    LineCrosses,
     MergeConflictError,
     NotFoundError,
     PartialResultError,
@@ -231,6 +231,12 @@ async def test_a_slow_consumer_holds_the_requests_back() -> None:
     assert consumed == 500
 
 
+async def _fail_at_first_chunk(client: AsyncIndivd) -> None:
+    async with client.stream(JANUARY) as chunks:
+        async for _ in chunks:
+            raise LookupError("mine")
+
+
 async def test_leaving_a_stream_early_cancels_what_runs() -> None:
     """The block ends at once, its own exception comes out as it is, and the client works on."""
     never = anyio.Event()
@@ -243,9 +249,7 @@ async def test_leaving_a_stream_early_cancels_what_runs() -> None:
     script = Script(hang)
     async with client_of(script, limits=Limits(concurrency=4)) as client:
         with pytest.raises(LookupError, match="mine"):
-            async with client.stream(JANUARY) as chunks:
-                async for _ in chunks:
-                    raise LookupError("mine")
+            await _fail_at_first_chunk(client)
         assert script.in_air == 0
         assert client.stats.in_flight == 0
         assert len(await client.zone_visitors("2025-01-01", "2025-01-01", tz="UTC")) == 1
@@ -274,12 +278,11 @@ async def test_identical_questions_in_the_air_are_asked_once() -> None:
     async def call(client: AsyncIndivd) -> None:
         results.append(await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC"))
 
-    async with client_of(script) as client:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(500):
-                tasks.start_soon(call, client)
-            await anyio.wait_all_tasks_blocked()
-            gate.set()
+    async with client_of(script) as client, anyio.create_task_group() as tasks:
+        for _ in range(500):
+            tasks.start_soon(call, client)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
     assert len(script.data) == 1
     assert len(results) == 500
     assert all(result == results[0] for result in results)
@@ -304,16 +307,15 @@ async def test_a_cancelled_leader_does_not_end_its_followers() -> None:
     async def follow(client: AsyncIndivd) -> None:
         results.append(await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC"))
 
-    async with client_of(script) as client:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lead, client)
-            await anyio.wait_all_tasks_blocked()
-            for _ in range(20):
-                tasks.start_soon(follow, client)
-            await anyio.wait_all_tasks_blocked()
-            leader.cancel()
-            await anyio.wait_all_tasks_blocked()
-            gate.set()
+    async with client_of(script) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(lead, client)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(20):
+            tasks.start_soon(follow, client)
+        await anyio.wait_all_tasks_blocked()
+        leader.cancel()
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
     assert len(results) == 20
     assert len(script.data) == 2
 
@@ -334,21 +336,19 @@ async def test_a_failure_is_shared_and_a_follower_has_its_own_deadline() -> None
             await client.zone_visitors("2025-01-01", "2025-01-07", tz="UTC")
         caught.append(info.value)
 
-    async with client_of(script, retry=RetryPolicy(attempts=1)) as client:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(3):
-                tasks.start_soon(call, client)
-            await anyio.wait_all_tasks_blocked()
-            gate.set()
+    async with client_of(script, retry=RetryPolicy(attempts=1)) as client, anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call, client)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
     assert len(script.data) == 1
     assert [type(error) for error in caught] == [ServerError] * 3
     assert len({id(error) for error in caught}) == 3
 
     gate = anyio.Event()
-    async with client_of(script, timeouts=Timeouts(deadline=0.05)) as client:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call, client)
-            tasks.start_soon(call, client)
+    async with client_of(script, timeouts=Timeouts(deadline=0.05)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(call, client)
+        tasks.start_soon(call, client)
     assert [isinstance(error, TimeoutError) for error in caught[3:]] == [True, True]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-
-from typing_extensions import assert_type
+from typing import assert_type
 
 from indivd_async import (
     AsyncIndivd,

@@ -133,7 +133,7 @@ class Plan:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n must be a whole number of at least 1; got {n!r}")
         first, end = self.selection or (0, self.layout.units)
-        n = min(n, end - first)
+        n = max(1, min(n, end - first))  # a plan without requests is one shard without requests
         cuts = [first + (end - first) * k // n for k in range(n + 1)]
         return tuple(attrs.evolve(self, selection=cut) for cut in pairwise(cuts))
 

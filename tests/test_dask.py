@@ -24,6 +24,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.dask import read_indivd, share_limits
+from indivd_async.plans import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +138,12 @@ def test_nothing_is_asked_before_it_is_computed(service: Any) -> None:
     assert frame.npartitions == 2
     assert {"zone_id", "visits", "bucket_start"} <= set(frame.columns)
     assert len(frame) == len(single(QUARTER))
+
+
+def test_a_plan_without_requests_is_an_empty_frame(service: Any) -> None:
+    """A token that sees no location has nothing to ask."""
+    frame = read_indivd(make_plan(attrs.evolve(QUARTER, location=None), {}), npartitions=4)
+    assert (frame.npartitions, len(frame.compute(scheduler="synchronous"))) == (1, 0)
 
 
 @pytest.mark.anyio

@@ -371,7 +371,7 @@ async def test_options_do_not_share_answers_in_the_air_but_share_the_rest() -> N
 
 
 async def test_rows_that_repeat_from_window_to_window_are_asked_for_unsplit() -> None:
-    """Where hours come without their day, pieces of our own choosing do not fit together: one request does, and a note says so."""
+    """Hours without their day: pieces of our own choosing do not fit together; one request does, and a note says so."""
 
     def profile(path: str, params: Params) -> Any:
         document = visits_by_day(path, params)

@@ -226,11 +226,13 @@ def bucket_of(*labels: int | None) -> Bucket:
 @cache
 def draft_of(cls: type) -> type:
     """
-    Return a mutable class laid out as the frozen attrs class *cls*: an instance becomes one when its class is set.
+    Return a mutable subclass of the frozen attrs class *cls*: an instance becomes a row when its class is set to *cls*.
 
-    Half the cost of `cls(...)`, which sets each slot through `object.__setattr__`.
+    Half the cost of `cls(...)`, which sets each slot through `object.__setattr__`. Setting the class of a subclass that
+    adds no slots is cheap: there are no layouts to compare.
     """
-    return type(f"{cls.__name__}Draft", (), {"__slots__": cls.__slots__})  # type: ignore[attr-defined]
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
 
 
 # Generating the hooks.
@@ -357,5 +359,6 @@ class _Writer:
         inside = LABELS_INSIDE.get(self._cls)
         if inside:
             self.names |= {"label_names": frozenset(LABELS), "label_aliases": ALIASES[Bucket]}
-            self._body += ["odd = leftover(labels, label_names, label_aliases)"]
-            self._body += ["if odd:", f"    extra = FrozenMap.adopt({{**extra, {inside!r}: odd}})"]
+            self._body += ["if not label_names.issuperset(labels):"]
+            self._body += ["    odd = leftover(labels, label_names, label_aliases)"]
+            self._body += ["    if odd:", f"        extra = FrozenMap.adopt({{**extra, {inside!r}: odd}})"]

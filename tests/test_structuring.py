@@ -336,7 +336,7 @@ def test_equal_buckets_exclusions_and_names_are_shared() -> None:
 
 LEFT_OUT = object()
 ABSENT = (None, LEFT_OUT)
-EMPTY = ({}, [], None, LEFT_OUT)
+EMPTY: tuple[Any, ...] = ({}, [], None, LEFT_OUT)
 VARIED: list[tuple[str, tuple[Any, ...], str, tuple[Any, ...]]] = [
     ("zone_visitors", ("comparison",), "comparison", EMPTY),
     ("zone_visitors", ("current", "insights", 0, "dwell_time_stats"), "current.0.dwell_time_stats", EMPTY),

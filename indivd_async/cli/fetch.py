@@ -1,0 +1,99 @@
+"""`indivd fetch`: one question, one answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import anyio
+
+from ..queries import Query
+from ..results import AnyResult
+from ..tables import schema_of
+from .arguments import make_query
+from .connecting import make_client
+from .output import choose_format, open_output, write_arrow, write_rows, write_table
+from .progress import Meter
+
+
+def main(args: argparse.Namespace) -> int:
+    """Fetch and write; 1 where something is missing."""
+    form = choose_format(args)
+    query = make_query(args, date.today())
+    result = anyio.run(_fetch, args, query)
+    with open_output(args, form) as out:
+        if form in ("parquet", "arrow"):
+            write_arrow(out, form, result)
+        elif form == "table":
+            rows, columns = present(result.to_dicts())
+            write_table(out, rows, columns, to_stdout=args.out is None)
+        else:
+            write_rows(out, form, result.to_dicts(), [column.name for column in schema_of(query)])
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+    failed = [item for item in result.coverage if item.status == "failed"]
+    for item in failed:
+        print(f"missing: {item.request}: {item.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+async def _fetch(args: argparse.Namespace, query: Query) -> AnyResult:
+    with Meter("requests") as meter:
+        async with make_client(args, on_event=meter.hear) as client:
+            return await client.fetch(query)
+
+
+#: What a person wants to see of a row, the more important first.
+_SHOWN = (
+    "when", "period", "location", "organization", "floor", "zone", "loc", "zone_to", "zone_from", "category", "line",
+    "count", "visits", "unique_visits", "passing_by", "drop_in_rate", "bounce", "dwell_time", "q50", "q25", "q75", "n",
+    "loc_id", "tz", "bounce_threshold", "min", "max", "mean", "min_dwell_time", "max_dwell_time",
+)  # fmt: skip
+
+
+def present(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Shorten rows for a table: the bucket in one column, a zone with its name, and no column that says nothing."""
+    shortened = [
+        {
+            **row,
+            "when": bucket_text(row),
+            "zone": _named(row.get("zone_id"), row.get("zone_name")),
+            "loc": row.get("loc_name"),
+        }
+        for row in rows
+    ]
+    columns = []
+    for name in _SHOWN:
+        values = {row.get(name) for row in shortened}
+        if values - {None, ""} and not (name in ("period", "min_dwell_time", "max_dwell_time") and len(values) == 1):
+            columns.append(name)
+    return shortened, columns or ["when"]
+
+
+def _named(id: object, name: object) -> str:
+    return " ".join(str(part) for part in (id, name) if part is not None)
+
+
+def bucket_text(row: Mapping[str, Any]) -> str:
+    """
+    Write the labels of a bucket as people do.
+
+    >>> bucket_text({"year": 2025, "month": 3, "dayofmonth": 1, "hour": 9})
+    '2025-03-01 09:00'
+    >>> bucket_text({"year": 2025, "week": 9})
+    '2025 week 9'
+    """
+    labels = {name: row.get(name) for name in ("year", "month", "dayofmonth", "week", "dayofweek", "hour", "minute")}
+    known = [name for name, label in labels.items() if label is not None]
+    if known[:3] == ["year", "month", "dayofmonth"] and not {"week", "dayofweek"} & set(known):
+        day = f"{labels['year']}-{labels['month']:02}-{labels['dayofmonth']:02}"
+        if labels["hour"] is None:
+            return day
+        return f"{day} {labels['hour']:02}:{labels['minute'] or 0:02}"
+    if known == ["year", "month"]:
+        return f"{labels['year']}-{labels['month']:02}"
+    words = [str(labels[name]) if name == "year" else f"{name} {labels[name]}" for name in known]
+    return " ".join(words) or "whole period"

@@ -1,0 +1,154 @@
+"""Rows to where they are wanted, in the format that is wanted."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from .arguments import UsageError
+from .terminal import Style, draw_table, terminal_width
+
+#: Rows of a table shown to a person; a file or a pipe gets all.
+_SHOWN = 40
+_SUFFIXES = {
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".txt": "table",
+}
+Row = Mapping[str, Any]
+
+
+def choose_format(args: argparse.Namespace) -> str:
+    """Return the format asked for, by name or by the name of the file."""
+    if args.format is not None:
+        return str(args.format)
+    if args.out is None:
+        return "table"
+    suffix = Path(args.out).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise UsageError(f"--format is needed: the name of {args.out!r} does not tell it")
+    return _SUFFIXES[suffix]
+
+
+@contextmanager
+def open_output(args: argparse.Namespace, form: str) -> Iterator[BinaryIO]:
+    """Open stdout or the file; the file appears when it is whole, and not at all where it could not be."""
+    if args.out is None:
+        if form in ("parquet", "arrow") and sys.stdout.isatty():
+            raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(args.out)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_rows(out: BinaryIO, form: str, rows: Iterable[Row], names: Sequence[str]) -> None:
+    """Write *rows* as json, ndjson or csv."""
+    _WRITERS[form](out, rows, names)
+
+
+def _write_json(out: BinaryIO, rows: Iterable[Row], _: Sequence[str]) -> None:
+    out.write(b"[")
+    for number, row in enumerate(rows):
+        out.write(b",\n " if number else b"\n ")
+        out.write(orjson.dumps(row, default=_plain))
+    out.write(b"\n]\n")
+
+
+def _write_ndjson(out: BinaryIO, rows: Iterable[Row], _: Sequence[str]) -> None:
+    out.writelines(orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _write_csv(out: BinaryIO, rows: Iterable[Row], names: Sequence[str]) -> None:
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    text.detach()
+
+
+def _cell(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, (Mapping, tuple, list)):
+        return orjson.dumps(value, default=_plain).decode()
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+_WRITERS: Mapping[str, Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]] = {
+    "json": _write_json,
+    "ndjson": _write_ndjson,
+    "csv": _write_csv,
+}
+
+
+def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, to_stdout: bool) -> None:
+    """Draw a table for a person; on a terminal its beginning, and what was left out is said on stderr."""
+    watched = to_stdout and sys.stdout.isatty()
+    shown = rows[:_SHOWN] if watched else rows
+    style = Style.of(sys.stdout) if to_stdout else Style()
+    lines, hidden = draw_table(shown, columns, width=terminal_width(), style=style)
+    out.write("".join(f"{line}\n" for line in lines).encode())
+    out.flush()
+    if hidden:
+        print(f"not shown for lack of room: {', '.join(hidden)}", file=sys.stderr)
+    if len(shown) < len(rows):
+        print(f"the first {len(shown)} of {len(rows):,} rows; --format csv gives all", file=sys.stderr)
+
+
+def write_arrow(out: BinaryIO, form: str, result: Any) -> None:
+    """Write *result* as one Parquet file, or as an Arrow IPC stream."""
+    if form == "parquet":
+        parquet = _import_parquet()
+        import pyarrow
+
+        parquet.write_table(pyarrow.table(result), out, compression="zstd")
+        return
+    try:
+        from nanoarrow.ipc import StreamWriter
+    except ImportError:
+        _import_parquet()
+        import pyarrow
+
+        table = pyarrow.table(result)
+        with pyarrow.ipc.new_stream(out, table.schema) as writer:
+            writer.write_table(table)
+        return
+    with StreamWriter.from_writable(out) as writer:
+        writer.write_stream(result)
+
+
+def _import_parquet() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ImportError("this format needs pyarrow: pip install 'indivd-async[parquet]'") from None
+    return pyarrow.parquet

@@ -1,0 +1,28 @@
+"""`indivd plan`: which requests, and why."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+
+import anyio
+
+from .._planning import needs_locations
+from ..plans import Plan, make_plan
+from ..queries import Query
+from .arguments import make_query
+from .connecting import make_client
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan = anyio.run(_plan, args, make_query(args, date.today()))
+    print(plan.to_json() if args.json else plan.explain())
+    return 0
+
+
+async def _plan(args: argparse.Namespace, query: Query) -> Plan:
+    if not needs_locations(query):
+        return make_plan(query, None)  # needs no service, and so no token
+    async with make_client(args) as client:
+        return await client.plan(query)

@@ -1,0 +1,32 @@
+"""`indivd sandbox`: the imitation of the API, over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+
+import anyio
+
+from .arguments import UsageError
+
+
+def main(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    if not 0 <= args.fault_rate <= 1:
+        raise UsageError(f"--fault-rate must be from 0 to 1; got {args.fault_rate:g}")
+    if args.latency < 0:
+        raise UsageError(f"--latency must not be negative; got {args.latency:g}")
+    anyio.run(_serve, args)
+    return 0
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    from .. import sandbox
+
+    faults = sandbox.Faults(rate=args.fault_rate)
+    application = sandbox.app(latency_s=args.latency, faults=faults)
+    async with sandbox.serving(application, host=args.host, port=args.port) as url:
+        print(f"the sandbox listens on {url}; its token is: sandbox (Ctrl-C ends it)\n")
+        print("in another terminal:")
+        print(f"  export INDIVD_BASE_URL={url} INDIVD_TOKEN=sandbox")
+        print("  indivd fetch zone_visitors --start-date -7d --end-date yesterday --location 124", flush=True)
+        await anyio.sleep_forever()

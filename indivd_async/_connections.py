@@ -24,6 +24,7 @@ from ._transport import (
     is_on_trio,
     request_headers,
     timeout_extension,
+    words_of,
 )
 from .errors import ConnectionFailedError, RequestTimeoutError
 
@@ -87,7 +88,7 @@ class ConnectionLane:
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             cut_tracebacks(error)
             stale = reused and network.received == 0
-            raise Fault(ConnectionFailedError, str(error) or type(error).__name__, stale=stale) from error
+            raise Fault(ConnectionFailedError, words_of(error), stale=stale) from error
         except httpx.HTTPError as error:
             # Only a mock that stands in for httpcore raises these.
             raise httpx_fault(error) from error

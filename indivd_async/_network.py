@@ -83,7 +83,7 @@ class LaneNetwork(httpcore.AsyncNetworkBackend):
                 yield
             # A name that cannot be encoded is a UnicodeError.
             except (OSError, UnicodeError) as error:
-                raise httpcore.ConnectError(str(error) or type(error).__name__) from error
+                raise httpcore.ConnectError(str(error)) from error
         if scope.cancelled_caught:
             self.check_open()
             raise httpcore.ConnectTimeout

@@ -190,18 +190,28 @@ def cut_tracebacks(error: BaseException) -> None:
 
     h11 copies the token into plain bytes, and a traceback with locals would show those.
     """
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
+    for link in _links(error):
         link.__traceback__ = None
+
+
+def words_of(error: BaseException) -> str:
+    """Tell what *error* says, or the first of those it was raised from that says something."""
+    return next(filter(None, map(str, _links(error))), type(error).__name__)
+
+
+def _links(error: BaseException) -> list[BaseException]:
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
         link = link.__cause__ or link.__context__
+    return links
 
 
 def httpx_fault(error: httpx.HTTPError | httpx.StreamError) -> Fault:
     """Sort an error of httpx."""
     kind = RequestTimeoutError if isinstance(error, httpx.TimeoutException) else ConnectionFailedError
-    return Fault(kind, str(error) or type(error).__name__)
+    return Fault(kind, words_of(error))
 
 
 def client_sender(client: httpx.AsyncClient) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:

@@ -1,0 +1,289 @@
+"""TLS, tunnels through a proxy, and names with several addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+from asking import ONCE, ROOMY, TOKEN, Question, make_executor
+from attrs import evolve
+from raw_server import Peer, RawServer, answer
+from test_lifetime import by_scope, by_task, ends_by_closing
+
+from indivd_async.errors import ClientClosedError, ConnectionFailedError, RequestTimeoutError
+from indivd_async.settings import Limits
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
+
+
+@pytest.fixture(scope="module")
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def test_private_authority(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """ssl_context= names whom to trust; HTTP/1.1 is spoken though the server knows another, on a kept connection."""
+    with RawServer(Peer.serve, tls=server_tls) as server:
+        executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY, limits=Limits(concurrency=3))
+        await executor.map([Question()] * 30, executor.send, workers=3)
+        await executor.aclose()
+    assert server.connections <= 3
+    assert all(head.startswith(b"GET /path/?start_date=2025-03-01 HTTP/1.1\r\n") for head in server.requests)
+
+
+async def test_large_answers_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """Bodies of many records arrive whole."""
+    body = b"[" + b'"x",' * 2**18 + b"1]"
+    with RawServer(lambda peer: peer.serve(answer(body)), tls=server_tls) as server:
+        executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY)
+        for _ in range(3):
+            assert (await executor.send(Question())).body == body
+        await executor.aclose()
+
+
+async def test_unknown_authority(server_tls: ssl.SSLContext) -> None:
+    """A certificate that nobody vouches for receives no request."""
+    with RawServer(Peer.serve, tls=server_tls) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, retry=ONCE)
+        with pytest.raises(ConnectionFailedError, match="certificate verify failed"):
+            await executor.send(Question())
+        await executor.aclose()
+    assert server.requests == []
+
+
+async def test_another_name(authority: trustme.CA, client_tls: ssl.SSLContext) -> None:
+    """A certificate for another host receives no request."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.example").configure_cert(context)
+    with RawServer(Peer.serve, tls=context) as server:
+        executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY, retry=ONCE)
+        with pytest.raises(ConnectionFailedError, match="certificate verify failed"):
+            await executor.send(Question())
+        await executor.aclose()
+    assert server.requests == []
+
+
+async def test_no_tls_at_all(client_tls: ssl.SSLContext) -> None:
+    """A server that does not speak TLS is a failed connection."""
+    with RawServer(lambda peer: peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
+        url = server.url.replace("http:", "https:")
+        executor = make_executor(url, ssl_context=client_tls, timeouts=ROOMY, retry=ONCE)
+        with pytest.raises(ConnectionFailedError):
+            await executor.send(Question())
+        await executor.aclose()
+
+
+async def test_a_handshake_that_is_never_answered(client_tls: ssl.SSLContext) -> None:
+    """It is bounded like connecting."""
+    with RawServer(Peer.wait_for_close) as server:
+        url = server.url.replace("http:", "https:")
+        executor = make_executor(url, ssl_context=client_tls, timeouts=evolve(ROOMY, connect=0.05), retry=ONCE)
+        with pytest.raises(RequestTimeoutError, match=r"no connection after 0\.05 s"):
+            await executor.send(Question())
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+        await ends_by_closing(make_executor(url, ssl_context=client_tls, timeouts=ROOMY))
+
+
+async def test_closing_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """What waits for its answer ends, and the connection with it."""
+    with RawServer(Peer.wait_for_close, tls=server_tls) as server:
+        await ends_by_closing(make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY), count=2)
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
+async def test_a_stale_connection_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """A connection that the server closed is replaced unnoticed."""
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer())
+
+    with RawServer(handle, tls=server_tls) as server:
+        executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY, limits=Limits(concurrency=1))
+        for _ in range(5):
+            await executor.send(Question())
+        await executor.aclose()
+
+
+async def test_cancel_at_every_await_over_tls(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, anyio_backend: str
+) -> None:
+    """A handshake may be cancelled anywhere, too."""
+    with RawServer(Peer.serve, tls=server_tls) as server:
+        for cancel in [by_scope] + [by_task] * (anyio_backend == "asyncio"):
+            for at in range(1, 200):
+                executor = make_executor(
+                    server.url, ssl_context=client_tls, timeouts=ROOMY, limits=Limits(concurrency=1)
+                )
+                finished = await cancel(executor.send(Question()), at)
+                await executor.send(Question())
+                await executor.aclose()
+                if finished:
+                    break
+            assert finished
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
+# Tunnels.
+
+
+def tunnel(peer: Peer) -> None:
+    """Do as a proxy does with CONNECT."""
+    head = peer.request()
+    assert head is not None
+    method, target, _ = head.split(b" ", 2)
+    assert method == b"CONNECT"
+    host, _, port = target.decode().rpartition(":")
+    with socket.create_connection((host, int(port))) as far:
+        peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        back = threading.Thread(target=pump, args=(far, peer.sock))
+        back.start()
+        pump(peer.sock, far)
+        back.join()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_tunnel_through_a_proxy(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """Over https a proxy sees the host, its own password, and nothing else."""
+    with RawServer(Peer.serve, tls=server_tls) as server, RawServer(tunnel) as proxy:
+        executor = make_executor(
+            server.url,
+            proxy=proxy.url.replace("//", "//user:pass@"),
+            ssl_context=client_tls,
+            timeouts=ROOMY,
+            limits=Limits(concurrency=2),
+        )
+        await executor.map([Question()] * 10, executor.send, workers=2)
+        await executor.aclose()
+    assert len(server.requests) == 10
+    assert 1 <= proxy.connections <= 2
+    seen = b"".join(proxy.requests)
+    assert b"Proxy-Authorization: Basic" in seen
+    assert TOKEN.encode() not in seen
+    assert b"Proxy-Authorization" not in b"".join(server.requests)
+
+
+# Names with several addresses.
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let names resolve as a test says, on asyncio."""
+
+    def say(*addresses: str) -> None:
+        async def getaddrinfo(host: str, port: int, **options: object) -> list[Any]:
+            if not addresses:
+                raise socket.gaierror("no such name")
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+    return say
+
+
+needs_many_loopbacks = pytest.mark.skipif(
+    not hasattr(socket, "SO_BINDTODEVICE"), reason="only Linux has 127.0.0.0/8 for loopback"
+)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@needs_many_loopbacks
+async def test_an_address_that_refuses_is_passed_over(resolve: Any) -> None:
+    """The next address of the name is tried at once."""
+    with RawServer(Peer.serve) as server:
+        resolve("127.0.0.2", "127.0.0.1", "127.0.0.3")
+        executor = make_executor(f"http://many.localhost:{server.port}", timeouts=ROOMY, retry=ONCE)
+        await executor.send(Question())
+        await executor.aclose()
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@needs_many_loopbacks
+async def test_an_address_that_is_silent_is_overtaken(resolve: Any) -> None:
+    """The next address is tried beside it; the one that answers first wins, and the other is let go."""
+    with RawServer(Peer.serve) as server, socket.socket() as deaf:
+        deaf.bind(("127.0.0.2", server.port))
+        deaf.listen(0)
+        with socket.create_connection(("127.0.0.2", server.port)):
+            resolve("127.0.0.2", "127.0.0.1")
+            tasks = asyncio.all_tasks()
+            executor = make_executor(f"http://many.localhost:{server.port}", timeouts=ROOMY, retry=ONCE)
+            await executor.send(Question())
+            assert asyncio.all_tasks() == tasks
+            await executor.aclose()
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@needs_many_loopbacks
+async def test_no_address_answers(resolve: Any) -> None:
+    """The first refusal is told."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    resolve("127.0.0.2", "127.0.0.3")
+    executor = make_executor(f"http://many.localhost:{port}", timeouts=ROOMY, retry=ONCE)
+    with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.2"):
+        await executor.send(Question())
+    resolve()
+    with pytest.raises(ConnectionFailedError, match="no such name"):
+        await executor.send(Question())
+    await executor.aclose()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@needs_many_loopbacks
+async def test_cancel_at_every_await_among_addresses(resolve: Any) -> None:
+    """A race between addresses may be cancelled anywhere, and leaves no task and no connection."""
+    with RawServer(Peer.serve) as server:
+        resolve("127.0.0.2", "127.0.0.1")
+        tasks = asyncio.all_tasks()
+        for cancel in (by_scope, by_task):
+            for at in range(1, 200):
+                executor = make_executor(f"http://many.localhost:{server.port}", timeouts=ROOMY)
+                finished = await cancel(executor.send(Question()), at)
+                await executor.aclose()
+                assert asyncio.all_tasks() == tasks
+                if finished:
+                    break
+            assert finished
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
+async def test_closed_before_it_connected(client_tls: ssl.SSLContext) -> None:
+    """Nothing is sent after the end, whatever was under way."""
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY)
+        await executor.aclose()
+        with pytest.raises(ClientClosedError):
+            await executor.send(Question())
+    assert server.connections == 0

@@ -124,7 +124,8 @@ def places(sent: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def mutate(draw: st.DrawFn, sent: Any) -> Any:
     """Change one place of *sent*: another value, one left out, one or a level too many, an integer as a float."""
     sent = copy.deepcopy(sent)  # the strategies hand out objects that others hold
-    *above, last = ("top", *draw(st.sampled_from(places(sent))))
+    path: tuple[Any, ...] = draw(st.sampled_from(places(sent)))
+    *above, last = ("top", *path)
     holder: Any = {"top": sent}
     inner = holder
     for step in above:

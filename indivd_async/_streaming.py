@@ -36,7 +36,7 @@ class Job:
 class JobSource:
     """The planned requests of many queries, one after the other; a query is planned when its turn comes."""
 
-    def __init__(self, queries: Iterable[Query], plan: Callable[[Query], Awaitable[Plan]]) -> None:
+    def __init__(self, queries: Iterable[Query | Plan], plan: Callable[[Query | Plan], Awaitable[Plan]]) -> None:
         self._queries = iter(queries)
         self._plan = plan
         self._query: Query | None = None
@@ -60,7 +60,7 @@ class JobSource:
                     return None
                 plan = await self._plan(query)
                 self.planned += len(plan)
-                self._query, self._requests = query, iter(plan)
+                self._query, self._requests = plan.query, iter(plan)
 
     def _next(self) -> Job | None:
         request = next(self._requests, None)

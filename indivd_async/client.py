@@ -427,11 +427,12 @@ class AsyncIndivd:
         ]
 
     def stream(
-        self, queries: Query | Iterable[Query], ordered: bool = False
+        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False
     ) -> AbstractAsyncContextManager[ChunkStream]:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
+        A plan, or a shard of one, may stand for a query.
         Memory is bounded and a slow consumer holds the requests back. A failed piece is yielded with its `error`,
         never raised; after a 401 nothing more is sent and the rest is yielded with that error. Leaving the context
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
@@ -591,12 +592,14 @@ class AsyncIndivd:
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *result.notes))
 
     @asynccontextmanager
-    async def _open_stream(self, queries: Query | Iterable[Query], ordered: bool) -> AsyncIterator[ChunkStream]:
+    async def _open_stream(
+        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool
+    ) -> AsyncIterator[ChunkStream]:
         total_deadline = self._total_deadline()
         refused: list[AuthenticationError] = []
 
-        async def plan(query: Query) -> Plan:
-            made = await self.plan(query)
+        async def plan(query: Query | Plan) -> Plan:
+            made = query if isinstance(query, Plan) else await self.plan(query)
             self._executor.announce(len(made))
             return made
 
@@ -610,7 +613,7 @@ class AsyncIndivd:
                 return Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
             return hide_unlicensed(chunk)
 
-        single = isinstance(queries, (LineCrosses, ZoneVisitors, DropInRate))
+        single = isinstance(queries, (LineCrosses, ZoneVisitors, DropInRate, Plan))
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
         async with open_stream(source, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
             yield stream

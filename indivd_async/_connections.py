@@ -13,11 +13,13 @@ import anyio
 import httpcore
 import httpx
 
+from ._http11 import Http11
 from ._network import LaneNetwork
 from ._replies import Fault, Reply, read_reply
 from ._transport import (
     CLOSING_S,
     BaseURL,
+    SecretBytes,
     Token,
     cut_tracebacks,
     httpx_fault,
@@ -30,34 +32,33 @@ from .errors import ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterable, Callable
 
     from .settings import Timeouts
 
 #: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
 _KEEPALIVE_S = 30.0
-_UNKNOWN = object()
 
 
-class _NoBody:
-    """The body of a GET. httpcore's own empty one is sent as a chunk of nothing."""
+class _NoLock:
+    """Stands where httpcore locks a connection: a lane carries one request at a time."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
+    async def __aenter__(self) -> None: ...
 
-    async def __anext__(self) -> bytes:
-        raise StopAsyncIteration
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 class ConnectionLane:
     """A lane that connects when it is used, and again whenever its connection is doubtful."""
 
-    __slots__ = ("_connection", "_context", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
+    __slots__ = ("_connection", "_context", "_head", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
 
     def __init__(self, base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext]) -> None:
         self._origin = httpcore.Origin(base_url.scheme.encode("ascii"), base_url.host.encode("ascii"), base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
         self._headers = request_headers(base_url, token)
+        lines = [b"%b: %b\r\n" % header for header in self._headers]
+        self._head = SecretBytes(b" HTTP/1.1\r\n%b\r\n" % b"".join(lines))
         self._max_bytes = max_bytes
         self._context = context
         self._connection: httpcore.AsyncHTTPConnection | None = None
@@ -77,10 +78,14 @@ class ConnectionLane:
         usable = False
         try:
             response = await connection.handle_async_request(self._request(target, timeouts))
+            if isinstance(response, Reply):
+                usable = connection.is_idle()
+                return response
             body = cast("AsyncIterable[bytes]", response.stream)
             reply = await read_reply(response.status, response.headers, body, self._max_bytes)
             await response.aclose()
-            usable = _is_clean(connection)
+            # A mock of httpcore answered, and nothing came over the network.
+            usable = network.received == 0
             return reply
         except httpcore.TimeoutException as error:
             cut_tracebacks(error)
@@ -106,16 +111,28 @@ class ConnectionLane:
         request = httpcore.Request(b"GET", url, extensions={"timeout": timeout_extension(timeouts)})
         # Past the constructor, which would check and copy what never changes.
         request.headers = self._headers
-        request.stream = _NoBody()
         return request
 
     def _connect(self) -> httpcore.AsyncHTTPConnection:
-        return httpcore.AsyncHTTPConnection(
-            self._origin,
-            ssl_context=self._context() if self._origin.scheme == b"https" else None,
-            keepalive_expiry=_KEEPALIVE_S,
-            network_backend=self._network,
-        )
+        """
+        Make a connection of httpcore's, because mocks replace its method, and put our engine and no lock into it.
+
+        The attributes are private: a release of httpcore that has others goes on with its own engine, each time anew.
+        """
+        context = self._context() if self._origin.scheme == b"https" else None
+        connection = httpcore.AsyncHTTPConnection(self._origin, context, network_backend=self._network)
+        engine = Http11(self._open, self._headers, self._head, self._max_bytes, _KEEPALIVE_S)
+        vars(connection).update(_connection=engine, _request_lock=_NoLock())
+        return connection
+
+    async def _open(self, timeout: float | None) -> httpcore.AsyncNetworkStream:
+        host = self._origin.host.decode("ascii")
+        stream = await self._network.connect_tcp(host, self._origin.port, timeout)
+        if self._origin.scheme == b"http":
+            return stream
+        context = self._context()
+        context.set_alpn_protocols(["http/1.1"])
+        return await stream.start_tls(context, host, timeout)
 
     def _waited(self, error: httpcore.TimeoutException, timeouts: Timeouts, limit_s: float | None) -> str:
         if self._network.bound_by_end:
@@ -134,18 +151,3 @@ class ConnectionLane:
         self._network.close()
         if self._connection is not None:
             await self._retire(self._connection)
-
-
-def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
-    """
-    Tell whether the connection may carry another request: idle, and nothing came beyond the answer.
-
-    A second response in the same segment would be taken for the answer to the next request. Only h11 knows of it,
-    behind private attributes: where they are missing, the connection is not used again.
-    """
-    inner = getattr(connection, "_connection", _UNKNOWN)
-    if inner is None:
-        # Never connected: a mock gave the answer.
-        return True
-    protocol = getattr(inner, "_h11_state", None)
-    return connection.is_idle() and protocol is not None and protocol.trailing_data == (b"", False)

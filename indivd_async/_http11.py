@@ -171,6 +171,10 @@ class Http11(httpcore.AsyncConnectionInterface):
         if self._stream is not None:
             await self._stream.aclose()
 
+    def info(self) -> str:
+        """What httpcore puts into the repr of a connection."""
+        return f"HTTP/1.1, {'idle' if self._usable else 'not usable'}"
+
     def is_idle(self) -> bool:
         return self._usable
 

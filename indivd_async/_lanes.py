@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -95,11 +96,12 @@ def _check_combination(**options: Any) -> None:
 
 
 def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
-    try:
-        return proxy if isinstance(proxy, httpx.Proxy) else httpx.Proxy(proxy)
-    except (ValueError, TypeError, httpx.InvalidURL):
-        # It may hold a password, so it is not shown.
-        raise ConfigError("proxy must be a URL such as 'http://host:port' or 'socks5://host:port'") from None
+    if isinstance(proxy, httpx.Proxy):
+        return proxy
+    with suppress(ValueError, TypeError, httpx.InvalidURL):
+        return httpx.Proxy(proxy)
+    # It may hold a password, so neither it nor what was said of it is shown.
+    raise ConfigError("proxy must be a URL such as 'http://host:port' or 'socks5://host:port'")
 
 
 class _Waiter:

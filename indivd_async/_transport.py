@@ -8,6 +8,7 @@ raises, and the next request makes a new one.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -73,6 +74,10 @@ class Token:
     def header(self) -> SecretBytes:
         """The value of the Authorization header."""
         return SecretBytes(b"Token " + self._secret)
+
+    def fingerprint(self) -> str:
+        """Name the account without giving the token away."""
+        return hashlib.sha256(self._secret).hexdigest()
 
     def __repr__(self) -> str:
         return "Token(***)"

@@ -6,7 +6,6 @@ queries → planning → execution → structuring → merging → results. Each
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import ssl
@@ -128,15 +127,19 @@ class AsyncIndivd:
         cache: Cache | None = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        secret = token if token is not None else os.environ.get("INDIVD_TOKEN")
-        if secret is None:
+        given = token if token is not None else os.environ.get("INDIVD_TOKEN")
+        if given is None:
             raise ConfigError("token: none was given; pass token=… or set the environment variable INDIVD_TOKEN")
+        try:
+            secret = Token(given)
+        finally:
+            del token, given  # a traceback with locals would show them
         address = base_url if base_url is not None else os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
         self._executor = Executor(
             base_url=parse_base_url(address, allow_http),
-            token=Token(secret),
+            token=secret,
             timeouts=self._timeouts,
             retry=retry or RetryPolicy(),
             limits=self._limits,
@@ -147,7 +150,7 @@ class AsyncIndivd:
             on_event=on_event,
         )
         self._cache = cache
-        self._account = hashlib.sha256(secret.encode()).hexdigest() if cache is not None else ""
+        self._account = secret.fingerprint() if cache is not None else ""
         self._catalogue = _Catalogue()
         self._flights: SingleFlight[_Answered] = SingleFlight()
         self._lookups: SingleFlight[tuple[Any, ...]] = SingleFlight()
@@ -184,7 +187,8 @@ class AsyncIndivd:
         await self._executor.aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._executor.base_url}>"
+        address = self._executor.base_url if hasattr(self, "_executor") else "not made"
+        return f"<{type(self).__name__} {address}>"
 
     def __reduce__(self) -> Any:
         raise TypeError(

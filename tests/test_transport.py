@@ -61,6 +61,12 @@ def test_token_is_sent_as_documented() -> None:
     assert Token("abc").header() == b"Token abc"
 
 
+def test_fingerprint_tells_accounts_apart() -> None:
+    """It is the same for the same token, and gives nothing away."""
+    assert Token("abc").fingerprint() == Token("abc").fingerprint() != Token("abd").fingerprint()
+    assert "abc" not in Token("abc").fingerprint()
+
+
 @pytest.mark.parametrize("secret", [Token(TOKEN), Token(TOKEN).header()], ids=["token", "header"])
 def test_token_does_not_show(secret: object) -> None:
     """Neither repr nor str nor format shows it, and it does not pickle."""

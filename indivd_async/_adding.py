@@ -6,12 +6,13 @@ Source: the vendor's article says what each metric counts; what may be added fol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from .errors import InvalidQueryError, NotMergeableError
-from .models import LineCrossesRow, ZoneVisitorsRow
+from .models import Exclude, LineCrossesRow, ZoneVisitorsRow
 
 Bounds = tuple[int, int]
 Number = int | float
@@ -37,114 +38,127 @@ def total_of_lines(rows: Sequence[LineCrossesRow], metric: str, per: str | None)
 
 def total_of_visits(rows: Sequence[ZoneVisitorsRow], metric: str) -> Number | None:
     """Add up a metric of zone_visitors over all rows, where that is exact."""
-    name = metric.removeprefix("dwell_time_stats.").removeprefix("exclude.")
-    if name in _NEVER:
-        if len(rows) == 1 and name == "unique_visits":
+    path = _PATHS.get(metric, metric)
+    if path in _NEVER:
+        if path == "unique_visits" and len(rows) == 1:  # its own total
             return rows[0].unique_visits
-        raise NotMergeableError(name, *_NEVER[name])
-    if name not in _ADDS:
-        allowed = ", ".join([*_ADDS, *_NEVER])
-        raise InvalidQueryError("metric", f"must be one of {allowed}", metric)
-    return _ADDS[name](rows, name)
+        raise NotMergeableError(metric, *_NEVER[path])
+    if path not in _ADDS:
+        raise InvalidQueryError("metric", f"must be one of {', '.join([*_ADDS, *_NEVER])}", metric)
+    return _ADDS[path](rows, metric)
 
 
-def _measured(rows: Sequence[ZoneVisitorsRow], read: Callable[[Any], Any], metric: str) -> list[Any]:
-    found = [value for row in rows if (value := read(row)) is not None]
-    if len(found) < len(rows):
+def _measured(rows: Sequence[ZoneVisitorsRow], metric: str) -> list[Any]:
+    outer, _, inner = _PATHS.get(metric, metric).partition(".")
+    found = [getattr(value, inner, None) if inner else value for value in map(attrgetter(outer), rows)]
+    missing = sum(value is None for value in found)
+    if missing:
         raise NotMergeableError(
             metric,
-            f"{len(rows) - len(found)} of {len(rows)} rows do not tell it",
-            "Ask only for locations whose plan measures it, or without a comparison in the same request",
+            f"{missing:,} of {len(rows):,} rows do not tell it",
+            "Ask only for locations whose plan measures it, or for a comparison period by itself",
         )
     return found
 
 
-def _sum(rows: Sequence[ZoneVisitorsRow], name: str) -> int:
-    return int(sum(_measured(rows, attrgetter(name), name)))
+def _sum(rows: Sequence[ZoneVisitorsRow], metric: str) -> int:
+    return sum(_measured(rows, metric))
 
 
-def _sum_excluded(rows: Sequence[ZoneVisitorsRow], name: str) -> int:
-    return sum(_measured(rows, lambda row: getattr(row.exclude, name, None), name))
-
-
-def _sum_bounces(rows: Sequence[ZoneVisitorsRow], name: str) -> int:
+def _sum_bounces(rows: Sequence[ZoneVisitorsRow], metric: str) -> int:
     thresholds: dict[int, int | None] = {}
     for row in rows:
         zone = row.aggregation
         if thresholds.setdefault(zone.zone_id, zone.bounce_threshold) != zone.bounce_threshold:
             raise NotMergeableError(
-                "bounce",
+                metric,
                 f"the threshold of zone {zone.zone_id} changed within the period",
                 "Ask with an explicit bounce_threshold",
             )
-    return _sum(rows, name)
+    return _sum(rows, metric)
 
 
-def _with_visits(rows: Sequence[ZoneVisitorsRow], name: str) -> list[tuple[Any, int]]:
-    """Pair a statistic with its n, for rows with n > 0; a row without visits has nothing to tell."""
+def _weighted(rows: Sequence[ZoneVisitorsRow], metric: str, name: str) -> list[tuple[Any, int]]:
+    """Pair a statistic with its n, for rows with n > 0: a row without visits has nothing to tell."""
     pairs = []
     for row in rows:
         stats = row.dwell_time_stats
-        if stats is None and row.visits == 0:
+        n = stats.n if stats is not None else None
+        if n is None and _nothing_is_left(row):
             continue
-        if stats is None and row.exclude is not None and row.exclude != type(row.exclude)():
-            left = row.visits - (row.exclude.min_dwell_time or 0) - (row.exclude.max_dwell_time or 0)
-            if left <= 0:  # every visit was beyond the thresholds: n is 0
-                continue
-        if stats is None or stats.n is None:
+        value = getattr(stats, name, None)
+        if n is None or (n > 0 and value is None):
             raise NotMergeableError(
-                name, "a row lacks dwell_time_stats.n, the weight", 'Ask for aggregate_by="zone": one figure per zone'
+                metric,
+                "a row lacks dwell_time_stats or its n, the weight",
+                'Ask for aggregate_by="zone": one figure per zone, or for a comparison period by itself',
             )
-        if stats.n > 0:
-            pairs.append((getattr(stats, name), stats.n))
+        if n > 0:
+            pairs.append((value, n))
     return pairs
 
 
-def _sum_n(rows: Sequence[ZoneVisitorsRow], name: str) -> int:
-    return sum(n for _, n in _with_visits(rows, name))
+def _nothing_is_left(row: ZoneVisitorsRow) -> bool:
+    """Tell whether a row without statistics had no visit to tell of: none at all, or all beyond the thresholds."""
+    beyond = row.exclude or Exclude()
+    return row.visits <= (beyond.min_dwell_time or 0) + (beyond.max_dwell_time or 0)
 
 
-def _weighted_mean(rows: Sequence[ZoneVisitorsRow], _: str) -> float | None:
-    pairs = _with_visits(rows, "mean")
+def _sum_n(rows: Sequence[ZoneVisitorsRow], metric: str) -> int:
+    return sum(n for _, n in _weighted(rows, metric, "n"))
+
+
+def _weighted_mean(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
+    if len(rows) == 1 and rows[0].dwell_time_stats is None:  # its own mean, which needs no weight
+        return None if _nothing_is_left(rows[0]) else rows[0].dwell_time
+    pairs = _weighted(rows, metric, "mean")
+    if len(pairs) == 1:
+        return cast("float", pairs[0][0])  # as it was sent, not multiplied and divided
     weight = sum(n for _, n in pairs)
-    return sum(mean * n for mean, n in pairs) / weight if weight else None
+    return math.fsum(mean * n for mean, n in pairs) / weight if weight else None
 
 
-def _smallest(rows: Sequence[ZoneVisitorsRow], name: str) -> float | None:
-    return min((value for value, _ in _with_visits(rows, name)), default=None)
+def _smallest(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
+    return min((value for value, _ in _weighted(rows, metric, "min")), default=None)
 
 
-def _largest(rows: Sequence[ZoneVisitorsRow], name: str) -> float | None:
-    return max((value for value, _ in _with_visits(rows, name)), default=None)
+def _largest(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
+    return max((value for value, _ in _weighted(rows, metric, "max")), default=None)
 
 
 _ADDS: Mapping[str, Callable[[Sequence[ZoneVisitorsRow], str], Number | None]] = {
     "visits": _sum,
     "bounce": _sum_bounces,
-    "min_dwell_time": _sum_excluded,
-    "max_dwell_time": _sum_excluded,
-    "n": _sum_n,
+    "exclude.min_dwell_time": _sum,
+    "exclude.max_dwell_time": _sum,
     "dwell_time": _weighted_mean,
-    "mean": _weighted_mean,
-    "min": _smallest,
-    "max": _largest,
+    "dwell_time_stats.mean": _weighted_mean,
+    "dwell_time_stats.min": _smallest,
+    "dwell_time_stats.max": _largest,
+    "dwell_time_stats.n": _sum_n,
 }
 _NEVER = {
     "unique_visits": (
         "someone seen in two rows is one person",
         'Ask for the whole period as one bucket (aggregate_by="zone"), or take unique_visits_bounds()',
     ),
-    "quantiles": (
+    "dwell_time_stats.quantiles": (
         "the quantiles of parts do not tell those of the whole",
         'Ask for the whole period as one bucket (aggregate_by="zone")',
     ),
 }
+#: Metrics may be named without the object that holds them.
+_PATHS = {path.partition(".")[2]: path for path in (*_ADDS, *_NEVER) if "." in path}
+
+
+# Bounds.
 
 _BY: Mapping[str, Callable[[ZoneVisitorsRow], Any]] = {
     "zone_id": attrgetter("aggregation.zone_id"),
     "loc_id": attrgetter("aggregation.loc_id"),
     "bucket": attrgetter("aggregation.bucket"),
 }
+_clock: Callable[[ZoneVisitorsRow], Any] = attrgetter("tz")
 
 
 def bound_uniques(rows: Sequence[ZoneVisitorsRow], by: str | None) -> Bounds | dict[Any, Bounds]:
@@ -153,7 +167,14 @@ def bound_uniques(rows: Sequence[ZoneVisitorsRow], by: str | None) -> Bounds | d
         return _bound(rows)
     if by not in _BY:
         raise InvalidQueryError("by", f"must be None or one of {', '.join(_BY)}", by)
-    return {key: _bound(group) for key, group in _grouped(rows, _BY[by]).items()}
+    groups = _grouped(rows, _BY[by])
+    if by == "loc_id" and None in groups:
+        raise NotMergeableError(
+            "unique_visits",
+            "rows do not tell their location",
+            'Ask with loc_id among the groupings, as in aggregate_by="year,month,dayofmonth,loc_id"',
+        )
+    return {key: _bound(group) for key, group in groups.items()}
 
 
 def _grouped(
@@ -166,13 +187,13 @@ def _grouped(
 
 
 def _bound(rows: Sequence[ZoneVisitorsRow]) -> Bounds:
-    uniques = _measured(rows, attrgetter("unique_visits"), "unique_visits")
-    by_location = _grouped(rows, _BY["loc_id"])
-    if None in by_location or len(by_location) < 2:
-        return max(uniques, default=0), sum(uniques)
-    # Nobody is recognised across locations, so the people of each are people of their own.
-    bounds = [_bound(group) for group in by_location.values()]
-    return sum(low for low, _ in bounds), sum(high for _, high in bounds)
+    # Nobody is recognised across locations, so the people of each are people of their own: their bounds add up. Rows
+    # that do not tell their location still belong to different ones where they have different clocks.
+    apart = _grouped(rows, _BY["loc_id"])
+    if None in apart:
+        apart = _grouped(rows, _clock)
+    uniques = [_measured(group, "unique_visits") for group in apart.values()]
+    return sum(map(max, uniques)), sum(map(sum, uniques))
 
 
 def bound_cross_visitation(
@@ -181,8 +202,11 @@ def bound_cross_visitation(
     """
     Bound the people seen in both zones.
 
-    At least A + B less everybody in the location, at most the smaller of the two. Without *location_uniques* the lower bound is 0.
+    At least A + B less everybody in the location, at most the smaller of the two. Without *location_uniques* the lower
+    bound is 0.
     """
+    if location_uniques is not None and location_uniques < 0:
+        raise InvalidQueryError("location_uniques", "must not be negative", location_uniques)
     zones = _grouped(rows, _BY["zone_id"])
     sides = []
     for name, zone in (("zone_a", zone_a), ("zone_b", zone_b)):

@@ -1,8 +1,8 @@
 """
 Days, ranges and buckets: tiling a range exactly, aligned to buckets.
 
-A day is a date at the place that was asked about. Both ends of a range belong to it. Nothing here adds hours to days: the 23- and 25-hour days
-of a clock change are one day each.
+A day is a date at the place that was asked about. Both ends of a range belong to it. Nothing here adds hours to days:
+the 23- and 25-hour days of a clock change are one day each.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import attrs
 
 ONE_DAY = timedelta(days=1)
+_ONE_SECOND = timedelta(seconds=1)
 
 
 @attrs.frozen
@@ -82,17 +84,14 @@ def _month_end(day: date) -> date:
 
 def _tile_units(window: Window, unit_end: Callable[[date], date], at_most: int) -> Iterator[Window]:
     start = window.start
-    while start <= window.end:
-        last = min(unit_end(start), window.end)
-        while last < window.end:
-            longer = min(unit_end(last + ONE_DAY), window.end)
-            if (longer - start).days >= at_most:
-                break
-            last = longer
-        yield Window(start, last)
-        if last == window.end:
-            return
-        start = last + ONE_DAY
+    last = min(unit_end(start), window.end)
+    while last < window.end:
+        longer = min(unit_end(last + ONE_DAY), window.end)
+        if (longer - start).days >= at_most:
+            yield Window(start, last)
+            start = last + ONE_DAY
+        last = longer
+    yield Window(start, last)
 
 
 @lru_cache(maxsize=1024)
@@ -101,44 +100,49 @@ def zone_of(tz: str) -> ZoneInfo:
     return ZoneInfo(tz)
 
 
+#: Files of the system that are no IANA time zones: the machine's own clock, and copies of the table.
+_NOT_IANA = frozenset({"localtime", "posixrules", "Factory", "posix", "right"})
+
+
 def is_time_zone(tz: str) -> bool:
     """Tell whether *tz* names an IANA time zone."""
     try:
         zone_of(tz)
     except (ValueError, KeyError, OSError):  # ZoneInfo raises each of them, by the kind of nonsense
         return False
-    return True
+    return tz.partition("/")[0] not in _NOT_IANA
 
 
 def first_instant(local: datetime, tz: str) -> datetime:
     """
-    Return the first instant of *tz* whose wall clock shows *local* or later.
+    Return the first instant at *tz* of what begins when its wall clock shows *local*.
 
-    A repeated hour gives its first occurrence; a skipped one the first moment after the gap.
+    That is the instant at which the clock shows *local*, the first one where an hour is repeated. Where the clock
+    skips *local*, it is the first moment after the gap: half past two for Lord Howe's hour 2 in October, and for an
+    hour or a day that is skipped whole the beginning of what follows.
 
     >>> first_instant(datetime(2024, 4, 26), "Africa/Cairo").isoformat()
     '2024-04-26T01:00:00+03:00'
     """
     zone = zone_of(tz)
     aware = local.replace(tzinfo=zone)
-    before, after = aware.utcoffset(), aware.replace(fold=1).utcoffset()
-    if before is None or after is None or before >= after:  # an ordinary time, or a repeated one: fold 0 is the first
+    before, after = _offset(aware), _offset(aware.replace(fold=1))
+    if before >= after:  # an ordinary time, or a repeated one, whose first occurrence is fold 0
         return aware
-    # In a gap, `fold=0` uses the offset from before it. Going through UTC lands as far behind the gap as *local* is inside it; the gap
-    # ends where the offset changes, which a search by halves finds to the second.
-    low, high = local - after, local - before
-    offset = after
-    while high - low > timedelta(seconds=1):
-        middle = (low + (high - low) / 2).replace(microsecond=0)
-        if _offset_at(middle, zone) == offset:
-            high = middle
+    # In a gap. Read with the offset from after the change, the label lies before it in UTC; with the one from before,
+    # it lies at or behind it. So the change is between the two, and halving finds it to the second.
+    too_early, late_enough = (local - after).replace(tzinfo=UTC), (local - before).replace(tzinfo=UTC)
+    while late_enough - too_early > _ONE_SECOND:
+        middle = too_early + timedelta(seconds=(late_enough - too_early) // _ONE_SECOND // 2)
+        if _offset(middle.astimezone(zone)) == after:
+            late_enough = middle
         else:
-            low = middle
-    return high.replace(tzinfo=UTC).astimezone(zone)
+            too_early = middle
+    return late_enough.astimezone(zone)
 
 
-def _offset_at(utc: datetime, zone: ZoneInfo) -> timedelta | None:
-    return utc.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+def _offset(moment: datetime) -> timedelta:
+    return cast("timedelta", moment.utcoffset())  # None is for naive moments only
 
 
 def local_today(now_utc: datetime, tz: str) -> date:

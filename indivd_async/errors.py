@@ -67,6 +67,15 @@ class InvalidQueryError(IndivdError, ValueError):
         self.rule = rule
         self.value = value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        import pickle
+
+        try:
+            pickle.dumps(self.value)
+        except Exception:  # the value was refused, so it may be anything at all
+            return _restore, (type(self), str(self), {**self.__dict__, "value": _clip(self.value)})
+        return super().__reduce__()
+
 
 class NotMergeableError(IndivdError):
     """What was asked for cannot be added up: `metric` names it, `instead` says what to ask."""
@@ -82,14 +91,17 @@ class MergeConflictError(IndivdError):
     """
     Two answers hold a row that only one of them may hold, so neither their sum nor either of them would be right.
 
-    `key` is the row's identity (zone, location, bucket), `requests` the two requests.
+    `key` says which (zone, location, bucket), `requests` are the requests that brought it. An answer that came twice,
+    or that no request of the plan asked for, is such a conflict as a whole.
     """
 
-    def __init__(self, key: object, requests: Sequence[PlannedRequest]) -> None:
+    def __init__(self, key: str, requests: Sequence[PlannedRequest], problem: str = "") -> None:
         asked = " and ".join(str(request) for request in requests)
         super().__init__(
-            f"the row {key} came back from two requests, {asked}, though only one of them can own it; the API groups "
-            "otherwise than its documentation says. Ask for a shorter period, or one location at a time"
+            f"{key}: {problem} ({asked})"
+            if problem
+            else f"the row of {key} came back from two requests, though only one of them can own it: {asked}. The API "
+            "groups otherwise than its documentation says: ask for a shorter period, or one location at a time"
         )
         self.key = key
         self.requests = tuple(requests)
@@ -216,8 +228,9 @@ class PartialResultError(IndivdError):
 
     def __init__(self, result: Any, failures: Sequence[Exception]) -> None:
         first = f": {failures[0]}" if failures else ""
+        missing = sum(item.status == "failed" for item in result.coverage)  # those never sent left no error
         super().__init__(
-            f"{len(failures)} of {len(result.coverage)} requests failed{first}. What arrived is in `.result`; "
+            f"{missing} of {len(result.coverage)} requests failed{first}. What arrived is in `.result`; "
             "`await client.retry_failed(error.result)` asks for the rest"
         )
         self.result = result
@@ -276,5 +289,8 @@ def api_error(
 
 
 def _clip(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # an int of more digits than Python writes out, or an object that cannot show itself
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from . import _calendar
+from .errors import InvalidQueryError
 
 
 class FrozenMap(Mapping[Any, Any]):
@@ -79,8 +80,7 @@ class Bucket:
     The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
 
     `dayofmonth` is the API's name for the day (drop_in_rate calls it `day` in one place). The numbering of `week` and
-    `dayofweek` is not
-    documented: they are labels, nothing is computed from them.
+    `dayofweek` is not documented: they are labels, nothing is computed from them.
     """
 
     year: int | None = None
@@ -96,14 +96,16 @@ class Bucket:
         Return the first instant of the bucket: aware when *tz* (an IANA name) is given, else the naive local label.
 
         None where the labels do not fix it: weeks, days of the week, months without a year. An hour repeated by a
-        clock change is one bucket that begins at its first occurrence; one that a change skips begins at the first
-        moment after the gap.
+        clock change is one bucket that begins at its first occurrence; where a change skips the beginning of a bucket,
+        or all of it, the first instant is the first moment after the gap.
 
         >>> Bucket(year=2025, month=3, dayofmonth=1, hour=9).start("Europe/Stockholm").isoformat()
         '2025-03-01T09:00:00+01:00'
         >>> Bucket(year=2025, week=10).start() is None
         True
         """
+        if tz is not None and not _calendar.is_time_zone(tz):
+            raise InvalidQueryError("tz", "must be an IANA time zone name, such as Europe/Stockholm", tz)
         if self.week is not None or self.dayofweek is not None or self.year is None:
             return None
         label = (self.month, self.dayofmonth, self.hour, self.minute)
@@ -113,7 +115,7 @@ class Bucket:
         month, day, hour, minute = (*known, *(1, 1, 0, 0)[len(known) :])
         try:
             local = datetime(self.year, month, day, hour, minute)
-        except ValueError:
+        except (ValueError, OverflowError):  # labels that no clock shows
             return None
         return local if tz is None else _calendar.first_instant(local, tz)
 

@@ -1,8 +1,9 @@
 """
 The three questions that can be asked, valid from birth.
 
-A query is a frozen value. Its constructor refuses everything the vendor's article lets one know to be wrong, with an `InvalidQueryError` that names
-parameter, rule and value: the API itself would answer 400 without a word. Parameter names are the API's own. Both dates belong to the period.
+A query is a frozen value. Its constructor refuses everything the vendor's article lets one know to be wrong, with an
+`InvalidQueryError` that names parameter, rule and value: the API itself would answer 400 without a word. Parameter
+names are the API's own. Both dates belong to the period.
 """
 
 from __future__ import annotations
@@ -35,11 +36,15 @@ PER = {
     "line": "line_ids",
 }
 MAX_DWELL_S = 10_800
+_MOST_INT = 2**63 - 1  # what a database holds; larger ids are nobody's
 
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
+#: The day goes by two names.
+_OTHER_NAMES = {"day": "dayofmonth", "dayofmonth": "day"}
 
-# Converters turn what they can into the field's type and leave the rest as it is; validators, who know the field's name, refuse it.
+# Converters turn what they can into the field's type and leave the rest as it is; validators, who know the field's
+# name, refuse it.
 
 
 def _to_date(value: date | str) -> date:
@@ -56,22 +61,36 @@ def _to_optional_date(value: date | str | None) -> date | None:
 
 
 def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(
-        value, bool
-    )  # True is an int to Python, and never meant as one here
+    # True is an int to Python, and never meant as one here.
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _to_int(value: Any) -> Any:
-    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
+    if type(value) is int or isinstance(value, bool):
+        return value
+    try:
+        return operator.index(value)  # numpy's integers among others
+    except TypeError:
+        return value
+
+
+def _to_whole(value: int | None) -> int | None:
+    found: int | None = _to_int(value)
+    return found
+
+
+def _to_split(value: Split) -> Split:
+    return value if isinstance(value, str) else _to_whole(value)
 
 
 def _to_ids(value: Ids) -> tuple[int, ...] | None:
-    if value is None or isinstance(value, (str, bytes, bool, Mapping)):
+    if value is None or isinstance(value, (str, bytes, bytearray, bool, Mapping)):
         return value  # type: ignore[return-value]
-    if not isinstance(value, Iterable):
+    try:
+        found = tuple(map(_to_int, value))  # type: ignore[arg-type]
+    except TypeError:
         return (_to_int(value),)
-    items = tuple(map(_to_int, value))
-    return tuple(dict.fromkeys(items)) if all(map(_is_int, items)) else items
+    return tuple(dict.fromkeys(found)) if all(map(_is_int, found)) else found
 
 
 def _check_date(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -102,9 +121,11 @@ def _check_ids(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise InvalidQueryError(field.name, "must be an int, or an iterable of ints", value)
     if field.name not in _SIGNED and min(value) < 0:
         raise InvalidQueryError(field.name, "ids must not be negative", min(value))
+    if not -_MOST_INT <= min(value) <= max(value) <= _MOST_INT:
+        raise InvalidQueryError(field.name, "must be within 64 bits", max(value, key=abs))
 
 
-def _check_seconds(minimum: int, maximum: float, rule: str) -> Any:
+def _check_seconds(minimum: int, maximum: int, rule: str) -> Any:
     def check(_: object, field: attrs.Attribute[Any], value: Any) -> None:
         if value is not None and not (_is_int(value) and minimum <= value <= maximum):
             raise InvalidQueryError(field.name, f"must be a whole number of seconds, {rule}", value)
@@ -118,12 +139,12 @@ def _check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
 
 
 def _check_split(_: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and value != "auto" and not (_is_int(value) and value >= 1):
+    if not (value is None or (_is_int(value) and value >= 1) or (isinstance(value, str) and value == "auto")):
         raise InvalidQueryError(field.name, 'must be "auto", None, or a whole number of days of at least 1', value)
 
 
 def _check_on_error(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value not in ("raise", "collect"):
+    if not isinstance(value, str) or value not in ("raise", "collect"):
         raise InvalidQueryError(field.name, 'must be "raise" or "collect"', value)
 
 
@@ -137,8 +158,10 @@ def _check_grouping(endpoint: DataEndpoint) -> Any:
         if not isinstance(value, str):
             raise InvalidQueryError(field.name, rule, value)
         names = value.split(",") if endpoint.combines else [value]
-        if not endpoint.groupings.issuperset(names):
-            raise InvalidQueryError(field.name, rule, value)
+        for name in names:
+            if name not in endpoint.groupings:
+                other = _OTHER_NAMES.get(name)
+                raise InvalidQueryError(field.name, rule, value, f"The day is called {other} here." if other else "")
         if len(set(names)) != len(names):
             raise InvalidQueryError(field.name, "must name each grouping once", value)
         if "zone" in names and len(names) > 1:
@@ -178,9 +201,10 @@ class LineCrosses:
     """
     Ask for crossings of lines.
 
-    `per` asks for one series per value, which the API's rows cannot tell apart: ``"location"``, ``"organization"``, ``"floor"``, ``"zone_to"``,
-    ``"zone_from"``, ``"category"`` or ``"line"``; the values must be given, except locations, which then means all of them. Several
-    locations or organisations imply it. The API counts a visitor once for each line crossed, so ask for certain zones, categories or lines.
+    `per` asks for one series per value, which the API's rows cannot tell apart: ``"location"``, ``"organization"``,
+    ``"floor"``, ``"zone_to"``, ``"zone_from"``, ``"category"`` or ``"line"``; the values must be given, except
+    locations, which then means all of them. Several locations or organisations imply it. The API counts a visitor once
+    for each line crossed, so ask for certain zones, categories or lines.
 
     >>> LineCrosses("2025-03-01", "2025-03-02", location=124, zone_to=[201, 202]).zone_to
     (201, 202)
@@ -199,7 +223,7 @@ class LineCrosses:
     category: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     line_ids: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     per: str | None = attrs.field(default=None, kw_only=True)
-    split: Split = attrs.field(default="auto", validator=_check_split, kw_only=True)
+    split: Split = attrs.field(default="auto", converter=_to_split, validator=_check_split, kw_only=True)
     on_error: OnError = attrs.field(default="raise", validator=_check_on_error, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -224,7 +248,8 @@ class ZoneVisitors:
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
 
-    `tz` None means each location's own time zone. `bounce_threshold`, `min_dwell` and `max_dwell` are seconds; thresholds exclude no visit from `visits`.
+    `tz` None means each location's own time zone. `bounce_threshold`, `min_dwell` and `max_dwell` are seconds;
+    thresholds exclude no visit from `visits`.
 
     >>> ZoneVisitors("2025-03-01", "2025-03-07", location=124, max_dwell=10_801)
     Traceback (most recent call last):
@@ -247,16 +272,22 @@ class ZoneVisitors:
     location: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     zones: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     bounce_threshold: int | None = attrs.field(
-        default=None, validator=_check_seconds(-1, float("inf"), "-1 (the zone's own), 0 (none) or more"), kw_only=True
+        default=None,
+        converter=_to_whole,
+        validator=_check_seconds(-1, _MOST_INT, "-1 (the zone's own), 0 (none) or more"),
+        kw_only=True,
     )
     min_dwell: int | None = attrs.field(
-        default=None, validator=_check_seconds(0, float("inf"), "0 or more"), kw_only=True
+        default=None, converter=_to_whole, validator=_check_seconds(0, _MOST_INT, "0 or more"), kw_only=True
     )
     max_dwell: int | None = attrs.field(
-        default=None, validator=_check_seconds(0, MAX_DWELL_S, f"from 0 to {MAX_DWELL_S}"), kw_only=True
+        default=None,
+        converter=_to_whole,
+        validator=_check_seconds(0, MAX_DWELL_S, f"from 0 to {MAX_DWELL_S}"),
+        kw_only=True,
     )
     tz: str | None = attrs.field(default=None, validator=_check_tz, kw_only=True)
-    split: Split = attrs.field(default="auto", validator=_check_split, kw_only=True)
+    split: Split = attrs.field(default="auto", converter=_to_split, validator=_check_split, kw_only=True)
     on_error: OnError = attrs.field(default="raise", validator=_check_on_error, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -295,7 +326,7 @@ class DropInRate:
     location: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     zone: tuple[int, ...] | None = attrs.field(default=None, converter=_to_ids, validator=_check_ids, kw_only=True)
     tz: str | None = attrs.field(default=None, validator=_check_tz, kw_only=True)
-    split: Split = attrs.field(default="auto", validator=_check_split, kw_only=True)
+    split: Split = attrs.field(default="auto", converter=_to_split, validator=_check_split, kw_only=True)
     on_error: OnError = attrs.field(default="raise", validator=_check_on_error, kw_only=True)
 
     def __attrs_post_init__(self) -> None:

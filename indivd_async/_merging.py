@@ -1,25 +1,37 @@
 """
 Chunks become one result: put in order, keys checked, what adds up added, the rest refused. Pure.
 
-Rules. Chunks are ordered by plan, never by arrival. A row is known by its key: zone, location and all bucket fields, and what a fan-out filled in. The
-plan says which requests may bring the same key (pieces of `line_ids`, zones and time-zone groups of a drop-in summary, weeks cut by the API's limit); their
-counts are added. Any other key that comes twice is a conflict, never a sum.
+Rules. Chunks are ordered by plan, never by arrival, and each must answer a request of the plan, once. A row is known
+by its key: zone, location and all bucket fields, and what a fan-out filled in. The plan says which requests may bring
+the same key (parts of `line_ids`, the zones and time-zone groups behind a drop-in summary, weeks cut by the API's
+limit); their counts are added. Any other key that two requests bring is a conflict, never a sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import date
 from operator import attrgetter
 from typing import Any
 
 import attrs
 
-from . import _calendar
 from ._adding import rate
+from ._licensing import Subject, find_unlicensed, hide_rows, hide_unlicensed
+from ._noting import PARTIAL_SUM, UNLICENSED, Known, notes_on
+from ._ordering import Buckets, Pile, same_place
 from .chunks import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .errors import MergeConflictError
-from .models import Bucket, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, Location, ZoneDropIn, ZoneVisitorsRow
+from .models import (
+    Bucket,
+    DropInRow,
+    DropInTotals,
+    FrozenMap,
+    LineCrossesRow,
+    ZoneDropIn,
+    ZoneDropInRow,
+    ZoneVisitorsRow,
+)
 from .plans import Plan, PlannedRequest
 from .queries import DropInRate, LineCrosses, ZoneVisitors
 from .results import (
@@ -35,39 +47,46 @@ from .results import (
     ZoneVisitorsResult,
 )
 
-_LATEST_MIDNIGHT = timedelta(hours=12)  # a day ends last at UTC-12
+__all__ = ["Known", "OwnCutConflictError", "hide_unlicensed", "merge_chunks"]
 
-
-@attrs.frozen(kw_only=True)
-class Known:
-    """What notes may be judged by: the time (aware), and the locations that were looked up, if any."""
-
-    now: datetime
-    locations: Mapping[int, Location] | None = None
+_Covered = tuple[Coverage, ...]
 
 
 class OwnCutConflictError(MergeConflictError):
-    """Two windows of our own choosing brought the same row: the API groups otherwise than assumed, so ask again, unsplit."""
+    """Two windows of our own choosing brought the same row: the API groups otherwise than assumed; ask unsplit."""
 
 
 def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Sequence[Note] = ()) -> AnyResult:
     """
     Merge *chunks*, in any order, into what one unsplit answer to the plan's query would have said.
 
-    A request without a chunk counts as failed. Raises `MergeConflictError` where two answers hold a row that only one may hold.
+    A request without a chunk counts as failed. Raises `MergeConflictError` where two answers hold a row that only one
+    may hold, and for a chunk that comes twice or that the plan did not ask for.
     """
+    by_request = _match(plan, chunks)
+    coverage = tuple(_cover(request, chunk) for request, chunk in by_request)
+    arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.error is None)
+    result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
+    noted = dict.fromkeys((*notes, *result.notes, *notes_on(plan, result, known)))
+    kept = arrived if plan.selection is not None or not result.complete else ()
+    return attrs.evolve(result, notes=tuple(noted), arrived=kept)
+
+
+def _match(plan: Plan, chunks: Iterable[Chunk]) -> list[tuple[PlannedRequest, Chunk | None]]:
+    """Pair each request of *plan* with its chunk."""
     by_index: dict[int, Chunk] = {}
     for chunk in chunks:
-        other = by_index.setdefault(chunk.request.index, chunk)
-        if other is not chunk:
-            raise MergeConflictError("of a whole request", (other.request, chunk.request))
-    coverage = tuple(_cover(request, by_index.get(request.index)) for request in plan)
-    arrived = tuple(chunk for _, chunk in sorted(by_index.items()) if chunk.error is None)
-    merge = _MERGES[type(plan.query)]
-    result = merge(plan, arrived, coverage)
-    noted = (*notes, *result.notes, *_notes(plan, arrived, coverage, known, result))
-    kept = arrived if plan.selection is not None or not result.complete else ()
-    return attrs.evolve(result, notes=tuple(dict.fromkeys(noted)), arrived=kept)
+        index = chunk.request.index
+        if index in by_index:
+            both = (by_index[index].request, chunk.request)
+            raise MergeConflictError(f"request {index}", both, "its answer was given twice; join every answer once")
+        by_index[index] = chunk
+    matched = [(request, by_index.pop(request.index, None)) for request in plan]
+    strangers = [chunk for request, chunk in matched if chunk is not None and chunk.request != request]
+    for chunk in (*strangers, *by_index.values()):
+        asked = f"request {chunk.request.index}"
+        raise MergeConflictError(asked, (chunk.request,), "it is not of this plan, so its rows may overlap with others")
+    return matched
 
 
 def _cover(request: PlannedRequest, chunk: Chunk | None) -> Coverage:
@@ -78,103 +97,54 @@ def _cover(request: PlannedRequest, chunk: Chunk | None) -> Coverage:
     return Coverage(request=request, status="ok" if rows else "empty", rows=rows, attempts=chunk.attempts)
 
 
-# Order and identity.
+def _has_failed(coverage: _Covered) -> bool:
+    return any(item.status == "failed" for item in coverage)
 
 
-_LABELS = tuple(field.name for field in attrs.fields(Bucket))
-_read_labels = attrgetter(*_LABELS)
+def _conflict(
+    plan: Plan, *, of_zones: bool = False
+) -> Callable[[str, tuple[int | None, ...], PlannedRequest, PlannedRequest], MergeConflictError]:
+    """Make errors for keys that two requests brought; the place of a row starts with its zone, or tells none."""
+    own_cuts = {part.period for part in plan.layout.parts if part.is_own_cut}
+
+    def clash(
+        bucket: str, place: tuple[int | None, ...], one: PlannedRequest, other: PlannedRequest
+    ) -> MergeConflictError:
+        ours = one.period in own_cuts and one.window != other.window
+        key = f"zone {place[0]}, {bucket}" if of_zones else bucket
+        return (OwnCutConflictError if ours else MergeConflictError)(key, (one, other))
+
+    return clash
 
 
-def bucket_order(bucket: Bucket) -> tuple[int, ...]:
-    """Return the sort key of *bucket*: its labels from the year down, missing ones first."""
-    return tuple([-1 if label is None else label for label in _read_labels(bucket)])
-
-
-class _Buckets:
-    """Small numbers for equal buckets, so that a million rows need not be hashed label by label."""
-
-    def __init__(self) -> None:
-        self._by_identity: dict[int, int] = {}
-        self._by_value: dict[Bucket, int] = {}
-        self._kept: list[Bucket] = []
-
-    def number(self, bucket: Bucket) -> int:
-        known = self._by_identity.get(id(bucket))
-        if known is None:
-            known = self._by_value.setdefault(bucket, len(self._by_value))
-            self._by_identity[id(bucket)] = known
-            self._kept.append(bucket)  # so that its identity is not given to another
-        return known
-
-    def words(self, number: int) -> str:
-        """Word the bucket for a message."""
-        bucket = list(self._by_value)[number]
-        labels = {name: label for name in _LABELS if (label := getattr(bucket, name)) is not None}
-        return ", ".join(f"{name} {label}" for name, label in labels.items()) or "the whole period"
-
-    def words_of_zone(self, key: tuple[int, int, int]) -> str:
-        """Word the key of a row of zone_visitors."""
-        return f"of zone {key[1]}, {self.words(key[0])}"
-
-    def ranks(self) -> list[int]:
-        """Return for each number its place in time."""
-        ranks = [0] * len(self._by_value)
-        for rank, (_, number) in enumerate(sorted((bucket_order(b), n) for b, n in self._by_value.items())):
-            ranks[number] = rank
-        return ranks
-
-
-class _Owners:
-    """Which request brought which keys; a key brought by two is a conflict."""
-
-    def __init__(self, plan: Plan, words: Callable[[Any], str]) -> None:
-        self._words = words
-        self._own_cut = plan.layout.own_cut
-        self._seen: set[Any] = set()
-        self._by_request: list[tuple[PlannedRequest, set[Any]]] = []
-
-    def claim(self, request: PlannedRequest, keys: set[Any]) -> None:
-        """Note that *request* brought *keys*."""
-        if not self._seen.isdisjoint(keys):
-            other, shared = next((r, owned & keys) for r, owned in self._by_request if not owned.isdisjoint(keys))
-            ours = self._own_cut and other.series == request.series and other.period == request.period
-            raise (OwnCutConflictError if ours else MergeConflictError)(self._words(min(shared)), (other, request))
-        self._seen |= keys
-        self._by_request.append((request, keys))
+def _common(one: FrozenMap, other: FrozenMap) -> FrozenMap:
+    """Keep the unknown fields that two rows agree on: nobody knows how the others add up."""
+    if one == other:
+        return one
+    return FrozenMap({name: value for name, value in one.items() if name in other and other[name] == value})
 
 
 # Line crosses.
 
-_LineKey = tuple[int, int]  # a bucket's number, and which family of series asked
 
-
-def _merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: tuple[Coverage, ...]) -> LineCrossesResult:
-    buckets = _Buckets()
-    owners = _Owners(plan, lambda key: buckets.words(key[0]))
+def _merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: _Covered) -> LineCrossesResult:
     families = {member: number for number, members in enumerate(plan.layout.families) for member in members}
     repeats = plan.layout.parts[0].rows_repeat
-    plain: list[tuple[int, int, LineCrossesRow]] = []
-    for group in _addable(arrived, families, repeats=repeats):
-        family = families[group[0].request.series]
-        keyed = [((buckets.number(row.bucket), family), row) for chunk in group for row in _lines_of(chunk)]
-        if len(group) > 1:
-            keyed = _add_counts(keyed)
-        owners.claim(group[0].request, {key for key, _ in keyed})
-        plain += [(*key, row) for key, row in keyed]
-    ranks = buckets.ranks()
-    plain.sort(key=lambda item: (ranks[item[0]], item[1]))
-    sums = repeats or any(len(members) > 1 for members in plan.layout.families)
-    notes = _partial_sums(coverage) if sums else ()
-    return LineCrossesResult(plan=plan, coverage=coverage, rows=tuple(row for _, _, row in plain), notes=notes)
-
-
-def _addable(arrived: Sequence[Chunk], families: Mapping[int, int], *, repeats: bool) -> Iterable[list[Chunk]]:
-    """Group the chunks whose rows may be added: those of one family and window, or of all windows where rows repeat."""
-    groups: dict[object, list[Chunk]] = {}
+    # What may be added: parts of one family in one window, or in all windows where rows repeat.
+    groups: dict[Hashable, list[Chunk]] = {}
     for chunk in arrived:
         window = None if repeats else chunk.request.window
         groups.setdefault((families[chunk.request.series], window), []).append(chunk)
-    return groups.values()
+    buckets = Buckets()
+    pile: Pile[LineCrossesRow] = Pile(buckets, _conflict(plan))
+    for group in groups.values():
+        request = group[0].request
+        rows = _lines_of(group[0]) if len(group) == 1 else _add_lines(buckets, group)
+        place = (families[request.series],)
+        pile.add(request, rows, [row.bucket for row in rows], same_place(place, rows))
+    adds = repeats or any(len(members) > 1 for members in plan.layout.families)
+    notes = (PARTIAL_SUM,) if adds and _has_failed(coverage) else ()
+    return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort(), notes=notes)
 
 
 def _lines_of(chunk: Chunk) -> tuple[LineCrossesRow, ...]:
@@ -182,63 +152,78 @@ def _lines_of(chunk: Chunk) -> tuple[LineCrossesRow, ...]:
     return chunk.answer.rows
 
 
-def _add_counts(keyed: Iterable[tuple[_LineKey, LineCrossesRow]]) -> list[tuple[_LineKey, LineCrossesRow]]:
-    rows: dict[_LineKey, LineCrossesRow] = {}
-    for key, row in keyed:
-        before = rows.get(key)
-        rows[key] = row if before is None else attrs.evolve(row, count=before.count + row.count)
-    return list(rows.items())
+def _add_lines(buckets: Buckets, group: Sequence[Chunk]) -> list[LineCrossesRow]:
+    by_bucket: dict[int, list[LineCrossesRow]] = {}
+    for chunk in group:
+        rows = _lines_of(chunk)
+        for number, row in zip(buckets.number([row.bucket for row in rows]), rows, strict=True):
+            by_bucket.setdefault(number, []).append(row)
+    return [same[0] if len(same) == 1 else _sum_lines(same) for same in by_bucket.values()]
 
 
-def _partial_sums(coverage: Sequence[Coverage]) -> tuple[Note, ...]:
-    if all(item.status != "failed" for item in coverage):
-        return ()
-    message = "A failed request was one part of sums: some counts lack its share until it is fetched (retry_failed)."
-    return (Note(kind="partial_sum", message=message),)
+def _sum_lines(rows: Sequence[LineCrossesRow]) -> LineCrossesRow:
+    first, extra = rows[0], rows[0].extra
+    count = 0
+    for row in rows:
+        count += row.count
+        if row.extra is not extra:
+            extra = _common(extra, row.extra)
+    # Spelt out, for `attrs.evolve` takes three times as long.
+    return LineCrossesRow(
+        bucket=first.bucket,
+        count=count,
+        location=first.location,
+        organization=first.organization,
+        floor=first.floor,
+        zone_to=first.zone_to,
+        zone_from=first.zone_from,
+        category=first.category,
+        line=first.line,
+        extra=extra,
+    )
 
 
 # Zone visitors.
 
+_bucket_of_visits: Callable[[ZoneVisitorsRow], Bucket] = attrgetter("aggregation.bucket")
+_place_of_visits: Callable[[ZoneVisitorsRow], tuple[int, int | None]] = attrgetter(
+    "aggregation.zone_id", "aggregation.loc_id"
+)
 
-def _merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: tuple[Coverage, ...]) -> ZoneVisitorsResult:
+
+def _merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: _Covered) -> ZoneVisitorsResult:
     query = plan.query
     assert isinstance(query, ZoneVisitors)
-    periods = {}
-    unlicensed = _unlicensed(arrived)
-    for period in ("current", "comparison"):
-        buckets = _Buckets()
-        owners = _Owners(plan, buckets.words_of_zone)
-        keyed: list[tuple[int, int, int, ZoneVisitorsRow]] = []
-        for chunk in arrived:
-            rows = _rows_of(chunk, period)
-            keys = [
-                (buckets.number(place.bucket), place.zone_id, place.loc_id or 0)
-                for row in rows
-                for place in (row.aggregation,)
-            ]
-            owners.claim(chunk.request, set(keys))
-            hidden = unlicensed.get(chunk.request.index)
-            if hidden is not None:
-                rows = [_without_licence(row) if row.aggregation.loc_id in hidden else row for row in rows]
-            keyed += [(*key, row) for key, row in zip(keys, rows, strict=True)]
-        ranks = buckets.ranks()
-        keyed.sort(key=lambda item: (ranks[item[0]], item[1], item[2]))
-        periods[period] = tuple([item[3] for item in keyed])
+    unlicensed = find_unlicensed(arrived)
     comparison = None
     if query.comparison_start_date is not None and query.comparison_end_date is not None:
         comparison = ZoneVisitorsPeriod(
             startdate=query.comparison_start_date.isoformat(),
             enddate=query.comparison_end_date.isoformat(),
-            insights=periods["comparison"],
+            insights=_put_visits_in_order(plan, arrived, "comparison", unlicensed),
         )
     current = ZoneVisitorsPeriod(
-        startdate=query.start_date.isoformat(), enddate=query.end_date.isoformat(), insights=periods["current"]
+        startdate=query.start_date.isoformat(),
+        enddate=query.end_date.isoformat(),
+        insights=_put_visits_in_order(plan, arrived, "current", unlicensed),
     )
-    notes = (_UNLICENSED,) if unlicensed else ()
+    notes = (UNLICENSED,) if unlicensed else ()
     return ZoneVisitorsResult(plan=plan, coverage=coverage, current=current, comparison=comparison, notes=notes)
 
 
-def _rows_of(chunk: Chunk, period: str) -> Sequence[ZoneVisitorsRow]:
+def _put_visits_in_order(
+    plan: Plan, arrived: Sequence[Chunk], period: str, unlicensed: frozenset[Subject]
+) -> tuple[ZoneVisitorsRow, ...]:
+    pile: Pile[ZoneVisitorsRow] = Pile(Buckets(), _conflict(plan, of_zones=True))
+    for chunk in arrived:
+        rows = _visits_of(chunk, period)
+        if unlicensed:
+            rows = hide_rows(rows, chunk.request, unlicensed)
+        pile.add(chunk.request, rows, list(map(_bucket_of_visits, rows)), map(_place_of_visits, rows))
+    return pile.sort()
+
+
+def _visits_of(chunk: Chunk, period: str) -> tuple[ZoneVisitorsRow, ...]:
     answer = chunk.answer
     assert isinstance(answer, ZoneVisitorsAnswer)
     if chunk.request.period == "both":
@@ -246,239 +231,144 @@ def _rows_of(chunk: Chunk, period: str) -> Sequence[ZoneVisitorsRow]:
     return answer.current if chunk.request.period == period else ()
 
 
-_UNLICENSED = Note(
-    kind="unlicensed_metrics",
-    message="Unique visits, bounces and dwell times are None for locations that show visits but none of these anywhere: their plan (Indivd Basic) does "
-    "not measure them.",
-)
-
-
-def _unlicensed(arrived: Sequence[Chunk]) -> dict[int, set[int | None]]:
-    """
-    Find the locations whose plan does not measure visitors: chunk index to location ids (None: all of the request).
-
-    Judged over all rows of a location, where rows tell theirs, else over all windows of one request: one quiet hour says nothing.
-    """
-    visits: dict[object, int] = {}
-    measured: set[object] = set()
-    seen_in: dict[object, set[int]] = {}
-    for chunk in arrived:
-        for row in chunk.rows:
-            loc_id = row.aggregation.loc_id
-            subject: object = ("series", chunk.request.series) if loc_id is None else loc_id
-            seen_in.setdefault(subject, set()).add(chunk.request.index)
-            visits[subject] = visits.get(subject, 0) + row.visits
-            if row.unique_visits or row.dwell_time_stats is not None or row.bounce or row.dwell_time:
-                measured.add(subject)
-    found: dict[int, set[int | None]] = {}
-    for subject, total in visits.items():
-        if total > 0 and subject not in measured:
-            for index in seen_in[subject]:
-                found.setdefault(index, set()).add(subject if isinstance(subject, int) else None)
-    return found
-
-
-def _without_licence(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
-    return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
-
-
-def hide_unlicensed(chunk: Chunk) -> Chunk:
-    """Apply the rule of the Basic plan to a chunk that will not be merged, judged by itself."""
-    answer = chunk.answer
-    if not isinstance(answer, ZoneVisitorsAnswer):
-        return chunk
-    hidden = _unlicensed([chunk]).get(chunk.request.index)
-    if hidden is None:
-        return chunk
-
-    def hide(rows: tuple[ZoneVisitorsRow, ...]) -> tuple[ZoneVisitorsRow, ...]:
-        return tuple(_without_licence(row) if row.aggregation.loc_id in hidden else row for row in rows)
-
-    comparison = None if answer.comparison is None else hide(answer.comparison)
-    return attrs.evolve(chunk, answer=ZoneVisitorsAnswer(current=hide(answer.current), comparison=comparison))
-
-
 # Drop-in rate.
 
+_Block = tuple[PlannedRequest, DropInBlock]
 
-def _merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: tuple[Coverage, ...]) -> DropInRateResult:
+
+def _merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: _Covered) -> DropInRateResult:
     query = plan.query
     assert isinstance(query, DropInRate)
-    interval = next(
-        (c.answer.interval for c in arrived if isinstance(c.answer, DropInAnswer) and c.answer.interval), None
-    )
-    current = _merge_blocks(plan, arrived, "current", (query.start_date, query.end_date))
-    comparison = None
+    current = _blocks_of(arrived, "current")
+    summary = _merge_totals(current, query.start_date, query.end_date)
+    comparison = other_summary = None
     if query.comparison_start_date is not None and query.comparison_end_date is not None:
-        comparison = _merge_blocks(
-            plan, arrived, "comparison", (query.comparison_start_date, query.comparison_end_date)
-        )
-    several = len(plan.layout.series) > 1
+        comparison = _blocks_of(arrived, "comparison")
+        other_summary = _merge_totals(comparison, query.comparison_start_date, query.comparison_end_date)
     return DropInRateResult(
         plan=plan,
         coverage=coverage,
-        summary=DropInSummary(current=current[0], comparison=comparison and comparison[0]),
+        summary=DropInSummary(current=summary, comparison=other_summary),
         details=DropInDetails(
-            interval=interval or plan.layout.parts[0].resolved,
-            current=current[1],
-            comparison=None if comparison is None else comparison[1],
+            interval=_interval_of(arrived) or plan.layout.parts[0].resolved,
+            current=_merge_details(plan, current),
+            comparison=None if comparison is None else _merge_details(plan, comparison),
         ),
-        zone_details=DropInZones(current=current[2], comparison=None if comparison is None else comparison[2]),
-        notes=_partial_sums(coverage) if several or len(plan.layout.parts[0].windows) > 1 else (),
+        zone_details=DropInZones(
+            current=_merge_zones(plan, current),
+            comparison=None if comparison is None else _merge_zones(plan, comparison),
+        ),
+        notes=(PARTIAL_SUM,) if _has_failed(coverage) else (),  # the summary is a sum over all requests
     )
 
 
-_Merged = tuple[DropInTotals, tuple[DropInRow, ...], Mapping[int, ZoneDropIn]]
+def _interval_of(arrived: Sequence[Chunk]) -> str | None:
+    answers = (chunk.answer for chunk in arrived if chunk.request.period != "comparison")
+    return next((a.interval for a in answers if isinstance(a, DropInAnswer) and a.interval), None)
 
 
-def _merge_blocks(plan: Plan, arrived: Sequence[Chunk], period: str, dates: tuple[date, date]) -> _Merged:
-    blocks = [(chunk.request, block) for chunk in arrived if (block := _block_of(chunk, period)) is not None]
-    start, end = (day.isoformat() for day in dates)
-    summaries = [block.summary for _, block in blocks if block.summary is not None]
-    if len(blocks) == 1 and summaries:
-        totals = attrs.evolve(summaries[0], startdate=start, enddate=end)
-    else:
-        passing_by, enter = sum(s.passing_by for s in summaries), sum(s.enter for s in summaries)
-        totals = DropInTotals(
-            startdate=start,
-            enddate=end,
-            passing_by=passing_by,
-            enter=enter,
-            enter_percentage=rate(enter, passing_by),
-        )
-    return totals, _merge_details(plan, blocks), _merge_zones(plan, blocks)
+def _blocks_of(arrived: Sequence[Chunk], period: str) -> list[_Block]:
+    blocks = []
+    for chunk in arrived:
+        answer = chunk.answer
+        assert isinstance(answer, DropInAnswer)
+        if chunk.request.period == "both":
+            block = answer.current if period == "current" else answer.comparison
+        else:
+            block = answer.current if chunk.request.period == period else None
+        if block is not None:
+            blocks.append((chunk.request, block))
+    return blocks
 
 
-def _block_of(chunk: Chunk, period: str) -> DropInBlock | None:
-    answer = chunk.answer
-    assert isinstance(answer, DropInAnswer)
-    if chunk.request.period == "both":
-        return answer.current if period == "current" else answer.comparison
-    return answer.current if chunk.request.period == period else None
+def _merge_totals(blocks: Sequence[_Block], start: date, end: date) -> DropInTotals:
+    startdate, enddate = start.isoformat(), end.isoformat()
+    if len(blocks) == 1 and (only := blocks[0][1].summary) is not None:
+        return attrs.evolve(only, startdate=startdate, enddate=enddate)
+    passing_by = enter = 0
+    for _, block in blocks:
+        for part in block.details if block.summary is None else (block.summary,):
+            passing_by += part.passing_by
+            enter += part.enter
+    return DropInTotals(
+        startdate=startdate,
+        enddate=enddate,
+        passing_by=passing_by,
+        enter=enter,
+        enter_percentage=rate(enter, passing_by),
+    )
 
 
-def _merge_details(plan: Plan, blocks: Sequence[tuple[PlannedRequest, DropInBlock]]) -> tuple[DropInRow, ...]:
-    """Add equal labels of one window over groups and pieces; a label in two windows is a conflict."""
-    owners = _Owners(plan, str)
-    windows: dict[object, tuple[PlannedRequest, dict[Bucket, DropInRow]]] = {}
+def _merge_details(plan: Plan, blocks: Sequence[_Block]) -> tuple[DropInRow, ...]:
+    """Add equal labels of one window over its series; a label in two windows is a conflict."""
+    windows: dict[object, list[_Block]] = {}
     for request, block in blocks:
-        _, rows = windows.setdefault(request.window, (request, {}))
+        windows.setdefault(request.window, []).append((request, block))
+    pile: Pile[DropInRow] = Pile(Buckets(), _conflict(plan))
+    for group in windows.values():
+        rows = group[0][1].details if len(group) == 1 else _add_details([block for _, block in group])
+        pile.add(group[0][0], rows, [row.bucket for row in rows], same_place((), rows))
+    return pile.sort()
+
+
+def _add_details(blocks: Sequence[DropInBlock]) -> list[DropInRow]:
+    rows: dict[Bucket, DropInRow] = {}
+    for block in blocks:
         for row in block.details:
             before = rows.get(row.bucket)
             rows[row.bucket] = row if before is None else _add_rows(before, row)
-    for request, rows in windows.values():
-        owners.claim(request, {bucket_order(bucket) for bucket in rows})
-    merged = [row for _, rows in windows.values() for row in rows.values()]
-    return tuple(sorted(merged, key=lambda row: bucket_order(row.bucket)))
+    return list(rows.values())
 
 
 def _add_rows(one: DropInRow, other: DropInRow) -> DropInRow:
     passing_by, enter = one.passing_by + other.passing_by, one.enter + other.enter
-    return attrs.evolve(one, passing_by=passing_by, enter=enter, drop_in_rate=rate(enter, passing_by))
+    return DropInRow(
+        bucket=one.bucket,
+        passing_by=passing_by,
+        enter=enter,
+        drop_in_rate=rate(enter, passing_by),
+        extra=_common(one.extra, other.extra),
+    )
 
 
-def _merge_zones(plan: Plan, blocks: Sequence[tuple[PlannedRequest, DropInBlock]]) -> Mapping[int, ZoneDropIn]:
-    owners = _Owners(plan, lambda key: f"of zone {key[0]}")
+def _merge_zones(plan: Plan, blocks: Sequence[_Block]) -> Mapping[int, ZoneDropIn]:
     parts: dict[int, list[tuple[PlannedRequest, ZoneDropIn]]] = {}
     for request, block in blocks:
-        keys: set[Any] = set()
         for zone in block.zones:
             others = parts.setdefault(zone.zone_id, [])
             if others and others[0][0].series != request.series:
-                raise MergeConflictError(f"of zone {zone.zone_id}", (others[0][0], request))
+                raise MergeConflictError(f"zone {zone.zone_id}", (others[0][0], request))
             others.append((request, zone))
-            keys |= {(zone.zone_id, bucket_order(row.bucket)) for row in zone.details}
-        owners.claim(request, keys)
-    return FrozenMap({zone_id: _join_zone([zone for _, zone in parts[zone_id]]) for zone_id in sorted(parts)})
+    buckets = Buckets()
+    return FrozenMap({zone_id: _join_zone(plan, buckets, parts[zone_id]) for zone_id in sorted(parts)})
 
 
-def _join_zone(parts: Sequence[ZoneDropIn]) -> ZoneDropIn:
-    details = tuple(sorted((row for part in parts for row in part.details), key=lambda row: bucket_order(row.bucket)))
+def _join_zone(plan: Plan, buckets: Buckets, parts: Sequence[tuple[PlannedRequest, ZoneDropIn]]) -> ZoneDropIn:
+    first = parts[0][1]
+    pile: Pile[ZoneDropInRow] = Pile(buckets, _conflict(plan, of_zones=True))
+    for request, zone in parts:
+        place = same_place((first.zone_id,), zone.details)
+        pile.add(request, zone.details, [row.bucket for row in zone.details], place)
+    details = pile.sort()
     if len(parts) == 1:
-        return attrs.evolve(parts[0], details=details)
-    visits, passing_by = sum(part.total_visits for part in parts), sum(part.total_passing_by for part in parts)
+        return attrs.evolve(first, details=details)
+    visits, passing_by, extra = 0, 0, first.extra
+    for _, zone in parts:
+        visits += zone.total_visits
+        passing_by += zone.total_passing_by
+        extra = _common(extra, zone.extra)
     return attrs.evolve(
-        parts[0],
+        first,
         total_visits=visits,
         total_passing_by=passing_by,
         drop_in_rate=rate(visits, passing_by),
         details=details,
+        extra=extra,
     )
 
 
-_MERGES: Mapping[type, Callable[[Plan, Sequence[Chunk], tuple[Coverage, ...]], AnyResult]] = {
+_MERGES: Mapping[type, Callable[[Plan, Sequence[Chunk], _Covered], Any]] = {
     LineCrosses: _merge_lines,
     ZoneVisitors: _merge_visits,
     DropInRate: _merge_drop_in,
 }
-
-
-# Notes.
-
-
-def _notes(
-    plan: Plan, arrived: Sequence[Chunk], coverage: Sequence[Coverage], known: Known, result: AnyResult
-) -> Iterator[Note]:
-    query = plan.query
-    if isinstance(query, LineCrosses) and not (query.zone_to or query.zone_from or query.category or query.line_ids):
-        yield Note(
-            kind="unscoped_lines",
-            message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; the article says to scope such requests.",
-        )
-    if isinstance(result, DropInRateResult):
-        yield from _notes_on_rates(result)
-    yield from _notes_on_open_days(coverage, known)
-    yield from _notes_on_scope(coverage, known)
-
-
-def _notes_on_rates(result: DropInRateResult) -> Iterator[Note]:
-    zones = [*result.zone_details.current.values(), *(result.zone_details.comparison or {}).values()]
-    over = sorted({zone.zone_id for zone in zones if zone.drop_in_rate is not None and zone.drop_in_rate > 100})
-    rates = [row.drop_in_rate for row in (*result.details.current, *(result.details.comparison or ()))]
-    if over or any(found is not None and found > 100 for found in rates):
-        where = f" Zones: {', '.join(map(str, over))}." if over else ""
-        yield Note(
-            kind="drop_in_over_100",
-            message=f"Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how lines are set up, not a rate.{where}",
-        )
-
-
-def _notes_on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
-    names = set()
-    for item in coverage:
-        request = item.request
-        for tz in _clocks(request, known):
-            today = (
-                _calendar.local_today(known.now, tz) if tz else (known.now.astimezone(UTC) - _LATEST_MIDNIGHT).date()
-            )
-            if request.last_day >= today:
-                names.add(tz or "the location's time zone, which is not known here")
-    if names:
-        yield Note(
-            kind="provisional_period",
-            message=f"The period reaches a day that has not ended ({', '.join(sorted(names))}): its figures still grow.",
-        )
-
-
-def _clocks(request: PlannedRequest, known: Known) -> set[str | None]:
-    if request.tz is not None:
-        return {request.tz}
-    listed = known.locations or {}
-    wanted = request.locations if request.locations is not None else tuple(listed)
-    found = {listed[id].timezone for id in wanted if id in listed}
-    return {tz if tz is not None and _calendar.is_time_zone(tz) else None for tz in found} or {None}
-
-
-def _notes_on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
-    if known.locations is None:
-        return
-    unlisted: set[int] = set()
-    for item in coverage:
-        if item.status == "empty":
-            unlisted.update(id for id in item.request.locations or () if id not in known.locations)
-    if unlisted:
-        yield Note(
-            kind="possibly_out_of_scope",
-            message=f"Nothing came back for locations {', '.join(map(str, sorted(unlisted)))}, which this token's list of locations does not have: they may be "
-            "out of its scope.",
-        )

@@ -1,12 +1,14 @@
 """
 A query and the locations it needs become an ordered layout of requests. Pure: no clock, no I/O.
 
-Theory of operation. A query asks for one or two *periods*. Each is cut into *windows* of whole days, because the API limits a request or because long
-answers are better fetched in parallel. Beside that it is cut into *series*: time-zone groups, the values of a fan-out, the pieces of a list too
-long for a URL. The requests are the product: for each period, for each window, for each series.
+Theory of operation. A query asks for one or two *periods*. Each is cut into *windows* of whole days, because the API
+limits a request or because long answers are better fetched in parallel. Beside that it is cut into *series*: time-zone
+groups, the values of a fan-out, the pieces of a list too long for a URL. The requests are the product: for each
+period, for each window, for each series.
 
-Series whose rows are added up form a *family*. A *unit* is the smallest part that holds every request that may bring the same row: a window of a
-family, or a whole family where rows repeat from window to window (weeks). Shards are ranges of units.
+Series whose rows may share a key, and are then added up, form a *family*. A *unit* is the smallest part that holds
+every request that may bring the same row: a window of a family, or a whole family where rows repeat from window to
+window (weeks). Shards are ranges of units.
 """
 
 from __future__ import annotations
@@ -15,50 +17,50 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import product
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
 from ._calendar import ONE_DAY, Window, is_time_zone, tile_days, tile_months, tile_years
-from ._endpoints import LINE_CROSSES, DataEndpoint
-from .errors import InvalidQueryError, NotMergeableError
+from ._endpoints import DataEndpoint
+from ._urls import fit_lists, size_of
+from .errors import InvalidQueryError
 from .models import FrozenMap, Location
 from .queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 
-#: Bytes of path and query: some proxies cut at 8 KB, headers included.
-MAX_TARGET_BYTES = 6_000
-#: `split="auto"` cuts periods longer than this, to windows of this many days: enough answers in flight to fill the lanes, none of them huge.
+#: `split="auto"` cuts periods longer than this, to windows of this many days: enough answers in flight to fill the
+#: lanes, none of them huge.
 AUTO_DAYS = {"day": 62, "hour": 31, "minute": 31}
 _TILES = {"day": tile_days, "hour": tile_days, "minute": tile_days, "month": tile_months, "year": tile_years}
 _SCALARS = ("bounce_threshold", "min_dwell", "max_dwell")
+_DAY = {"year", "month", "dayofmonth"}
+#: Label to the unit it counts and the labels that fix it, the finest first.
+_UNITS: Mapping[str, tuple[str, set[str]]] = {
+    "minute": ("minute", _DAY),
+    "hour": ("hour", _DAY),
+    "dayofmonth": ("day", _DAY),
+    "month": ("month", {"year", "month"}),
+    "year": ("year", {"year"}),
+}
 
 
 def bucket_unit(grouping: str) -> str | None:
     """
     Name the unit that *grouping* fixes, so that whole units can be asked for apart: minute, hour, day, month or year.
 
-    None for profiles (weeks, days of the week, an hour without its day) and for totals: their rows repeat from window to window. A
-    grouping named alone is taken to come with its parents, as in the article's sample; the merge checks that.
+    None for profiles (weeks, days of the week, hours of several days together) and for totals: their rows repeat from
+    window to window. A single label is taken to come with those above it, as in the article's sample, which the merge
+    checks on the answers; several labels mean just what they say.
 
-    >>> [bucket_unit(g) for g in ("hour", "dayofmonth,hour", "month,hour", "dayofweek", "loc_id")]
+    >>> [bucket_unit(g) for g in ("hour", "year,month,dayofmonth,hour", "dayofmonth,hour", "week", "loc_id")]
     ['hour', 'hour', None, None, None]
     """
     names = {"dayofmonth" if name == "day" else name for name in grouping.split(",")} - {"loc_id"}
     if names & {"week", "dayofweek", "zone"}:
         return None
-    for finest in ("minute", "hour"):
-        if finest in names:
-            return finest if names == {finest} or "dayofmonth" in names else None
-    if "dayofmonth" in names:
-        return "day"
-    if "month" in names:
-        return "month"
-    return "year" if names else None
-
-
-def default_grouping(endpoint: DataEndpoint, window: Window) -> str:
-    """Name what the API groups by when it is not told, by the length of the whole period."""
-    return next(name for days, name in endpoint.defaults if window.days <= days)
+    for label, (unit, fixed_by) in _UNITS.items():
+        if label in names:
+            return unit if len(names) == 1 or names >= fixed_by else None
+    return None
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +71,7 @@ class Part:
     windows: tuple[Window, ...]
     grouping: str | None
     resolved: str
-    #: Windows that the API's limits alone would force; fewer than `windows` where the cut was of our own choosing.
+    #: How many windows the API's limits alone would force.
     forced: int
     #: The second period of a request that brings both.
     comparison: Window | None = None
@@ -79,10 +81,15 @@ class Part:
         """Whether the same row may come from several windows, to be added up."""
         return bucket_unit(self.resolved) is None
 
+    @property
+    def is_own_cut(self) -> bool:
+        """Whether there are more windows than the API's limits force."""
+        return len(self.windows) > self.forced
+
 
 @attrs.frozen(kw_only=True)
 class Series:
-    """What a request asks beside its days: `params` in wire form, in order."""
+    """What a request asks beside its days: `params` in wire form, in order; `why` it is one of several."""
 
     params: tuple[tuple[str, str], ...]
     tz: str | None = None
@@ -99,17 +106,13 @@ class Layout:
     endpoint: DataEndpoint
     parts: tuple[Part, ...]
     series: tuple[Series, ...]
+    #: The numbers of the series in each family.
     families: tuple[tuple[int, ...], ...]
 
     @property
     def units(self) -> int:
         """How many units shards can be made of."""
-        return sum(self._units_of(part) for part in self.parts)
-
-    @property
-    def own_cut(self) -> bool:
-        """Whether there are more windows than the API's limits force."""
-        return any(len(part.windows) > part.forced for part in self.parts)
+        return sum(len(self.families) * (1 if part.rows_repeat else len(part.windows)) for part in self.parts)
 
     def count(self, selection: tuple[int, int] | None = None) -> int:
         """Count the requests without building them."""
@@ -124,9 +127,6 @@ class Layout:
                 yield self._fields(part, window, number, index)
                 index += 1
 
-    def _units_of(self, part: Part) -> int:
-        return len(self.families) * (1 if part.rows_repeat else len(part.windows))
-
     def _selected(self, selection: tuple[int, int]) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...], int]]:
         first, end = selection
         unit = index = 0
@@ -140,10 +140,7 @@ class Layout:
 
     def _fields(self, part: Part, window: Window, number: int, index: int) -> dict[str, Any]:
         series = self.series[number]
-        params = {"start_date": window.start.isoformat(), "end_date": window.end.isoformat()}
-        if part.comparison is not None:
-            params["comparison_start_date"] = part.comparison.start.isoformat()
-            params["comparison_end_date"] = part.comparison.end.isoformat()
+        params = dict(_dates(window, part.comparison))
         if part.grouping is not None:
             params[self.endpoint.grouping] = part.grouping
         params.update(series.params)
@@ -162,11 +159,25 @@ class Layout:
         }
 
     def _reason(self, part: Part, window: Window, series: Series) -> str:
-        period = (
-            "" if part.period == "current" else f"{part.period} period" if part.period != "both" else "both periods"
-        )
-        days = f"days {window}" if len(part.windows) > 1 else ""
-        return "; ".join(filter(None, (period, days, series.why))) or "the whole query in one request"
+        reasons = []
+        if len(self.parts) > 1:
+            reasons.append(f"{part.period} period")
+        if len(part.windows) > 1:
+            reasons.append(f"days {window}")
+        if series.why:
+            reasons.append(series.why)
+        return "; ".join(reasons) or "all that is asked fits one request"
+
+
+def _dates(window: Window, comparison: Window | None) -> Iterator[tuple[str, str]]:
+    yield "start_date", window.start.isoformat()
+    yield "end_date", window.end.isoformat()
+    if comparison is not None:
+        yield "comparison_start_date", comparison.start.isoformat()
+        yield "comparison_end_date", comparison.end.isoformat()
+
+
+# Locations.
 
 
 def needs_locations(query: Query) -> bool:
@@ -179,21 +190,15 @@ def needs_locations(query: Query) -> bool:
     return isinstance(query, ZoneVisitors) or query.location is None or len(query.location) > 1
 
 
-def relevant_locations(query: Query, locations: Mapping[int, Location] | None) -> tuple[tuple[int, str], ...] | None:
+def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple[tuple[int, str], ...]:
     """Pick the (id, time zone) of the locations that *query* is about, each of which must be known."""
-    if not needs_locations(query):
-        return None
-    if locations is None:
-        raise InvalidQueryError("locations", "must be looked up to plan this query", None)
+    if isinstance(query, LineCrosses):  # which only wants to know what there is
+        return tuple((location.id, location.timezone or "") for location in locations.values())
     wanted = query.location if query.location is not None else tuple(locations)
-    if isinstance(query, LineCrosses):
-        return tuple((id, locations[id].timezone or "") for id in wanted)
-    for id in wanted:
-        _check_time_zone(id, locations.get(id))
-    return tuple((id, locations[id].timezone or "") for id in wanted)
+    return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
 
 
-def _check_time_zone(id: int, location: Location | None) -> None:
+def _time_zone_of(id: int, location: Location | None) -> str:
     hint = 'Pass tz="…" to ask on one clock for all, without looking at locations.'
     if location is None:
         raise InvalidQueryError(
@@ -201,16 +206,29 @@ def _check_time_zone(id: int, location: Location | None) -> None:
         )
     if not location.timezone or not is_time_zone(location.timezone):
         raise InvalidQueryError("location", f"location {id} has no time zone that is known", location.timezone, hint)
+    return location.timezone
+
+
+# Periods and windows.
+
+
+def default_grouping(endpoint: DataEndpoint, window: Window) -> str:
+    """Name what the API groups by when it is not told, by the length of the whole period."""
+    return next(name for days, name in endpoint.defaults if window.days <= days)
 
 
 def lay_out(query: Query, locations: tuple[tuple[int, str], ...] | None, cutoff: date | None) -> Layout:
     """Cut *query* along its axes."""
     parts = _periods(query, cutoff)
-    fixed = _longest_fixed(query.endpoint, parts)
+    # Beside its series a request has dates and a grouping.
+    beside = max(
+        size_of([*_dates(part.windows[0], part.comparison), (query.endpoint.grouping, part.grouping or "")])
+        for part in parts
+    )
     if isinstance(query, LineCrosses):
-        series = _fan_out(query, locations, fixed)
+        series = _fan_out(query, locations, beside)
     else:
-        series = _time_zone_groups(query, locations, fixed)
+        series = _time_zone_groups(query, locations, beside)
     families: dict[int, list[int]] = {}
     for number, item in enumerate(series):
         families.setdefault(item.family, []).append(number)
@@ -220,9 +238,6 @@ def lay_out(query: Query, locations: tuple[tuple[int, str], ...] | None, cutoff:
         series=tuple(series),
         families=tuple(tuple(members) for members in families.values()),
     )
-
-
-# Periods and windows.
 
 
 def _periods(query: Query, cutoff: date | None) -> tuple[Part, ...]:
@@ -239,16 +254,15 @@ def _periods(query: Query, cutoff: date | None) -> tuple[Part, ...]:
     comparison = _cut(query, "comparison", other, own or resolved, cutoff)
     if comparison.resolved == resolved and len(current.windows) == len(comparison.windows) == 1:
         return (attrs.evolve(current, period="both", grouping=grouping, comparison=other),)
-    # Asked for apart, each would be grouped by its own length: both get what the whole query means.
+    # Asked for apart, each would be grouped by its own length: both are told what the whole query means.
     return attrs.evolve(current, grouping=resolved), attrs.evolve(comparison, grouping=comparison.resolved)
 
 
 def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date | None) -> Part:
     endpoint = query.endpoint
-    forced = _forced_windows(endpoint, window, grouping)
-    windows = forced
+    forced = windows = _forced_windows(endpoint, window, grouping)
     unit = bucket_unit(grouping)
-    at_most = _days_wanted(query.split, unit, window)
+    at_most = days_wanted(query.split, unit, window)
     if unit is not None and (at_most is not None or cutoff is not None):
         at_most = min(at_most or window.days, endpoint.max_days.get(grouping, window.days))
         pieces = _split_at(window, cutoff, unit)
@@ -262,7 +276,8 @@ def _forced_windows(endpoint: DataEndpoint, window: Window, grouping: str) -> tu
     return tuple(tile_days(window, at_most=endpoint.max_days.get(grouping, window.days)))
 
 
-def _days_wanted(split: int | str | None, unit: str | None, window: Window) -> int | None:
+def days_wanted(split: int | str | None, unit: str | None, window: Window) -> int | None:
+    """Return the most days that *split* wants in one window of buckets of *unit*; None: it does not cut."""
     if isinstance(split, int):
         return split
     days = AUTO_DAYS.get(unit or "") if split == "auto" else None
@@ -283,210 +298,71 @@ def _split_at(window: Window, cutoff: date | None, unit: str) -> list[Window]:
 # Series.
 
 
-def _fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, fixed: int) -> list[Series]:
+def _fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, beside: int) -> list[Series]:
     given: dict[str, tuple[int, ...] | None] = {field: getattr(query, name) for field, name in PER.items()}
     if query.per == "location" and given["location"] is None:
         given["location"] = tuple(id for id, _ in locations or ())
     apart = {field for field in ("location", "organization") if given[field] is not None} | ({query.per} - {None})
-    fanned = [field for field in PER if field in apart]
-    together = {field: ids for field, ids in given.items() if ids is not None and field not in apart}
-    fixed += sum(len(PER[field]) + 24 for field in fanned)
-    pieces = _chunk_lists(query.endpoint, {PER[field]: ids for field, ids in together.items()}, fixed)
+    fanned = {field: given[field] or () for field in PER if field in apart}
+    # The longest value of each counts, so that all series are cut alike.
+    beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
+    together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
+    pieces = fit_lists(query.endpoint, together, beside=beside)
     series = []
-    for family, values in enumerate(product(*(given[field] or () for field in fanned))):
+    for family, values in enumerate(product(*fanned.values())):
         carried = dict(zip(fanned, values, strict=True))
-        for piece in pieces:
-            params = {PER[field]: (value,) for field, value in carried.items()} | piece
-            one_each = [f"{field} {carried[field]}" for field in fanned if len(given[field] or ()) > 1]
-            series.append(
-                Series(
-                    params=_wire(LINE_CROSSES, params),
-                    carried=FrozenMap(carried),
-                    locations=(carried["location"],) if "location" in carried else None,
-                    family=family,
-                    why=", ".join(one_each + _piece_reason(query.endpoint, piece, pieces)),
-                )
+        asked = [(PER[field], str(value)) for field, value in carried.items()]
+        why = [f"{field} {value}" for field, value in carried.items() if len(fanned[field]) > 1]
+        series += [
+            Series(
+                params=(*asked, *piece.params),
+                carried=FrozenMap(carried),
+                locations=(carried["location"],) if "location" in carried else None,
+                family=family,
+                why=", ".join(filter(None, (*why, piece.why))),
             )
+            for piece in pieces
+        ]
     return series
 
 
 def _time_zone_groups(
-    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, fixed: int
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, beside: int
 ) -> list[Series]:
-    groups: list[tuple[str | None, tuple[int, ...] | None]]
-    if locations is None:
-        groups = [(query.tz, query.location)]
-    else:
-        by_zone: dict[str, list[int]] = {}
-        for id, tz in locations:
-            by_zone.setdefault(tz, []).append(id)
-        if len(by_zone) <= 1:
-            groups = [(name, query.location) for name in by_zone]  # one clock: what was not asked for is left out
-        else:
-            groups = [(name, tuple(members)) for name, members in by_zone.items()]
-    sends_tz = isinstance(query, ZoneVisitors) or query.tz is not None
+    groups = _groups(query, locations)
     zones_name = "zones" if isinstance(query, ZoneVisitors) else "zone"
-    scalars = {name: getattr(query, name, None) for name in _SCALARS}
-    series = []
-    for number, (tz, ids) in enumerate(groups):
-        lists = {"location": ids, zones_name: getattr(query, zones_name)}
-        pieces = _chunk_lists(query.endpoint, {name: list_ for name, list_ in lists.items() if list_}, fixed)
-        for piece in pieces:
-            params = _wire(query.endpoint, piece)
-            params += tuple((name, str(value)) for name, value in scalars.items() if value is not None)
-            if sends_tz and tz is not None:
-                params += (("tz", tz),)
-            why = [f"time zone {tz}"] if len(groups) > 1 else []
-            series.append(
-                Series(
-                    params=params,
-                    tz=tz,
-                    carried=FrozenMap(),
-                    locations=piece.get("location"),
-                    # Where pieces of one group are added up they belong together; groups stay apart by their rows' keys.
-                    family=number,
-                    why=", ".join(why + _piece_reason(query.endpoint, piece, pieces)),
-                )
+    zones: tuple[int, ...] | None = getattr(query, zones_name)
+    scalars = [(name, str(value)) for name in _SCALARS if (value := getattr(query, name, None)) is not None]
+    series: list[Series] = []
+    for tz, ids in groups:
+        sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
+        fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
+        lists = {name: values for name, values in (("location", ids), (zones_name, zones)) if values is not None}
+        why = f"time zone {tz}" if len(groups) > 1 else ""
+        series += [
+            Series(
+                params=(*piece.params, *fixed),
+                tz=tz,
+                carried=FrozenMap(),
+                locations=piece.lists.get("location"),
+                # A summary and its details add up over all series; rows per zone belong to one series each.
+                family=0 if query.endpoint.chunks_add else len(series) + number,
+                why=", ".join(filter(None, (why, piece.why))),
             )
+            for number, piece in enumerate(fit_lists(query.endpoint, lists, beside=beside + size_of(fixed)))
+        ]
     return series
 
 
-def _wire(endpoint: DataEndpoint, params: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, str], ...]:
-    # In the table's order, so that equal questions are equal on the wire.
-    order = ("organization", "location", *endpoint.lists)
-    return tuple((name, ",".join(map(str, params[name]))) for name in dict.fromkeys(order) if name in params)
-
-
-# Long lists.
-
-
-def _longest_fixed(endpoint: DataEndpoint, parts: Sequence[Part]) -> int:
-    """Bytes of the target beside its lists, at most: path, dates, grouping, thresholds, the longest time zone name."""
-    groupings = max(len(quote(part.grouping or "")) for part in parts)
-    return len(endpoint.path) + groupings + 320
-
-
-def _chunk_lists(
-    endpoint: DataEndpoint, lists: Mapping[str, tuple[int, ...]], fixed: int
-) -> list[dict[str, tuple[int, ...]]]:
-    """Cut the lists that may be cut, so that every combination of their pieces fits a URL."""
-    sizes = {name: len(name) + 2 + _text_length(ids) for name, ids in lists.items()}
-    free = MAX_TARGET_BYTES - fixed - sum(sizes.values())
-    if free >= 0:
-        return [dict(lists)]
-    cuttable = [name for name in endpoint.chunked if name in lists]
-    room = MAX_TARGET_BYTES - fixed - sum(size for name, size in sizes.items() if name not in cuttable)
-    if not cuttable or room < 64 * len(cuttable):
-        name = max(sizes, key=lambda name: sizes[name] if name not in cuttable else 0)
-        raise NotMergeableError(
-            "count",
-            f"{name} has {len(lists[name])} values, too many for one URL of {MAX_TARGET_BYTES} bytes, and a line may belong to several of them",
-            f"Ask with fewer values of {name}, or for line_ids, whose counts do add up.",
-        )
-    # The shorter list keeps its place while it takes less than its share; the longer is cut to what is left.
-    pieces: dict[str, list[tuple[int, ...]]] = {}
-    for left, name in zip(range(len(cuttable), 0, -1), sorted(cuttable, key=sizes.__getitem__), strict=True):
-        share = min(sizes[name], room // left)
-        pieces[name] = list(_pack(lists[name], share - len(name) - 2))
-        room -= share
-    whole = {name: [ids] for name, ids in lists.items()}
-    return [dict(zip(whole, combination, strict=True)) for combination in product(*(whole | pieces).values())]
-
-
-def _text_length(ids: Sequence[int]) -> int:
-    return sum(len(str(id)) for id in ids) + len(ids) - 1
-
-
-def _pack(ids: Sequence[int], room: int) -> Iterator[tuple[int, ...]]:
-    taken: list[int] = []
-    length = 0
-    for id in ids:
-        size = len(str(id)) + 1
-        if taken and length + size > room + 1:
-            yield tuple(taken)
-            taken, length = [], 0
-        taken.append(id)
-        length += size
-    yield tuple(taken)
-
-
-def _piece_reason(
-    endpoint: DataEndpoint, piece: Mapping[str, tuple[int, ...]], pieces: Sequence[Mapping[str, tuple[int, ...]]]
-) -> list[str]:
-    if len(pieces) == 1:
-        return []
-    cut = [name for name in endpoint.chunked if len({p.get(name) for p in pieces}) > 1]
-    return [f"{name} {piece[name][0]}…{piece[name][-1]} of a list too long for one URL" for name in cut]
-
-
-# In words.
-
-_SHOWN_SERIES = 12
-
-
-def explain(query: Query, layout: Layout, selection: tuple[int, int] | None) -> str:
-    """Describe the requests as a query plan does, from the question down to what is sent."""
-    count = layout.count(selection)
-    lines = [f"{layout.endpoint.name}: {_plural(count, 'request')}"]
-    if selection is not None:
-        lines.append(f"  shard: units {selection[0] + 1} to {selection[1]} of {layout.units}")
-    for part in layout.parts:
-        lines += _explain_part(query, part)
-    lines += _explain_series(layout)
-    lines.append(f"  merge: {_explain_merge(layout)}")
-    targets = [fields for fields in _ends(layout, selection, count)]
-    lines += [f"  {name}: {target}" for name, target in zip(("first", "last"), targets, strict=False)]
-    return "\n".join(lines)
-
-
-def _explain_part(query: Query, part: Part) -> Iterator[str]:
-    first, last = part.windows[0].start, part.windows[-1].end
-    whole = Window(first, last)
-    grouping = f"by {part.resolved}" + ("" if part.grouping else " (the API's own choice)")
-    yield f"  {'current' if part.period == 'both' else part.period} period: {whole}, {_plural(whole.days, 'day')}, {grouping}"
-    if part.comparison is not None:
-        yield f"  comparison period: {part.comparison}, in the same request"
-    if len(part.windows) > 1:
-        longest = max(window.days for window in part.windows)
-        why = "the API's limit" if len(part.windows) == part.forced else f"split={query.split!r}"
-        yield f"    in {len(part.windows)} windows of at most {_plural(longest, 'day')} ({why})"
-
-
-def _explain_series(layout: Layout) -> Iterator[str]:
-    if len(layout.series) == 1:
-        sent = "&".join(f"{name}={text}" for name, text in layout.series[0].params)
-        yield f"  each asks: {_shorten(sent) or 'everything the token may see'}"
-        return
-    yield f"  each window {len(layout.series)} times:"
-    for series in layout.series[:_SHOWN_SERIES]:
-        sent = "&".join(f"{name}={text}" for name, text in series.params)
-        yield f"    {series.why}: {_shorten(sent)}"
-    if len(layout.series) > _SHOWN_SERIES:
-        yield f"    … and {len(layout.series) - _SHOWN_SERIES} more"
-
-
-def _explain_merge(layout: Layout) -> str:
-    added = any(len(members) > 1 for members in layout.families) and layout.endpoint.chunks_add
-    repeated = any(part.rows_repeat and len(part.windows) > 1 for part in layout.parts)
-    if len(layout.series) == 1 and all(len(part.windows) == 1 for part in layout.parts):
-        return "nothing to merge"
-    if layout.endpoint.name == "drop_in_rate":
-        return "zones are united by id; passers-by and entries are added, rates recomputed from them; checked on the answers"
-    if added or repeated:
-        return "counts of rows with the same labels are added; any other row may come from one request only, which is checked"
-    return "rows are put end to end; none may come from two requests, which is checked on the answers"
-
-
-def _ends(layout: Layout, selection: tuple[int, int] | None, count: int) -> Iterator[str]:
-    first, end = selection or (0, layout.units)
-    for unit, position in ((first, 0), (end - 1, -1))[: min(count, 2)]:
-        fields = list(layout.build((unit, unit + 1)))[position]
-        yield _shorten("&".join(f"{name}={text}" for name, text in fields["params"].items()), 160)
-
-
-def _shorten(text: str, width: int = 100) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+def _groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None
+) -> list[tuple[str | None, tuple[int, ...] | None]]:
+    """Part the locations asked for by time zone; None as a time zone: not known; as locations: all."""
+    if query.tz is not None or locations is None:
+        return [(query.tz, query.location)]
+    by_zone: dict[str, list[int]] = {}
+    for id, tz in locations:
+        by_zone.setdefault(tz, []).append(id)
+    if len(by_zone) == 1:
+        return [(tz, query.location) for tz in by_zone]  # one clock for all: what was not asked for is left out
+    return [(tz, tuple(members)) for tz, members in by_zone.items()]

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote
 
 import attrs
 
-from . import _planning
 from ._calendar import Window
+from ._explaining import explain
+from ._planning import Layout, lay_out, needs_locations, relevant_locations
+from ._urls import encode_params
+from .errors import InvalidQueryError
 from .models import NOTHING_EXTRA, FrozenMap, Location
 from .queries import QUERIES, Query
 
@@ -54,7 +56,7 @@ class PlannedRequest:
     @property
     def target(self) -> str:
         """The path with its query, percent-encoded, as it goes on the wire."""
-        return f"{self.path}?{encode_params(self.params)}" if self.params else self.path
+        return f"{self.path}?{encode_params(self.params.items())}" if self.params else self.path
 
     @property
     def last_day(self) -> date:
@@ -66,11 +68,6 @@ class PlannedRequest:
 
     def __str__(self) -> str:
         return f"GET {self.target}"
-
-
-def encode_params(params: Mapping[str, str]) -> str:
-    """Encode *params* for a URL; commas, slashes and colons stay readable, as in the article's samples."""
-    return "&".join([f"{name}={quote(text, safe=',/:')}" for name, text in params.items()])
 
 
 @attrs.frozen
@@ -90,13 +87,17 @@ class Plan:
     cutoff: date | None = attrs.field(default=None, kw_only=True)
     #: Which of the plan's units this shard holds, first and one past the last; None means all.
     selection: tuple[int, int] | None = attrs.field(default=None, kw_only=True)
-    _layout: _planning.Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
+    _layout: Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.locations is None and needs_locations(self.query):
+            raise InvalidQueryError("locations", "their time zones must be known to plan this query", None)
 
     @property
-    def layout(self) -> _planning.Layout:
+    def layout(self) -> Layout:
         """The plan's series, windows and units, from which requests are built."""
         if self._layout is None:
-            object.__setattr__(self, "_layout", _planning.lay_out(self.query, self.locations, self.cutoff))
+            object.__setattr__(self, "_layout", lay_out(self.query, self.locations, self.cutoff))
         assert self._layout is not None
         return self._layout
 
@@ -122,7 +123,7 @@ class Plan:
 
     def explain(self) -> str:
         """Say in words what will be sent, why it was split, and how the answers are merged."""
-        return _planning.explain(self.query, self.layout, self.selection)
+        return explain(self.query, self.layout, cutoff=self.cutoff, selection=self.selection)
 
     def shards(self, n: int) -> tuple[Plan, ...]:
         """
@@ -162,7 +163,7 @@ class Plan:
             if document["version"] != _JSON_VERSION:
                 raise ValueError(f"this is a plan of version {document['version']}; this library reads {_JSON_VERSION}")
             locations, selection, cutoff = (document[name] for name in ("locations", "selection", "cutoff"))
-            return cls(
+            plan = cls(
                 QUERIES[document["endpoint"]](**document["query"]),
                 locations=None if locations is None else tuple((int(id), str(tz)) for id, tz in locations),
                 cutoff=None if cutoff is None else date.fromisoformat(cutoff),
@@ -170,6 +171,9 @@ class Plan:
             )
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not a plan's JSON: {error!r}") from error
+        if plan.selection is not None and not 0 <= plan.selection[0] <= plan.selection[1] <= plan.layout.units:
+            raise ValueError(f"a shard of units {plan.selection}, of a plan that has {plan.layout.units}")
+        return plan
 
 
 def make_plan(query: Query, locations: Mapping[int, Location] | None, *, cutoff: date | None = None) -> Plan:
@@ -179,7 +183,8 @@ def make_plan(query: Query, locations: Mapping[int, Location] | None, *, cutoff:
     *locations* are all that the token may see, in their order; None says that none were looked up, which only does
     where `_planning.needs_locations` says so.
     """
-    return Plan(query, locations=_planning.relevant_locations(query, locations), cutoff=cutoff)
+    known = locations is not None and needs_locations(query)
+    return Plan(query, locations=relevant_locations(query, locations or {}) if known else None, cutoff=cutoff)
 
 
 def _plain(item: object) -> object:

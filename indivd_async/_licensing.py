@@ -1,0 +1,71 @@
+"""Zeros that stand for what a plan (Indivd Basic) does not measure become None. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from .chunks import Chunk, ZoneVisitorsAnswer
+from .models import ZoneVisitorsRow
+from .plans import PlannedRequest
+
+#: Whose plan is judged: a location where rows tell theirs, else all that was asked on one clock.
+Subject = int | str | None
+
+
+def find_unlicensed(arrived: Iterable[Chunk]) -> frozenset[Subject]:
+    """
+    Find those whose plan does not measure visitors: there are visits, but no uniques and no dwell times anywhere.
+
+    Judged over all rows of both periods, for one quiet hour says nothing.
+    """
+    visited: set[Subject] = set()
+    measured: set[Subject] = set()
+    for chunk in arrived:
+        clock = chunk.request.tz
+        for row in chunk.rows:
+            loc_id = row.aggregation.loc_id
+            subject = clock if loc_id is None else loc_id
+            if subject in measured:
+                continue
+            if _is_measured(row):
+                measured.add(subject)
+            elif row.visits:
+                visited.add(subject)
+    return frozenset(visited - measured)
+
+
+def _is_measured(row: ZoneVisitorsRow) -> bool:
+    stats = row.dwell_time_stats
+    # Statistics of no visits are as empty as `{}`.
+    return bool(row.unique_visits or row.bounce or row.dwell_time or (stats is not None and (stats.n or stats.mean)))
+
+
+def hide_rows(
+    rows: Sequence[ZoneVisitorsRow], request: PlannedRequest, unlicensed: frozenset[Subject]
+) -> tuple[ZoneVisitorsRow, ...]:
+    """Replace zeros that nobody measured by None."""
+
+    def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
+        loc_id = row.aggregation.loc_id
+        if (request.tz if loc_id is None else loc_id) not in unlicensed:
+            return row
+        return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
+
+    return tuple(map(hide, rows))
+
+
+def hide_unlicensed(chunk: Chunk) -> Chunk:
+    """Apply the rule of the Basic plan to a chunk that will not be merged, judged by itself."""
+    answer = chunk.answer
+    if not isinstance(answer, ZoneVisitorsAnswer):
+        return chunk
+    unlicensed = find_unlicensed([chunk])
+    if not unlicensed:
+        return chunk
+    current, comparison = (
+        None if rows is None else hide_rows(rows, chunk.request, unlicensed)
+        for rows in (answer.current, answer.comparison)
+    )
+    return attrs.evolve(chunk, answer=ZoneVisitorsAnswer(current=current or (), comparison=comparison))

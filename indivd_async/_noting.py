@@ -1,0 +1,136 @@
+"""What there is to know about the figures of a result: judged from what came back and what is known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import chain
+
+import attrs
+
+from . import _calendar
+from .models import Location
+from .plans import Plan, PlannedRequest
+from .queries import LineCrosses
+from .results import AnyResult, Coverage, DropInRateResult, Note
+
+_DAY_ENDS_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """What notes may be judged by: the time (aware), and the locations that were looked up, if any."""
+
+    now: datetime
+    locations: Mapping[int, Location] | None = None
+
+
+UNLICENSED = Note(
+    kind="unlicensed_metrics",
+    message="Unique visits, bounces and dwell times are None for locations that show visits but none of these "
+    "anywhere: their plan (Indivd Basic) does not measure them.",
+)
+PARTIAL_SUM = Note(
+    kind="partial_sum",
+    message="A failed request was one part of sums: some figures lack its share until it is fetched (retry_failed).",
+)
+_UNSCOPED = Note(
+    kind="unscoped_lines",
+    message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; the "
+    "article says to scope such requests.",
+)
+_NO_LOCATIONS = Note(
+    kind="no_locations",
+    message="The token's list of locations is empty, so there was nothing to ask for and nothing was sent.",
+)
+
+
+def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
+    """Find what is worth saying about *result*; nothing here costs a request."""
+    query = plan.query
+    if not plan.layout.series:
+        yield _NO_LOCATIONS
+    if isinstance(query, LineCrosses) and not (query.zone_to or query.zone_from or query.category or query.line_ids):
+        yield _UNSCOPED
+    if isinstance(result, DropInRateResult):
+        yield from _on_rates(result)
+    yield from _on_open_days(result.coverage, known)
+    yield from _on_scope(result.coverage, known)
+
+
+def _on_rates(result: DropInRateResult) -> Iterator[Note]:
+    zones = [*result.zone_details.current.values(), *(result.zone_details.comparison or {}).values()]
+    over = sorted(
+        {
+            zone.zone_id
+            for zone in zones
+            if any(_is_over(rate) for rate in chain([zone.drop_in_rate], (row.drop_in_rate for row in zone.details)))
+        }
+    )
+    rows = (*result.details.current, *(result.details.comparison or ()))
+    if over or any(_is_over(row.drop_in_rate) for row in rows):
+        where = f" Zones: {', '.join(map(str, over))}." if over else ""
+        yield Note(
+            kind="drop_in_over_100",
+            message="Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how "
+            f"lines are set up, not a rate.{where}",
+        )
+
+
+def _is_over(rate: float | None) -> bool:
+    return rate is not None and rate > 100
+
+
+def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
+    asked: dict[tuple[str | None, tuple[int, ...] | None], date] = {}
+    for item in coverage:
+        request = item.request
+        key = (request.tz, request.locations)
+        asked[key] = max(asked.get(key, date.min), request.last_day)
+    names = set()
+    for (tz, locations), last_day in asked.items():
+        for clock in _clocks(tz, locations, known):
+            if last_day >= _today(clock, known.now):
+                names.add(clock or "the location's time zone, which is not known here")
+    if names:
+        yield Note(
+            kind="provisional_period",
+            message=f"The period reaches a day that has not ended ({', '.join(sorted(names))}): "
+            "its figures still grow.",
+        )
+
+
+def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> set[str | None]:
+    """List the clocks by which the days of a request end: its own, else those of its locations; None: not known."""
+    if tz is not None:
+        return {tz}
+    listed = known.locations or {}
+    wanted = locations if locations is not None else tuple(listed)
+    found = {listed[id].timezone if id in listed else None for id in wanted} or {None}
+    return {name if name and _calendar.is_time_zone(name) else None for name in found}
+
+
+def _today(clock: str | None, now: datetime) -> date:
+    return _calendar.local_today(now, clock) if clock else (now.astimezone(UTC) + _DAY_ENDS_LAST_AT).date()
+
+
+def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
+    if known.locations is None:
+        return
+    # Rows for one location alone show that it is in scope, whatever the list says; rows for several do not say whose.
+    doubtful = (item.request for item in coverage if item.status != "failed" and not _shows_scope(item))
+    unlisted = sorted({id for request in doubtful for id in request.locations or () if id not in known.locations})
+    if unlisted:
+        yield Note(
+            kind="possibly_out_of_scope",
+            message=f"Locations {', '.join(map(str, unlisted))} are not in this token's list of locations: they may be "
+            "out of its scope, and missing here.",
+        )
+
+
+def _shows_scope(item: Coverage) -> bool:
+    return item.status == "ok" and _is_about_one(item.request)
+
+
+def _is_about_one(request: PlannedRequest) -> bool:
+    return len(request.locations or ()) == 1

@@ -1,0 +1,73 @@
+"""`indivd export`: a folder of Parquet files that can be interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from datetime import date
+
+import anyio
+import attrs
+import orjson
+
+from ..export import Progress, Report, export
+from ..queries import Query
+from .arguments import UsageError, make_query
+from .connecting import make_client
+from .progress import Meter
+
+
+def main(args: argparse.Namespace) -> int:
+    """Export, or go on with it; 1 where something is missing."""
+    query = make_query(args, date.today())
+    report = anyio.run(_export, args, query, _read_days(args.refresh))
+    if args.json:
+        sys.stdout.write(f"{_as_json(report)}\n")
+    _tell(report)
+    return 0 if report.complete else 1
+
+
+def _read_days(text: str | None) -> int | None:
+    if text is None:
+        return None
+    days = re.fullmatch(r"([0-9]{1,5})d", text)
+    if days is None:
+        raise UsageError(f"--refresh: {text!r} is not a number of days such as 3d")
+    return int(days[1])
+
+
+async def _export(args: argparse.Namespace, query: Query, refresh: int | None) -> Report:
+    with Meter("requests") as meter:
+
+        def tell(progress: Progress) -> None:
+            failed = f", {progress.failed:,} failed" if progress.failed else ""
+            meter.update(progress.done, progress.total, f"{progress.rows:,} rows{failed}")
+
+        async with make_client(args) as client:
+            return await export(client, query, args.out, partition=args.partition, refresh=refresh, on_progress=tell)
+
+
+def _tell(report: Report) -> None:
+    say = sys.stderr.write
+    for failure in report.failures:
+        say(f"missing: {failure.request}: {failure.error}\n")
+    if report.changes is not None:
+        say(f"{report.changes}\n")
+    parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"
+    say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered\n")
+    if report.failures:
+        say(f"{len(report.failures):,} requests failed; run the same command again to ask them again\n")
+
+
+def _as_json(report: Report) -> str:
+    document = {
+        "path": str(report.path),
+        "complete": report.complete,
+        "requests": report.requests,
+        "rows": report.rows,
+        "parts": report.parts,
+        "failures": [{"request": failure.request, "error": str(failure.error)} for failure in report.failures],
+        "changes": None if report.changes is None else attrs.asdict(report.changes),
+    }
+    return orjson.dumps(document).decode()

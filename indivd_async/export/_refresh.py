@@ -1,0 +1,154 @@
+"""
+Ask again for the last days of an export, and let the new rows take the place of the old ones.
+
+All or nothing: the new rows are staged, the parts that held old ones are written anew without them, and one line of the
+manifest exchanges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import reduce
+from typing import Any
+
+import attrs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .._calendar import first_instant
+from ..errors import ConfigError
+from ..models import Bucket
+from ..plans import Plan
+from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from . import Changes
+from ._folder import Folder, Part, Staged, write_query
+
+#: What tells a row from any other; the rest is what may change.
+_KEY = ("period", *(field.name for field in attrs.fields(Bucket)), "zone_id", "loc_id", *PER)
+_NO_VALUE = frozenset({*_KEY, "bucket_start", "tz"})
+_TOTALS: Mapping[type, tuple[str, ...]] = {
+    LineCrosses: ("count",),
+    ZoneVisitors: ("visits",),
+    DropInRate: ("visits", "passing_by"),
+}
+
+
+def plan_refresh(folder: Folder, query: Query, days: int, today: date) -> tuple[date, tuple[Plan, ...]]:
+    """
+    Return the last day that is not asked for again, and the plans of *query*, cut after it.
+
+    The last days are those before the end of the export, or before *today* where it ends later. A question that ends
+    later than the export did is asked for all the days that it adds.
+    """
+    assert folder.query is not None
+    last = min(folder.query.end_date, query.end_date, today)
+    closed = last - timedelta(days=days)
+    plans = []
+    for old in folder.plans:
+        new = Plan(
+            attrs.evolve(old.query, end_date=query.end_date, split=query.split), locations=old.locations, cutoff=closed
+        )
+        before, after = (plan.layout.parts[0].resolved for plan in (old, new))
+        if before != after:
+            raise ConfigError(
+                f"out: {folder.path} holds rows by {before}; over the longer period the API would group by {after}. "
+                "Export to another folder, and name the grouping"
+            )
+        plans.append(new)
+    return closed, tuple(plans)
+
+
+def exchange(
+    folder: Folder,
+    query: Query,
+    plans: Sequence[Plan],
+    regions: Mapping[str, date | None],
+    staged: Sequence[Staged],
+    since: date,
+) -> Changes:
+    """Let *staged* rows take the place of those in *regions*, and tell what is different."""
+    new = _index(row for batch in folder.read_staged(staged) for row in batch.to_pylist())
+    old_rows: list[dict[str, Any]] = []
+    rewritten, removed = [], []
+    for part in list(folder.parts.values()):
+        if not _may_hold(part, regions):
+            continue
+        replaced: list[dict[str, Any]] = []
+        kept = folder.stage(tuple(part.path.split("/")[:-1]), _keep(folder, part, regions, replaced))
+        if not replaced:
+            folder.discard([kept])
+            continue
+        old_rows += replaced
+        removed.append(part.path)
+        if kept.part.rows:
+            rewritten.append(kept)
+        else:
+            folder.discard([kept])
+    changes = _compare(query, _index(old_rows), new, since)
+    if query == folder.query and not (changes.added or changes.removed or changes.changed):
+        folder.discard(rewritten)
+        return changes
+    folder.replace(
+        [*(one for one in staged if one.part.rows), *rewritten],
+        removed,
+        "refresh",
+        query=write_query(query),
+        plans=[attrs.evolve(plan, cutoff=None).to_json() for plan in plans],
+        done=[[number, 0, attrs.evolve(plan, cutoff=None).layout.units] for number, plan in enumerate(plans)],
+        changes=str(changes),
+    )
+    return changes
+
+
+def _may_hold(part: Part, regions: Mapping[str, date | None]) -> bool:
+    firsts = regions.values()
+    return part.until is None or any(first is None or part.until >= first.isoformat() for first in firsts)
+
+
+def _keep(
+    folder: Folder, part: Part, regions: Mapping[str, date | None], replaced: list[dict[str, Any]]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of *part* that stay, and put the others into *replaced*."""
+    for batch in folder.read([part]):
+        goes = reduce(pc.or_, [_lies_in(batch, period, first) for period, first in regions.items()])
+        replaced += batch.filter(goes).to_pylist()
+        yield batch.filter(pc.invert(goes))
+
+
+def _lies_in(batch: pa.RecordBatch, period: str, first: date | None) -> pa.Array:
+    of_period = pc.equal(batch["period"], period)
+    if first is None:
+        return of_period
+    kind = batch.schema.field("bucket_start").type
+    local = datetime.combine(first, time())
+    begin = pa.scalar(local if kind.tz is None else first_instant(local, kind.tz), type=kind)
+    return pc.and_(of_period, pc.fill_null(pc.greater_equal(batch["bucket_start"], begin), False))
+
+
+_Indexed = dict[tuple[Any, ...], dict[str, Any]]
+
+
+def _index(rows: Iterable[dict[str, Any]]) -> _Indexed:
+    return {tuple([row.get(name) for name in _KEY]): row for row in rows}
+
+
+def _compare(query: Query, old: _Indexed, new: _Indexed, since: date) -> Changes:
+    both = old.keys() & new.keys()
+    changed = sum(_values(old[key]) != _values(new[key]) for key in both)
+    return Changes(
+        since=since,
+        added=len(new) - len(both),
+        removed=len(old) - len(both),
+        changed=changed,
+        unchanged=len(both) - changed,
+        totals={name: (_total(old, name), _total(new, name)) for name in _TOTALS[type(query)]},
+    )
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _NO_VALUE}
+
+
+def _total(rows: _Indexed, name: str) -> int:
+    return sum(row[name] for row in rows.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 import attrs
 
@@ -23,17 +24,27 @@ def find_unlicensed(arrived: Iterable[Chunk]) -> frozenset[Subject]:
     visited: set[Subject] = set()
     measured: set[Subject] = set()
     for chunk in arrived:
+        answer = chunk.answer
+        assert isinstance(answer, ZoneVisitorsAnswer)
         clock = chunk.request.tz
-        for row in chunk.rows:
-            loc_id = row.aggregation.loc_id
-            subject = clock if loc_id is None else loc_id
-            if subject in measured:
+        for rows in (answer.current, answer.comparison or ()):
+            subjects = {clock if loc_id is None else loc_id for loc_id in set(map(_location_of, rows))}
+            if subjects <= measured:
                 continue
-            if _is_measured(row):
-                measured.add(subject)
-            elif row.visits:
-                visited.add(subject)
+            for row in rows:
+                if _is_measured(row):
+                    measured.add(_subject_of(row, clock))
+                elif row.visits:
+                    visited.add(_subject_of(row, clock))
     return frozenset(visited - measured)
+
+
+_location_of: Callable[[ZoneVisitorsRow], int | None] = attrgetter("aggregation.loc_id")
+
+
+def _subject_of(row: ZoneVisitorsRow, clock: str | None) -> Subject:
+    loc_id = _location_of(row)
+    return clock if loc_id is None else loc_id
 
 
 def _is_measured(row: ZoneVisitorsRow) -> bool:
@@ -48,8 +59,7 @@ def hide_rows(
     """Replace zeros that nobody measured by None."""
 
     def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
-        loc_id = row.aggregation.loc_id
-        if (request.tz if loc_id is None else loc_id) not in unlicensed:
+        if _subject_of(row, request.tz) not in unlicensed:
             return row
         return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 

@@ -153,32 +153,32 @@ def _lines_of(chunk: Chunk) -> tuple[LineCrossesRow, ...]:
 
 
 def _add_lines(buckets: Buckets, group: Sequence[Chunk]) -> list[LineCrossesRow]:
-    by_bucket: dict[int, list[LineCrossesRow]] = {}
+    firsts: dict[int, LineCrossesRow] = {}
+    counts: dict[int, int] = {}
+    extras: dict[int, FrozenMap] = {}
     for chunk in group:
         rows = _lines_of(chunk)
         for number, row in zip(buckets.number([row.bucket for row in rows]), rows, strict=True):
-            by_bucket.setdefault(number, []).append(row)
-    return [same[0] if len(same) == 1 else _sum_lines(same) for same in by_bucket.values()]
+            first = firsts.setdefault(number, row)
+            counts[number] = row.count + (counts[number] if first is not row else 0)
+            if row.extra is not first.extra:
+                extras[number] = _common(extras.get(number, first.extra), row.extra)
+    return [_recount(row, counts[number], extras.get(number, row.extra)) for number, row in firsts.items()]
 
 
-def _sum_lines(rows: Sequence[LineCrossesRow]) -> LineCrossesRow:
-    first, extra = rows[0], rows[0].extra
-    count = 0
-    for row in rows:
-        count += row.count
-        if row.extra is not extra:
-            extra = _common(extra, row.extra)
-    # Spelt out, for `attrs.evolve` takes three times as long.
-    return LineCrossesRow(
-        bucket=first.bucket,
+def _recount(row: LineCrossesRow, count: int, extra: FrozenMap) -> LineCrossesRow:
+    if count == row.count and extra is row.extra:
+        return row
+    return LineCrossesRow(  # spelt out, for `attrs.evolve` takes three times as long
+        bucket=row.bucket,
         count=count,
-        location=first.location,
-        organization=first.organization,
-        floor=first.floor,
-        zone_to=first.zone_to,
-        zone_from=first.zone_from,
-        category=first.category,
-        line=first.line,
+        location=row.location,
+        organization=row.organization,
+        floor=row.floor,
+        zone_to=row.zone_to,
+        zone_from=row.zone_from,
+        category=row.category,
+        line=row.line,
         extra=extra,
     )
 

@@ -8,7 +8,7 @@ row through Python. A key is made a small number: the place of its bucket in tim
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise, repeat
 from operator import attrgetter, eq, lt
 from typing import Any, Generic, TypeVar
@@ -45,8 +45,12 @@ class _Numbers:
     def __init__(self) -> None:
         self.by_value: dict[Any, int] = {}
 
-    def number(self, value: Hashable) -> int:
-        return self.by_value.setdefault(value, len(self.by_value))
+    def of(self, values: Sequence[Hashable]) -> Iterator[int]:
+        known = self.by_value
+        for value in dict.fromkeys(values):
+            if value not in known:
+                known[value] = len(known)
+        return map(known.__getitem__, values)
 
     def ranks(self) -> list[int]:
         ranks = [0] * len(self.by_value)
@@ -56,7 +60,7 @@ class _Numbers:
 
 
 class Buckets:
-    """Numbers for buckets; most rows share their bucket's object with others, which is then looked up but once."""
+    """Numbers for buckets; most rows share their bucket's object with others, which is then looked at but once."""
 
     def __init__(self) -> None:
         self._numbers = _Numbers()
@@ -67,10 +71,13 @@ class Buckets:
         """Return the number of each of *buckets*, by its labels."""
         identities = list(map(id, buckets))
         known = self._by_identity
-        for identity, bucket in dict(zip(identities, buckets, strict=True)).items():
-            if identity not in known:
-                known[identity] = self._numbers.number(read_labels(bucket))
-                self._kept.append(bucket)  # or its identity could be given to another
+        strangers = {
+            identity: bucket
+            for identity, bucket in dict(zip(identities, buckets, strict=True)).items()
+            if identity not in known
+        }
+        known.update(zip(strangers, self._numbers.of(list(map(read_labels, strangers.values()))), strict=True))
+        self._kept += strangers.values()  # or their identities could be given to others
         return list(map(known.__getitem__, identities))
 
     def ranks(self) -> list[int]:
@@ -106,10 +113,7 @@ class Pile(Generic[T]):
         self._requests.append(request)
         self._rows += rows
         self._bucket_numbers += self._buckets.number(buckets)
-        places = list(places)
-        for place in dict.fromkeys(places):
-            self._places.number(place)
-        self._place_numbers += map(self._places.by_value.__getitem__, places)
+        self._place_numbers += self._places.of(list(places))
 
     def sort(self) -> tuple[T, ...]:
         """Return all rows in order; rows of one request that share a key stay in theirs."""

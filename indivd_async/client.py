@@ -156,7 +156,7 @@ class AsyncIndivd:
         self._lookups: SingleFlight[tuple[Any, ...]] = SingleFlight()
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
-        """Return a client with other options that shares connections, stats, rate limit and retry budget with this one."""
+        """Return a client with other options; connections, stats, rate limit and retry budget are the same."""
         twin = object.__new__(type(self))
         twin._timeouts = timeouts or self._timeouts
         twin._limits = self._limits

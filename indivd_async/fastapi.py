@@ -5,7 +5,7 @@ visitor.
 >>> import fastapi
 >>> from indivd_async import ZoneVisitorsResult
 >>> from indivd_async.fastapi import IndivdDep, install_error_handlers, lifespan, response_model
->>> app = fastapi.FastAPI(lifespan=lifespan(token="…"))
+>>> app = fastapi.FastAPI(lifespan=lifespan(token="your-token"))
 >>> install_error_handlers(app)
 >>> @app.get("/visits", response_model=response_model(ZoneVisitorsResult))
 ... async def visits(client: IndivdDep, start_date: str, end_date: str):

@@ -44,7 +44,7 @@ class TracedIndivd(AsyncIndivd):
     *on_event* hears every event as well; without providers the global ones are used; *options* are those of
     `AsyncIndivd`.
 
-    >>> client = TracedIndivd(token="…")
+    >>> client = TracedIndivd(token="your-token")
     """
 
     def __init__(

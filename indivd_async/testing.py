@@ -72,10 +72,11 @@ class IndivdSandbox:
     def client(self, token: str = "sandbox", **options: Any) -> AsyncIndivd:  # noqa: S107  no secret
         """Make a client of this sandbox with *options* of `AsyncIndivd`; without `retry` it retries without waiting."""
         from . import sandbox
-        from .client import AsyncIndivd
+        from .client import DEFAULT_BASE_URL, AsyncIndivd
         from .settings import RetryPolicy
 
         options.setdefault("retry", RetryPolicy(base=0, base_overloaded=0))
+        options.setdefault("base_url", DEFAULT_BASE_URL)  # one from the environment may have a path prefix
         return AsyncIndivd(token, transport=sandbox.transport(self.app), **options)
 
     def fail(

@@ -72,6 +72,14 @@ async def test_a_week_of_hours_is_folded_from_the_rows() -> None:
     assert len(answer["coverage"]) == 1
 
 
+async def test_the_sandbox_is_asked_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway and a token of the real service are for --live."""
+    monkeypatch.setenv("INDIVD_BASE_URL", "https://gateway.example/indivd")
+    monkeypatch.setenv("INDIVD_TOKEN", "of-the-real-service")
+    async with visiting() as visitor:
+        assert len((await visitor.get("/api/locations")).json()) >= 8
+
+
 async def test_a_zone_can_be_looked_at_alone() -> None:
     """The profile of one zone has that zone's visits."""
     async with visiting() as visitor:

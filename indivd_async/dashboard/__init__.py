@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 
-from ..client import AsyncIndivd
+from ..client import DEFAULT_BASE_URL, AsyncIndivd
 from ..errors import ConfigError
 from ..fastapi import IndivdDep, install_error_handlers, lifespan, response_model, stream_ndjson
 from ..models import Location
@@ -162,7 +162,8 @@ def make_app(*, live: bool = False, host: str = "127.0.0.1", **options: Any) -> 
     if not live:
         from .. import sandbox
 
-        options = {"token": "sandbox", "transport": sandbox.transport(), **options}
+        # The address is set too: one from the environment may have a path prefix, which the sandbox has not.
+        options = {"token": "sandbox", "transport": sandbox.transport(), "base_url": DEFAULT_BASE_URL, **options}
     # The pages that FastAPI offers at /docs load scripts from elsewhere.
     app = FastAPI(title="indivd dashboard", lifespan=lifespan(**options), docs_url=None, redoc_url=None)
     install_error_handlers(app)

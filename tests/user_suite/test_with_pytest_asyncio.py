@@ -35,6 +35,13 @@ async def test_report(indivd_client: AsyncIndivd) -> None:
     assert all(report.visits.values())
 
 
+async def test_the_environment_does_not_matter(monkeypatch: pytest.MonkeyPatch, indivd_sandbox: IndivdSandbox) -> None:
+    """A developer's own settings never reach the sandbox."""
+    monkeypatch.setenv("INDIVD_BASE_URL", "https://gateway.example/indivd")
+    monkeypatch.setenv("INDIVD_TOKEN", "of-the-real-service")
+    assert await indivd_sandbox.client().locations()
+
+
 async def test_a_fixture_may_yield_inside_the_client(warm_client: AsyncIndivd, indivd_sandbox: IndivdSandbox) -> None:
     """No task group is open across the yield; the locations were looked up once."""
     await warm_client.zone_visitors("2025-03-03", "2025-03-09", aggregate_by="zone")

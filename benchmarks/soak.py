@@ -1,6 +1,8 @@
 """
 A million requests, ten thousand of them met with a fault and a thousand cancelled: what is left over of it.
 
+And a storm of cancels, on asyncio and on trio: how many lanes it costs.
+
 The server, in a process of its own, echoes the number that it is asked for, so that an answer to another request is
 seen. Run as a script this is that server, or the one client that is measured.
 """
@@ -14,6 +16,7 @@ import gc
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,8 +45,12 @@ def main(quick: bool) -> list[Row]:
         try:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-            client = [*command, "--url", url, "--count", str(count)]
-            told = json.loads(subprocess.run(client, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            client = [*command, "--url", url, "--count"]
+            told = _run_client([*client, str(count)])
+            cancels = 500 if quick else 100_000
+            storms = {
+                backend: _run_client([*client, str(cancels), "--storm", backend]) for backend in ("asyncio", "trio")
+            }
         finally:
             server.terminate()
     asked = f"{count:,} requests, {told['faults']:,} faults, {told['cancelled']:,} cancels"
@@ -54,7 +61,15 @@ def main(quick: bool) -> list[Row]:
         row("answers that belong to another request", told["swapped"], 0, "answers"),
         row("lanes lost", told["lost_lanes"], 0, "lanes"),
         row("requests without an answer, of those not cancelled", told["unanswered"], count // 10_000, "requests"),
+    ] + [
+        row(f"lanes lost in {storm['cancelled']:,} cancels, {backend}", storm["lost_lanes"], 0, "lanes")
+        for backend, storm in storms.items()
     ]
+
+
+def _run_client(command: list[str]) -> dict[str, float]:
+    told: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return told
 
 
 # The client.
@@ -66,13 +81,7 @@ async def soak(url: str, count: int) -> dict[str, float]:
     warm = count // 10
     tasks = len(asyncio.all_tasks())
     files = _open_files()
-    executor = Executor(
-        base_url=parse_base_url(url),
-        token=Token("soak"),
-        timeouts=Timeouts(read=0.25),
-        retry=RetryPolicy(base=0.001, base_overloaded=0.001),
-        limits=Limits(concurrency=_LANES),
-    )
+    executor = _make_executor(url)
 
     async def ask(number: int) -> None:
         request = PlannedRequest(index=number, endpoint="soak", path=f"/{number}")
@@ -97,17 +106,62 @@ async def soak(url: str, count: int) -> dict[str, float]:
     await executor.map(range(warm, count), ask, workers=_LANES)
     gc.collect()
     grown = _resident_mib() - before
-    idle, made = len(executor._core.lanes._idle), len(executor._core.lanes._made)
+    lost = _lost_lanes(executor)
     await executor.aclose()
     await asyncio.sleep(0.05)
     return {
         **tally,
         "grown_mib": grown,
         "faults": count // _FAULTY,
-        "lost_lanes": made - idle,
+        "lost_lanes": lost,
         "tasks": len(asyncio.all_tasks()) - tasks,
         "descriptors": _open_files() - files,
     }
+
+
+async def storm(url: str, count: int) -> dict[str, float]:
+    """Cancel so many requests, each after some turns of the loop, and have every lane serve again."""
+    dice = random.Random(count)
+    executor = _make_executor(url)
+    cancelled = 0
+
+    async def ask(number: int) -> None:
+        nonlocal cancelled
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            await executor.send(PlannedRequest(index=number, endpoint="soak", path=f"/{number * _FAULTY + 1}"))
+        cancelled += scope.cancelled_caught
+
+    while cancelled < count:
+        scopes: list[anyio.CancelScope] = []
+        async with anyio.create_task_group() as tasks:
+            for number in range(4 * _LANES):
+                tasks.start_soon(ask, number)
+            while len(scopes) < 4 * _LANES:
+                await anyio.lowlevel.checkpoint()
+            for scope in dice.sample(scopes, 3 * _LANES):
+                scope.cancel()
+                for _ in range(dice.randrange(3)):
+                    await anyio.lowlevel.checkpoint()
+    await executor.map(range(1, 10 * _LANES, 2), ask, workers=_LANES)
+    lost = _lost_lanes(executor)
+    await executor.aclose()
+    return {"cancelled": cancelled, "lost_lanes": lost}
+
+
+def _make_executor(url: str) -> Executor:
+    return Executor(
+        base_url=parse_base_url(url),
+        token=Token("soak"),
+        timeouts=Timeouts(read=0.25),
+        retry=RetryPolicy(base=0.001, base_overloaded=0.001),
+        limits=Limits(concurrency=_LANES),
+    )
+
+
+def _lost_lanes(executor: Executor) -> int:
+    lanes = executor._core.lanes
+    return len(lanes._made) - len(lanes._idle)
 
 
 def _resident_mib() -> float:
@@ -189,10 +243,13 @@ def _run() -> None:
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--url")
     parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--storm", metavar="BACKEND")
     options = parser.parse_args()
     if options.serve:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve())
+    elif options.storm:
+        print(json.dumps(anyio.run(storm, options.url, options.count, backend=options.storm)))
     else:
         print(json.dumps(asyncio.run(soak(options.url, options.count))))
 

@@ -344,7 +344,8 @@ class _Sending:
                 await self._wait_for_turn(last)
                 reply = await self._attempt(lane, target, last)
             except Fault as caught:
-                fault = caught
+                # With its frames it would keep this one alive, and this one it.
+                fault = caught.with_traceback(None)
             finally:
                 core.lanes.give_back(lane)
             if reply is not None and reply.status == 200:

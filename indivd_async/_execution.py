@@ -185,7 +185,7 @@ class Executor:
         retry: RetryPolicy,
         limits: Limits,
         http_client: httpx.AsyncClient | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | Literal["aiohttp"] | None = None,
         proxy: str | httpx.URL | httpx.Proxy | None = None,
         ssl_context: ssl.SSLContext | None = None,
         on_event: Callable[[Event], object] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import attrs
@@ -16,6 +16,7 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+    from types import ModuleType
 
     from .settings import Limits
 
@@ -52,12 +53,13 @@ def plan_lanes(
     limits: Limits,
     *,
     http_client: httpx.AsyncClient | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
+    transport: httpx.AsyncBaseTransport | Literal["aiohttp"] | None = None,
     proxy: str | httpx.URL | httpx.Proxy | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> LanePlan:
     """Choose lanes by the options of a client; nothing is connected or read yet."""
-    _check_combination(http_client=http_client, transport=transport, proxy=proxy, ssl_context=ssl_context)
+    injected = transport if transport != "aiohttp" or http_client is not None else None
+    _check_combination(http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context)
     size = limits.max_response_bytes
     if http_client is not None:
         if not isinstance(http_client, httpx.AsyncClient):
@@ -65,14 +67,19 @@ def plan_lanes(
         send = client_sender(http_client)
         count = min(_INJECTED_AT_ONCE, limits.concurrency)
         return LanePlan(count=count, make=lambda: HttpxLane(send, base_url, token, size))
-    if transport is not None:
-        if not isinstance(transport, httpx.AsyncBaseTransport):
-            raise ConfigError(f"transport must be an httpx.AsyncBaseTransport, got {type(transport).__name__}")
-        handle = transport.handle_async_request
+    if injected is not None:
+        if not isinstance(injected, httpx.AsyncBaseTransport):
+            got = repr(injected) if isinstance(injected, str) else type(injected).__name__
+            raise ConfigError(f'transport must be an httpx.AsyncBaseTransport or "aiohttp", got {got}')
+        handle = injected.handle_async_request
         return LanePlan(count=limits.concurrency, make=lambda: HttpxLane(handle, base_url, token, size))
     context = SharedContext(ssl_context)
-    if proxy is not None:
-        address = _read_proxy(proxy)
+    address = None if proxy is None else _read_proxy(proxy)
+    if transport == "aiohttp":
+        return LanePlan(
+            count=limits.concurrency, make=_import_aiohttp().make_lanes(base_url, token, size, context.get, address)
+        )
+    if address is not None:
 
         def make_proxy_lane() -> Lane:
             own = proxy_transport(address, context.get())
@@ -80,13 +87,20 @@ def plan_lanes(
 
         return LanePlan(count=limits.concurrency, make=make_proxy_lane)
 
-    def make_lane() -> Lane:
-        # httpcore takes longer to import than all the rest, and whoever only plans needs none of it.
-        from ._connections import ConnectionLane
+    # Here, because httpcore takes long to import and not every client needs it; and not when the first lane is made, because
+    # that would hold up the loop.
+    from ._connections import ConnectionLane
 
-        return ConnectionLane(base_url, token, size, context.get)
+    return LanePlan(count=limits.concurrency, make=lambda: ConnectionLane(base_url, token, size, context.get))
 
-    return LanePlan(count=limits.concurrency, make=make_lane)
+
+def _import_aiohttp() -> ModuleType:
+    try:
+        from . import _aiohttp
+    except ImportError as error:
+        advice = "pip install 'indivd-async[aiohttp]'"
+        raise ConfigError(f'transport="aiohttp" needs the extra `aiohttp`: {advice}') from error
+    return _aiohttp
 
 
 def _check_combination(**options: Any) -> None:

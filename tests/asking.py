@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -16,6 +17,17 @@ AT_ONCE = RetryPolicy(base=0, base_overloaded=0)
 ONCE = RetryPolicy(attempts=1)
 #: For what ends by itself: only a client that hangs would notice it.
 ROOMY = Timeouts(connect=20, read=20, attempt=20, deadline=40)
+#: Event loops to try, and the other sender, which has but one: parameters of `each_sender`.
+SENDERS = ("asyncio", "trio", "aiohttp")
+_transport: Any = None
+
+
+def each_sender(request: Any) -> Iterator[str]:
+    """Name the event loop of one of `SENDERS` and let executors send through it: a fixture for `anyio_backend`."""
+    global _transport
+    _transport = "aiohttp" if request.param == "aiohttp" else None
+    yield "asyncio" if _transport else request.param
+    _transport = None
 
 
 @attrs.frozen
@@ -33,6 +45,8 @@ def make_executor(url: str = "https://api.invalid", **options: Any) -> Executor:
     options.setdefault("timeouts", Timeouts(connect=1, read=1, attempt=1.5, deadline=2))
     options.setdefault("retry", AT_ONCE)
     options.setdefault("limits", Limits(concurrency=4))
+    if "http_client" not in options:
+        options.setdefault("transport", _transport)
     return Executor(base_url=parse_base_url(url), token=Token(TOKEN), **options)
 
 

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import anyio
 import httpx
 import pytest
-from asking import AT_ONCE, ONCE, ROOMY, TOKEN, FakeTime, Question, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, FakeTime, Question, each_sender, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
@@ -37,6 +37,7 @@ from indivd_async.errors import (
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(each_sender, params=SENDERS)
 
 SMALL = Limits(concurrency=2, max_response_bytes=2**20)
 Handler = Callable[[Peer], object]
@@ -215,6 +216,7 @@ async def test_refused() -> None:
         port = listener.getsockname()[1]
     executor = make_executor(f"http://127.0.0.1:{port}")
     await fails(executor, ConnectionFailedError, "after 3 attempts")
+    await executor.aclose()
 
 
 @pytest.mark.parametrize(

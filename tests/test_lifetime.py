@@ -23,7 +23,7 @@ import anyio
 import httpx
 import pytest
 import trio
-from asking import AT_ONCE, ONCE, ROOMY, Question, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, SENDERS, Question, each_sender, make_executor
 from raw_server import Peer, RawServer, answer
 
 from indivd_async._execution import Executor
@@ -31,6 +31,7 @@ from indivd_async.errors import ClientClosedError, IndivdError, ResponseTooLarge
 from indivd_async.settings import Limits, RetryPolicy
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(each_sender, params=SENDERS)
 
 LANES = 3
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from asking import ONCE, ROOMY, TOKEN, Question, make_executor
+from asking import ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 from test_lifetime import by_scope, by_task, ends_by_closing
@@ -21,6 +21,7 @@ from indivd_async.errors import ClientClosedError, ConnectionFailedError, Reques
 from indivd_async.settings import Limits
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(each_sender, params=SENDERS)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,7 @@ async def test_a_handshake_that_is_never_answered(client_tls: ssl.SSLContext) ->
         executor = make_executor(url, ssl_context=client_tls, timeouts=evolve(ROOMY, connect=0.05), retry=ONCE)
         with pytest.raises(RequestTimeoutError, match=r"no connection after 0\.05 s"):
             await executor.send(Question())
+        await executor.aclose()
         await anyio.to_thread.run_sync(server.wait_until_idle)
         await ends_by_closing(make_executor(url, ssl_context=client_tls, timeouts=ROOMY))
 

@@ -1,7 +1,7 @@
 """
 The default lanes: one connection of httpcore's each.
 
-A module of its own, because importing httpcore is slow and is done when the first lane is made.
+A module of its own, because importing httpcore is slow and is left to the clients that need it.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ def plan_lanes(
 
         return LanePlan(count=limits.concurrency, make=make_proxy_lane)
 
-    # Here, because httpcore takes long to import and not every client needs it; and not when the first lane is made, because
-    # that would hold up the loop.
+    # Not above, because httpcore takes long to import and not every client needs it; nor when the first lane is made,
+    # because that would hold up the loop.
     from ._connections import ConnectionLane
 
     return LanePlan(count=limits.concurrency, make=lambda: ConnectionLane(base_url, token, size, context.get))

@@ -1,8 +1,8 @@
 """
 CPU time a request, answers of 58 rows decoded into objects: this library against the usual pairs of client and models.
 
-Once with all results held to the end, once with each used and dropped. With results held, most of what pydantic loses is the garbage collector's
-work, so neither figure is to be told without the other.
+Once with all results held to the end, once with each used and dropped. With results held, most of what pydantic loses
+is the garbage collector's work, so neither figure is to be told without the other.
 """
 
 from __future__ import annotations

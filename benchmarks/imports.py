@@ -1,4 +1,4 @@
-"""What `import indivd_async` takes over `import httpx`, from compiled bytecode as users have it, and what else it brings in."""
+"""What `import indivd_async` takes over `import httpx`, from compiled bytecode as users have it, and what it loads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ print((time.perf_counter() - before) * 1000)
 """
 #: Top-level modules of the extras and of httpx's own: none is needed to import the library.
 _OPTIONAL = (
-    "aiohttp", "dask", "duckdb", "fastapi", "nanoarrow", "opentelemetry", "pandas", "polars", "pyarrow", "pydantic", "pytest", "starlette",
-    "trio", "uvicorn",
+    "aiohttp", "dask", "duckdb", "fastapi", "nanoarrow", "opentelemetry", "pandas", "polars", "pyarrow", "pydantic",
+    "pytest", "starlette", "trio", "uvicorn",
 )  # fmt: skip
 _LOADED = f"""
 import sys, httpx

@@ -1,4 +1,4 @@
-"""Whether a request costs the same however many there are, and over however many lanes; what streaming needs in memory; what uvloop gains."""
+"""Whether a request costs the same however many there are, over however many lanes; streaming's memory; uvloop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(quick: bool) -> list[Row]:
         "10 lanes": {"side": _OURS, "lanes": 10, "count": few, "warm": 1_000},
         "500 lanes": {"side": _OURS, "lanes": 500, "count": few, "warm": 1_000},
         "uvloop": {"side": _OURS, "lanes": 100, "count": few, "warm": 200, "uvloop": True},
-        # The first hundred are part of what is compared: they fill the connections and caches that more requests use again.
+        # What a hundred requests need is there when the count begins: connections, caches, code.
         "streamed": {"side": _OURS, "lanes": 32, "count": many, "warm": 100},
     }
     with serving() as url:

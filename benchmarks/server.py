@@ -1,7 +1,8 @@
 """
 The servers that the clients are measured against, each in a process of its own on loopback.
 
-nginx where it is installed, because it costs the machine least; else, and where answers have to take their time, this module run as a script.
+nginx where it is installed, because it costs the machine least; else, and where answers have to take their time, this
+module run as a script.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -55,15 +58,15 @@ http {{
 
 
 @contextmanager
-def serving(*, latency_s: float = 0, own: bool = False) -> Iterator[str]:
+def serving(*, latency_s: float = 0) -> Iterator[str]:
     """
     Serve both endpoints until the block ends; the value is the base URL.
 
-    With *latency_s* each answer comes so many seconds after its request; *own* asks for the server that is at hand everywhere.
+    With *latency_s* each answer comes so many seconds after its request, from the server that is at hand everywhere.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as home:
         port = _free_port()
-        nginx = None if latency_s or own else shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        nginx = None if latency_s else shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
         command = (
             _nginx_command(nginx, Path(home), port)
             if nginx is not None
@@ -111,8 +114,6 @@ class _Connection(asyncio.Protocol):
     """One connection: a GET in, an answer out, as little in between as Python allows."""
 
     latency_s = 0.0
-    lines = line_crosses()
-    zones: dict[str, bytes] = {}
 
     def __init__(self) -> None:
         self._received = b""
@@ -134,15 +135,20 @@ class _Connection(asyncio.Protocol):
     def _answer(self, target: str) -> bytes:
         url = urlsplit(target)
         if url.path == LINES_PATH:
-            return self.lines
-        day = parse_qs(url.query)["start_date"][0]
-        if day not in self.zones:
-            self.zones[day] = zone_visitors(days(1)[0].fromisoformat(day))
-        return self.zones[day]
+            return _lines()
+        return _zones(parse_qs(url.query)["start_date"][0])
 
     def _send(self, body: bytes) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode("ascii") + body)
+
+
+_lines = cache(line_crosses)
+
+
+@cache
+def _zones(day: str) -> bytes:
+    return zone_visitors(date.fromisoformat(day))
 
 
 async def _serve(port: int) -> None:

@@ -1,8 +1,9 @@
 """
 The sides that are compared: the same questions asked through this library, and as its users would ask without it.
 
-Each side is an async context manager that opens a client and gives a function: it asks *first* to *first + count*, keeps what it got if it is to be
-held, and uses each row once. Peers do what their users do: `gather` under a semaphore, and the fastest documented way from a response to objects.
+Each side is an async context manager that opens a client and gives a function, which asks so many questions, holds what
+it got to the end or drops it, and uses each row once. Peers do what their users do: `gather` under a semaphore, and the
+fastest documented way from a response to objects.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .answers import FIRST_DAY, LINES_PATH, ZONES, ZONES_PATH
 
 TOKEN = "benchmark"
 TZ = "Europe/Stockholm"
-#: Asks so many questions from the first number on; True holds the results until all are there. Returns rows used, as a check.
+#: Takes the first number, how many to ask from it on, and whether to hold the results; returns how many rows were used.
 Ask = Callable[[int, int, bool], Awaitable[int]]
 Side = Callable[[str, int, bool], Any]
 
@@ -157,7 +158,7 @@ def _aiohttp(kind: str) -> Side:
 
 @asynccontextmanager
 async def _openai(url: str, lanes: int, rows: bool) -> AsyncIterator[Ask]:
-    """The base client of OpenAI's SDK: what a generated SDK on httpx and pydantic costs. `get` is its documented door for other paths."""
+    """The base client of a generated SDK on httpx and pydantic; `get` is its documented door for other paths."""
     from openai import AsyncOpenAI, BaseModel
 
     params, path = _params(rows), ZONES_PATH if rows else LINES_PATH
@@ -217,7 +218,7 @@ def _models(base: Any = None) -> Any:
     class Period(base):
         startdate: str | None = None
         enddate: str | None = None
-        insights: list[Visits] = []
+        insights: list[Visits] | None = None
 
     class Answer(base):
         current: Period

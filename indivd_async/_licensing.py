@@ -28,14 +28,16 @@ def find_unlicensed(arrived: Iterable[Chunk]) -> frozenset[Subject]:
         assert isinstance(answer, ZoneVisitorsAnswer)
         clock = chunk.request.tz
         for rows in (answer.current, answer.comparison or ()):
-            subjects = {clock if loc_id is None else loc_id for loc_id in set(map(_location_of, rows))}
-            if subjects <= measured:
-                continue
+            open_subjects = {clock if loc_id is None else loc_id for loc_id in set(map(_location_of, rows))} - measured
             for row in rows:
+                if not open_subjects:
+                    break
+                subject = _subject_of(row, clock)
                 if _is_measured(row):
-                    measured.add(_subject_of(row, clock))
+                    measured.add(subject)
+                    open_subjects.discard(subject)
                 elif row.visits:
-                    visited.add(_subject_of(row, clock))
+                    visited.add(subject)
     return frozenset(visited - measured)
 
 

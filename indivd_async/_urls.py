@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from urllib.parse import quote
@@ -18,6 +19,8 @@ _ORIGIN_BYTES = 160
 #: A list is cut only where each of its pieces has at least this much room, which the longest id fits.
 _LEAST_ROOM = 64
 _SAFE = ",/:"  # stay readable, as in the article's samples
+#: Text that goes as it is, which nearly all does; `quote` takes ten times as long to find that out.
+_is_plain = re.compile(r"[\w.~,/:-]*", re.ASCII).fullmatch
 
 Ids = tuple[int, ...]
 
@@ -29,7 +32,7 @@ def encode_params(params: Iterable[tuple[str, str]]) -> str:
     >>> encode_params([("zones", "1,2"), ("tz", "Europe/Stockholm")])
     'zones=1,2&tz=Europe/Stockholm'
     """
-    return "&".join([f"{name}={quote(text, safe=_SAFE)}" for name, text in params])
+    return "&".join([f"{name}={text if _is_plain(text) else quote(text, safe=_SAFE)}" for name, text in params])
 
 
 def size_of(params: Iterable[tuple[str, str]]) -> int:

@@ -25,7 +25,18 @@ from ._lanes import LanePlan, LanePool, plan_lanes
 from ._replies import Fault, Reply, UnknownCodingError
 from ._retrying import Failure, GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
 from ._transport import is_on_trio
-from .errors import ClientClosedError, DeadlineExceededError, DecodeError, IndivdError, api_error
+from .errors import (
+    STATUS_PAGE,
+    ClientClosedError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    DecodeError,
+    IndivdError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    TransportError,
+    api_error,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +54,13 @@ Kind = Literal["planned", "started", "retry", "finished", "failed"]
 logger = logging.getLogger("indivd_async")
 logger.addHandler(logging.NullHandler())
 
+#: What to do about it.
+_ADVICE: dict[type[TransportError], str] = {
+    ConnectionFailedError: f"Check base_url and what stands between; {STATUS_PAGE} tells of incidents",
+    RequestTimeoutError: "Ask for a shorter period, or allow more time",
+    DeadlineExceededError: "Timeouts.deadline and .total set it",
+    ResponseTooLargeError: "Ask for a shorter period, or raise the limit",
+}
 #: A timer may end a hair before the deadline that it was set for.
 _HAIR_S = 1e-3
 
@@ -464,7 +482,7 @@ class _Sending:
 
     def _error(self, failure: Failure, fault: Fault | None, gave_up: str) -> IndivdError:
         if fault is not None:
-            error = fault.error(self._say(fault.reason, gave_up), **self._where())
+            error = self._transport_error(fault.error, fault.reason, gave_up)
             # What the library below raised; the Fault between the two only carried it.
             error.__cause__ = fault.__cause__
             return error
@@ -478,16 +496,19 @@ class _Sending:
             gave_up=gave_up,
         )
 
-    def _out_of_time(self, reason: str) -> DeadlineExceededError:
+    def _out_of_time(self, reason: str) -> TransportError:
         what = f"no answer within the deadline; {reason[:1].lower()}{reason[1:]}"
-        return DeadlineExceededError(self._say(what, "Timeouts.deadline and .total set it"), **self._where())
+        return self._transport_error(DeadlineExceededError, what)
 
-    def _say(self, what: str, advice: str) -> str:
+    def _transport_error(self, kind: type[TransportError], what: str, gave_up: str = "") -> TransportError:
         base = self._core.base_url
         elapsed_s = self._core.clock() - self._started
         tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
-        return f"{base.host}:{base.port}: {what}; {self._request} after {tries}." + (f" {advice}." if advice else "")
-
-    def _where(self) -> dict[str, Any]:
-        base = self._core.base_url
-        return {"host": base.host, "port": base.port, "request": self._request, "attempts": self._attempts}
+        why = f" {gave_up}." if gave_up else ""
+        return kind(
+            f"{base.host}:{base.port}: {what}; {self._request} after {tries}.{why} {_ADVICE[kind]}.",
+            host=base.host,
+            port=base.port,
+            request=self._request,
+            attempts=self._attempts,
+        )

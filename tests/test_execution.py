@@ -126,7 +126,9 @@ async def test_a_later_attempt_may_answer() -> None:
 async def test_the_last_failure_is_raised() -> None:
     """Of several failures the last is told, with the host and the cause."""
     executor, _, _ = scripted(status(500), httpx.ConnectError("refused"))
-    with pytest.raises(ConnectionFailedError, match=r"api\.invalid:443: refused; GET .* after 3 attempts") as caught:
+    with pytest.raises(
+        ConnectionFailedError, match=r"api\.invalid:443: refused; GET .* after 3 attempts over .* Check base_url"
+    ) as caught:
         await executor.send(Question())
     assert (caught.value.host, caught.value.port, caught.value.attempts) == ("api.invalid", 443, 3)
     assert isinstance(caught.value.__cause__, httpx.ConnectError)

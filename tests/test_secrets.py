@@ -136,7 +136,7 @@ async def test_no_token_in_cancellations(way: str) -> None:
             if finished:
                 break
         assert finished
-        assert len(shown) > 3
+        assert len(shown) > 1
         assert not any(shown)
         if way == "transport":
             await options["transport"].aclose()

@@ -1,27 +1,31 @@
 """
-A service that behaves as the API does, on made-up visitors: for trying things, for tests, and as the oracle of this package's own.
+A service that behaves as the API does, on made-up visitors: for trying things, for tests, and as the oracle of this
+package's own.
 
-Its figures are counted from single events, so those of every endpoint agree. It enforces tokens, scope, parameters and limits with the article's status codes and
-empty error bodies. Tokens: "sandbox" (all Pro organisations), "sandbox-basic", "sandbox-mixed", "sandbox-narrow" (location 124 only).
+Its figures are counted from single events, so those of every endpoint agree. It enforces tokens, scope, parameters and
+limits with the article's status codes and empty error bodies. Tokens: "sandbox" (all Pro organisations),
+"sandbox-basic", "sandbox-mixed", "sandbox-narrow" (location 124 only).
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from .aggregation import World
-from .app import Faults, Recorded, Sandbox
+from .app import HOLD, Faults, Recorded, Sandbox
 
 if TYPE_CHECKING:
     import httpx
+    import uvicorn
 
-__all__ = ["Faults", "Recorded", "Sandbox", "World", "app", "serve", "serving", "transport"]
+__all__ = ["HOLD", "Faults", "Recorded", "Sandbox", "World", "app", "serve", "serving", "transport"]
 
 
 def app(world: World | None = None, *, latency_s: float = 0.0, faults: Faults | None = None) -> Sandbox:
@@ -41,7 +45,7 @@ def transport(
 
 def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | None = None) -> None:
     """Serve the application until interrupted."""
-    _server(application or app(), host, port).run()
+    _server(application or app()).run([_listen(host, port)])
 
 
 @asynccontextmanager
@@ -49,31 +53,36 @@ async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1"
     """
     Serve the application from a thread of its own, on a free port unless one is given, and yield its base URL.
 
-    The thread has an event loop of its own, so the caller may be on asyncio or trio.
+    The thread has an event loop of its own, so the caller may be on asyncio or trio. Raises OSError where it cannot
+    listen.
     """
-    server = _server(application or app(), host, port)
-    thread = threading.Thread(target=server.run, name="indivd-sandbox", daemon=True)
+    server = _server(application or app())
+    listener = _listen(host, port)
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    thread = threading.Thread(target=server.run, args=([listener],), name="indivd-sandbox", daemon=True)
     thread.start()
     try:
-        while not server.started:
-            if not thread.is_alive():
-                raise OSError(f"the sandbox could not listen on {host}:{port}")
+        while not server.started and thread.is_alive():  # noqa: ASYNC110  an event of the other loop's serves neither
             await anyio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://{host}:{port}"
+        yield url
     finally:
         server.should_exit = True
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(thread.join)
 
 
-def _server(application: Sandbox, host: str, port: int) -> Any:
+def _listen(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def _server(application: Sandbox) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError as error:
         raise ImportError('serving the sandbox needs uvicorn: pip install "indivd-async[sandbox]"') from error
 
+    # Held requests would hold the server, too: it ends a second after it is told to.
     config = uvicorn.Config(
-        application, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+        application, log_config=None, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
     )
     return uvicorn.Server(config)

@@ -1,28 +1,29 @@
 """
 From single events to the JSON of the API, past any of its limits: what an unsplit answer would say.
 
-Choices where the documentation is silent. A visit belongs to the bucket of its entry. Weeks are numbered as MongoDB does, 0 to 53 from Sunday, and days of the
-week from 1 for Sunday. line_crosses labels each crossing on its location's own clock. Thresholds leave visits out of dwell times only. Quantiles are linear between
-neighbours. Where no visit is left the mean is 0 and the statistics are empty.
+Choices where the documentation is silent. A visit belongs to the bucket of its entry; one that is still going on has
+lasted until now. Weeks are numbered as MongoDB does, 0 to 53 from Sunday, and days of the week from 1 for Sunday. A
+single grouping comes with its parents (the day with month and year), several are taken as they are named. line_crosses
+labels each crossing on its location's own clock. Thresholds leave visits out of dwell times only. Quantiles are linear
+between neighbours. Where no visit is left the mean is 0 and the statistics are empty; on the Basic plan, too.
 """
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import attrs
 
-from .catalogue import AREAS, BOUNDARIES, ORGANIZATIONS, TOKENS, Access, Area, Place, listing
-from .visitors import Visitors, midnight, utc_now, zone_of
+from .catalogue import AREAS, BASIC, BOUNDARIES, PLACES, TOKENS, Area, Boundary, Place, listing
+from .visitors import FIRST_DAY, Visit, Visitors, first_moment, midnight, utc_now, zone_of
 
 Ids = Sequence[int] | int | None
 Label = tuple[int, ...]
+
 _PARENTS = {
     "year": ("year",),
     "month": ("year", "month"),
@@ -32,156 +33,86 @@ _PARENTS = {
     "hour": ("year", "month", "dayofmonth", "hour"),
     "minute": ("year", "month", "dayofmonth", "hour", "minute"),
 }
-_ORDER = ("year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute")
-_BASIC = frozenset(organization.id for organization in ORGANIZATIONS if organization.plan == "basic")
-_PLACE_OF = {area.id: area.location for area in AREAS}
+_READ: dict[str, Callable[[datetime], int]] = {
+    "year": lambda wall: wall.year,
+    "month": lambda wall: wall.month,
+    "week": lambda wall: (wall.timetuple().tm_yday + 6 - wall.isoweekday() % 7) // 7,
+    "dayofmonth": lambda wall: wall.day,
+    "dayofweek": lambda wall: wall.isoweekday() % 7 + 1,
+    "hour": lambda wall: wall.hour,
+    "minute": lambda wall: wall.minute,
+}
+#: What the filters of line_crosses look at.
+_KEYS: dict[str, Callable[[Boundary], Iterable[int | None]]] = {
+    "floor": lambda line: (line.floor,),
+    "zone_to": lambda line: (line.zone_to,),
+    "zone_from": lambda line: (line.zone_from,),
+    "category": lambda line: line.category,
+    "line_ids": lambda line: (line.id,),
+}
+_DAY_S = 86_400
 
 
-def default_grouping(days: int, *, lines: bool = False) -> str:
-    """Name the grouping of a range of *days* where none is asked for."""
-    if days <= 1:
-        return "hour"
+def default_grouping(start: date, end: date, *, lines: bool = False) -> str:
+    """Name the grouping of a range where none is asked for."""
+    days = (end - start).days + 1
     if days <= 31:
-        return "dayofmonth"
-    if lines or days >= 365:
-        return "month"
-    return "week"
-
-
-def _tuple(ids: Ids) -> tuple[int, ...] | None:
-    if ids is None:
-        return None
-    return (ids,) if isinstance(ids, int) else tuple(ids)
+        return "hour" if days <= 1 else "dayofmonth"
+    return "month" if lines or days >= 365 else "week"
 
 
 class Clock:
-    """Labels for instants on one clock."""
+    """Days on one clock, as far as there are events: from `start` up to `end`, UTC seconds, and labels for them."""
 
-    def __init__(self, tz: str, start: date, end: date) -> None:
-        self.start = midnight(start, tz)
-        self.end = midnight(end + timedelta(days=1), tz)
+    def __init__(self, tz: str, start: date, end: date, now: datetime) -> None:
         zone = zone_of(tz)
-        # Offsets change on whole quarter hours, rarely; between two equal samples of a day nothing does.
-        self._from: list[int] = []
-        self._offsets: list[int] = []
-        moment = self.start - 86_400
-        previous = None
-        while moment < self.end + 2 * 86_400:
-            offset = _offset(zone, moment)
-            if previous is not None and offset != previous:
-                low, high = moment - 86_400, moment
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    low, high = (low, middle) if _offset(zone, middle) == offset else (middle, high)
-                self._from.append(high)
-                self._offsets.append(offset)
-            elif previous is None:
-                self._from.append(moment)
-                self._offsets.append(offset)
-            previous = offset
-            moment += 86_400
+        # Beyond these days nothing happens anywhere, and the calendar ends at the year 9999.
+        first, last = FIRST_DAY - timedelta(days=2), now.date() + timedelta(days=2)
+        self.start = midnight(min(max(start, first), last), tz)
+        self.end = min(midnight(min(max(end, first), last) + timedelta(days=1), tz), int(now.timestamp()))
 
-    def local(self, moment: int) -> int:
-        """Return the seconds that the wall clock shows, counted from 1970."""
-        return moment + self._offsets[bisect_right(self._from, moment) - 1]
+        def offset(moment: int) -> int:
+            wall = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
+            return int(wall.timestamp()) - moment
+
+        def change(before: int, new: int) -> int:
+            return first_moment(before - _DAY_S, before, lambda moment: offset(moment) == new)
+
+        # An offset holds for days at least: look once a day whether it is a new one, and then since when.
+        self._since = [self.start]
+        self._offsets = [offset(self.start)]
+        for moment in range(self.start + _DAY_S, self.end + _DAY_S, _DAY_S):
+            new = offset(moment)
+            if new != self._offsets[-1]:
+                self._since.append(change(moment, new))
+                self._offsets.append(new)
 
     def labeller(self, fields: Sequence[str]) -> Callable[[int], Label]:
         """Make the function from an instant to its label, the values of *fields*."""
-        if len(self._offsets) == 1:
-            shift = self._offsets[0]
-            local: Callable[[int], int] = lambda moment: moment + shift  # noqa: E731
-        else:
-            local = self.local
-        if "minute" in fields:
-            size = 60
-        elif "hour" in fields:
-            size = 3_600
-        elif fields:
-            size = 86_400
-        else:
-            return lambda moment: ()
+        since, offsets = self._since, self._offsets
+        readers = [_READ[name] for name in fields]
+        size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
         known: dict[int, Label] = {}
 
         def label(moment: int) -> Label:
-            unit = local(moment) // size
+            unit = (moment + offsets[bisect_right(since, moment) - 1]) // size
             found = known.get(unit)
             if found is None:
-                found = known[unit] = _label(unit * size, fields)
+                wall = datetime.fromtimestamp(unit * size, UTC)
+                found = known[unit] = tuple([read(wall) for read in readers])
             return found
 
         return label
-
-
-def _offset(zone: Any, moment: int) -> int:
-    offset = datetime.fromtimestamp(moment, zone).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds())
-
-
-def _label(seconds: int, fields: Sequence[str]) -> Label:
-    wall = datetime.fromtimestamp(seconds, UTC)
-    parts = {
-        "year": wall.year,
-        "month": wall.month,
-        "week": int(wall.strftime("%U")),
-        "dayofmonth": wall.day,
-        "dayofweek": wall.isoweekday() % 7 + 1,
-        "hour": wall.hour,
-        "minute": wall.minute,
-    }
-    return tuple(parts[name] for name in fields)
-
-
-@attrs.frozen(kw_only=True)
-class _Measure:
-    """How visits are judged."""
-
-    bounce_threshold: int | None
-    min_dwell: int | None
-    max_dwell: int | None
-
-    def row(self, area: Area, visits: Sequence[tuple[float, int]], *, basic: bool) -> dict[str, Any]:
-        """Sum up (dwell, visitor) pairs of one zone and bucket."""
-        threshold = area.bounce_threshold if self.bounce_threshold in (None, -1) else self.bounce_threshold
-        low = 0 if self.min_dwell is None else self.min_dwell
-        high = math.inf if self.max_dwell is None else self.max_dwell
-        dwells = sorted([dwell for dwell, _ in visits if low <= dwell <= high])
-        short = sum([dwell < low for dwell, _ in visits])
-        n = len(dwells)
-        stats: dict[str, Any] = {}
-        mean = 0.0
-        if n and not basic:
-            mean = round(math.fsum(dwells) / n, 1)
-            quantiles = [round(_quantile(dwells, q), 1) for q in (0.25, 0.5, 0.75)]
-            stats = {"mean": mean, "min": dwells[0], "max": dwells[-1], "quantiles": quantiles, "n": n}
-        return {
-            "visits": len(visits),
-            "unique_visits": 0 if basic else len({visitor for _, visitor in visits}),
-            "bounce": 0 if basic else sum([dwell < (threshold or 0) for dwell, _ in visits]),
-            "dwell_time": mean,
-            "dwell_time_stats": stats,
-            "exclude": {"min_dwell_time": short, "max_dwell_time": len(visits) - n - short},
-            "aggregation": {"zone_id": area.id, "zone_name": area.name, "bounce_threshold": threshold},
-        }
-
-
-def _quantile(ordered: Sequence[float], q: float) -> float:
-    place = q * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def _rate(part: int, whole: int) -> float:
-    return round(100 * part / whole, 1) if whole else 0.0
 
 
 class World:
     """
     A service's worth of visitors: equal worlds answer equally.
 
-    `parents=False` makes a single grouping of zone_visitors return only the field it names, which the documentation leaves open. `now` ends the data. The methods
-    answer with the API's JSON as Python values, whatever the API's limits; the app asks them after its checks.
+    *scale* multiplies the visitors; *now* ends the data. `parents=False` makes a single grouping that zone_visitors is
+    asked for return only the field it names, which the documentation leaves open. The methods answer with the API's
+    JSON as Python values, whatever the API's limits: the application asks them after its checks. Filters take one id or
+    several, also where the API takes one only.
     """
 
     def __init__(
@@ -210,26 +141,27 @@ class World:
         category: Ids = None,
         line_ids: Ids = None,
     ) -> list[dict[str, Any]]:
-        """Count crossings of all lines that fit every filter."""
-        grouping = aggregate_by or default_grouping((end_date - start_date).days + 1, lines=True)
-        fields = _PARENTS[grouping]
-        categories = _tuple(category)
-        lines = {
-            line.id
-            for line in BOUNDARIES
-            if _fits(line.floor, floor)
-            and _fits(line.zone_to, zone_to)
-            and _fits(line.zone_from, zone_from)
-            and _fits(line.id, line_ids)
-            and (categories is None or any(item in categories for item in line.category))
+        """Count the crossings of all lines that fit every filter."""
+        fields = _PARENTS[aggregate_by or default_grouping(start_date, end_date, lines=True)]
+        filters = {
+            "floor": floor,
+            "zone_to": zone_to,
+            "zone_from": zone_from,
+            "category": category,
+            "line_ids": line_ids,
         }
-        counts: dict[Label, int] = defaultdict(int)
-        for place in self._places(token, location, organization):
-            clock = Clock(place.timezone, start_date, end_date)
-            label = clock.labeller(fields)
-            for moment, line in self._crossings(place, clock):
-                if line in lines:
-                    counts[label(moment)] += 1
+        wanted = {name: _set_of(ids) for name, ids in filters.items() if ids is not None}
+        lines = {
+            line.id for line in BOUNDARIES if not any(ids.isdisjoint(_KEYS[name](line)) for name, ids in wanted.items())
+        }
+        owners = None if organization is None else _set_of(organization)
+        counts: Counter[Label] = Counter()
+        for place in _places(token, location):
+            if owners is None or place.organization in owners:
+                clock = Clock(place.timezone, start_date, end_date, self.now)
+                label = clock.labeller(fields)
+                crossings = self._visitors.crossings(place.id, clock.start, clock.end)
+                counts.update([label(moment) for line, moment in crossings if line in lines])
         return [{"_id": dict(zip(fields, key, strict=True)), "count": counts[key]} for key in sorted(counts)]
 
     def zone_visitors(
@@ -249,15 +181,20 @@ class World:
         tz: str | None = None,
     ) -> dict[str, Any]:
         """Sum up visits by zone and bucket, on the clock *tz*, else on the first location's."""
-        grouping = aggregate_by or default_grouping((end_date - start_date).days + 1)
+        names = set((aggregate_by or default_grouping(start_date, end_date)).split(","))
         measure = _Measure(bounce_threshold=bounce_threshold, min_dwell=min_dwell, max_dwell=max_dwell)
-        places = self._places(token, location)
-        clock = tz or (places[0].timezone if places else "UTC")
-        areas = {area.id: area for area in AREAS if _fits(area.id, zones)}
+        places = _places(token, location)
+        areas = _areas(zones)
 
         def period(start: date, end: date) -> dict[str, Any]:
-            insights = list(self._insights(places, areas, Clock(clock, start, end), grouping, measure))
-            return {"startdate": start.isoformat(), "enddate": end.isoformat(), "insights": insights}
+            clock = Clock(_tz_of(tz, places), start, end, self.now)
+            fields = _fields_of(names, parents=self.parents or aggregate_by is None)
+            rows = list(self._insights(places, areas, clock, fields, measure))
+            if "loc_id" in names:
+                for row in rows:
+                    aggregation = row["aggregation"]
+                    aggregation["loc_id"] = areas[aggregation["zone_id"]].location
+            return {"startdate": start.isoformat(), "enddate": end.isoformat(), "insights": rows}
 
         comparison = {}
         if comparison_start_date is not None and comparison_end_date is not None:
@@ -277,161 +214,177 @@ class World:
         zone: Ids = None,
         tz: str | None = None,
     ) -> dict[str, Any]:
-        """Compare entries with passers-by, for zones that have passing lines."""
-        grouping = interval or default_grouping((end_date - start_date).days + 1).replace("dayofmonth", "day")
-        fields = _PARENTS[grouping.replace("day", "dayofmonth")]
-        places = self._places(token, location)
-        clock = tz or (places[0].timezone if places else "UTC")
-        areas = {area.id: area for area in AREAS if area.passing_lines and _fits(area.id, zone)}
+        """Compare entries with passers-by, where there are passing lines, on the clock *tz* or the first location's."""
+        interval = interval or default_grouping(start_date, end_date).replace("dayofmonth", "day")
+        fields = _PARENTS["dayofmonth" if interval == "day" else interval]
+        places = _places(token, location)
+        areas = {id: area for id, area in _areas(zone).items() if area.passing_line is not None}
 
         def period(start: date, end: date) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
-            return self._drop_in(places, areas, Clock(clock, start, end), fields, (start, end))
-
-        summary, details, zones = period(start_date, end_date)
-        other: tuple[Any, Any, Any] = ({}, [], {})
-        if comparison_start_date is not None and comparison_end_date is not None:
-            other = period(comparison_start_date, comparison_end_date)
-        return {
-            "summary": {"current": summary, "comparison": other[0]},
-            "details": {"interval": grouping, "current": details, "comparison": other[1]},
-            "zone_details": {"current": zones, "comparison": other[2]},
-        }
-
-    # How.
-
-    def _places(self, token: str, location: Ids, organization: Ids = None) -> list[Place]:
-        """List the places asked for and in scope, in the order asked."""
-        scope = {place.id: place for place in TOKENS[token].places()}
-        wanted = _tuple(location)
-        found = list(scope.values()) if wanted is None else [scope[id] for id in wanted if id in scope]
-        return [place for place in found if _fits(place.organization, organization)]
-
-    def _crossings(self, place: Place, clock: Clock) -> Iterator[tuple[int, int]]:
-        start, end = clock.start, clock.end
-        for day in self._visitors.between(place, start, end):
-            for _, entry, dwell, _, line_in, line_out in day.visits:
-                if start <= entry < end:
-                    yield entry, line_in
-                left = entry + int(dwell)
-                if start <= left < end:
-                    yield left, line_out
-            for _, moment, line in day.passings:
-                if start <= moment < end:
-                    yield moment, line
-
-    def _insights(
-        self, places: Iterable[Place], areas: dict[int, Area], clock: Clock, grouping: str, measure: _Measure
-    ) -> Iterator[dict[str, Any]]:
-        names = grouping.split(",")
-        fields: tuple[str, ...] = tuple(name for name in _ORDER if name in names)
-        if len(names) == 1 and fields and self.parents:
-            fields = _PARENTS[names[0]]
-        label = clock.labeller(fields)
-        groups: dict[tuple[Label, int], list[tuple[float, int]]] = defaultdict(list)
-        basic: set[int] = set()
-        start, end = clock.start, clock.end
-        for place in places:
-            if place.organization in _BASIC:
-                basic.add(place.id)
-            for day in self._visitors.between(place, start, end):
-                for zone, entry, dwell, visitor, _, _ in day.visits:
-                    if start <= entry < end and zone in areas:
-                        groups[label(entry), zone].append((dwell, visitor))
-        for key, zone in sorted(groups):
-            row = measure.row(areas[zone], groups[key, zone], basic=_PLACE_OF[zone] in basic)
-            row["aggregation"].update(zip(fields, key, strict=True))
-            if "loc_id" in names:
-                row["aggregation"]["loc_id"] = _PLACE_OF[zone]
-            yield row
-
-    def _drop_in(
-        self,
-        places: Iterable[Place],
-        areas: dict[int, Area],
-        clock: Clock,
-        fields: Sequence[str],
-        dates: tuple[date, date],
-    ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
-        label = clock.labeller(fields)
-        start, end = clock.start, clock.end
-        entered: dict[tuple[int, Label], int] = defaultdict(int)
-        passed: dict[tuple[int, Label], int] = defaultdict(int)
-        names = {place.id: place.name for place in places}
-        for place in places:
-            for day in self._visitors.between(place, start, end):
-                for zone, entry, *_ in day.visits:
-                    if start <= entry < end and zone in areas:
-                        entered[zone, label(entry)] += 1
-                for zone, moment, _ in day.passings:
-                    if start <= moment < end and zone in areas:
-                        passed[zone, label(moment)] += 1
-        together: dict[Label, list[int]] = defaultdict(lambda: [0, 0])
-        zones: dict[str, Any] = {}
-        for zone, key in sorted(set(entered) | set(passed)):
-            visits, passing_by = entered[zone, key], passed[zone, key]
-            together[key][0] += visits
-            together[key][1] += passing_by
-            area = areas[zone]
-            block = zones.setdefault(
-                str(zone),
-                {
-                    "zone_id": zone,
-                    "zone_name": area.name,
-                    "loc_id": area.location,
-                    "loc_name": names[area.location],
-                    "location_custom_id": "",
-                    "total_visits": 0,
-                    "total_passing_by": 0,
-                    "drop_in_rate": 0.0,
-                    "details": [],
-                },
-            )
-            block["total_visits"] += visits
-            block["total_passing_by"] += passing_by
-            block["drop_in_rate"] = _rate(block["total_visits"], block["total_passing_by"])
-            block["details"].append(
-                {
-                    **dict(zip(fields, key, strict=True)),
-                    "visits": visits,
-                    "passing_by": passing_by,
-                    "drop_in_rate": _rate(visits, passing_by),
-                }
-            )
-        day_fields = [name.replace("dayofmonth", "day") for name in fields]
-        details = [
-            {
-                **dict(zip(day_fields, key, strict=True)),
+            details, zones = self._drop_ins(places, areas, Clock(_tz_of(tz, places), start, end, self.now), fields)
+            enter, passing_by = (sum(row[name] for row in details) for name in ("enter", "passing_by"))
+            summary = {
+                "startdate": start.isoformat(),
+                "enddate": end.isoformat(),
                 "passing_by": passing_by,
                 "enter": enter,
-                "drop_in_rate": _rate(enter, passing_by),
+                "enter_percentage": _rate(enter, passing_by),
             }
-            for key, (enter, passing_by) in sorted(together.items())
-        ]
-        enter, passing_by = sum(row["enter"] for row in details), sum(row["passing_by"] for row in details)
-        summary = {
-            "startdate": dates[0].isoformat(),
-            "enddate": dates[1].isoformat(),
-            "passing_by": passing_by,
-            "enter": enter,
-            "enter_percentage": _rate(enter, passing_by),
+            return summary, details, {str(zone): _zone_block(areas[zone], zones[zone]) for zone in sorted(zones)}
+
+        current = period(start_date, end_date)
+        comparison: tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]] = ({}, [], {})
+        if comparison_start_date is not None and comparison_end_date is not None:
+            comparison = period(comparison_start_date, comparison_end_date)
+        return {
+            "summary": {"current": current[0], "comparison": comparison[0]},
+            "details": {"interval": interval, "current": current[1], "comparison": comparison[1]},
+            "zone_details": {"current": current[2], "comparison": comparison[2]},
         }
-        return summary, details, zones
+
+    def _insights(
+        self,
+        places: Iterable[Place],
+        areas: Mapping[int, Area],
+        clock: Clock,
+        fields: Sequence[str],
+        measure: _Measure,
+    ) -> Iterator[dict[str, Any]]:
+        label = clock.labeller(fields)
+        groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
+        for place in places:
+            for visit in self._visitors.visits(place.id, clock.start, clock.end):
+                if visit[0] in areas:
+                    groups[label(visit[2])][visit[0]].append(visit)
+        basic = {place.id for place in places if place.organization in BASIC}
+        for key in sorted(groups):
+            bucket = dict(zip(fields, key, strict=True))
+            for zone, visits in sorted(groups[key].items()):
+                area = areas[zone]
+                yield measure.row(bucket, area, visits, is_basic=area.location in basic)
+
+    def _drop_ins(
+        self, places: Iterable[Place], areas: Mapping[int, Area], clock: Clock, fields: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], Mapping[int, list[dict[str, Any]]]]:
+        """Count entries and passers-by: of all zones together, and of each."""
+        label = clock.labeller(fields)
+        tally: defaultdict[Label, defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+        for place in places:
+            for zone, _, moment, *_ in self._visitors.visits(place.id, clock.start, clock.end):
+                if zone in areas:
+                    tally[label(moment)][zone][0] += 1
+            for zone, _, moment in self._visitors.passings(place.id, clock.start, clock.end):
+                if zone in areas:
+                    tally[label(moment)][zone][1] += 1
+        together = []
+        apart: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        for key in sorted(tally):
+            bucket = dict(zip(fields, key, strict=True))
+            for zone, (visits, passing_by) in tally[key].items():
+                figures = {"visits": visits, "passing_by": passing_by, "drop_in_rate": _rate(visits, passing_by)}
+                apart[zone].append(bucket | figures)
+            # Here, and only here, the vendor calls the day "day".
+            bucket = {"day" if name == "dayofmonth" else name: value for name, value in bucket.items()}
+            enter, passing_by = map(sum, zip(*tally[key].values(), strict=True))
+            together.append(
+                bucket | {"passing_by": passing_by, "enter": enter, "drop_in_rate": _rate(enter, passing_by)}
+            )
+        return together, apart
 
 
-def _fits(value: int | None, wanted: Ids) -> bool:
-    return wanted is None or (value is not None and value in (_tuple(wanted) or ()))
+# What was asked.
 
 
-@lru_cache(maxsize=64)
-def is_time_zone(tz: str) -> bool:
-    """Tell whether *tz* is an IANA name."""
-    try:
-        zone_of(tz)
-    except (ValueError, KeyError, OSError):
-        return False
-    return True
+def _set_of(ids: Sequence[int] | int) -> frozenset[int]:
+    return frozenset((ids,) if isinstance(ids, int) else ids)
 
 
-def access_of(token: str) -> Access | None:
-    """Return what *token* may see, None for an unknown one."""
-    return TOKENS.get(token)
+def _places(token: str, location: Ids) -> list[Place]:
+    """List the places asked for and in scope, once each, in the order asked."""
+    scope = {place.id: place for place in TOKENS[token].places()}
+    if location is None:
+        return list(scope.values())
+    wanted = (location,) if isinstance(location, int) else location
+    return [scope[id] for id in dict.fromkeys(wanted) if id in scope]
+
+
+def _areas(zones: Ids) -> dict[int, Area]:
+    wanted = None if zones is None else _set_of(zones)
+    return {area.id: area for area in AREAS if wanted is None or area.id in wanted}
+
+
+def _tz_of(tz: str | None, places: Sequence[Place]) -> str:
+    return tz or (places[0].timezone if places else "UTC")
+
+
+def _fields_of(names: set[str], *, parents: bool) -> tuple[str, ...]:
+    times = [name for name in _READ if name in names]
+    return _PARENTS[times[0]] if len(times) == 1 and parents else tuple(times)
+
+
+# What is answered.
+
+
+@attrs.frozen(kw_only=True)
+class _Measure:
+    """How visits are judged, in seconds."""
+
+    bounce_threshold: int | None
+    min_dwell: int | None
+    max_dwell: int | None
+
+    def row(self, bucket: Mapping[str, int], area: Area, visits: Sequence[Visit], *, is_basic: bool) -> dict[str, Any]:
+        """Sum up the visits to one zone in one bucket."""
+        threshold = self.bounce_threshold
+        if threshold is None or threshold == -1:
+            threshold = area.bounce_threshold
+        dwells = [] if is_basic else sorted([visit[3] for visit in visits])
+        short = 0 if self.min_dwell is None else bisect_left(dwells, 10 * self.min_dwell)
+        kept = len(dwells) if self.max_dwell is None else bisect_right(dwells, 10 * self.max_dwell)
+        stats = _statistics(dwells if kept - short == len(dwells) else dwells[short:kept])
+        return {
+            "visits": len(visits),
+            "unique_visits": 0 if is_basic else len({visit[4] for visit in visits}),
+            "bounce": bisect_left(dwells, 10 * threshold),
+            "dwell_time": stats["mean"] if stats else 0.0,
+            "dwell_time_stats": stats,
+            "exclude": {"min_dwell_time": short, "max_dwell_time": len(dwells) - kept},
+            "aggregation": {**bucket, "zone_id": area.id, "zone_name": area.name, "bounce_threshold": threshold},
+        }
+
+
+def _statistics(dwells: Sequence[int]) -> dict[str, Any]:
+    """Describe ordered dwell times, given in tenths of a second."""
+    n = len(dwells)
+    if n == 0:
+        return {}
+    quartiles = []
+    for place in (n - 1, 2 * (n - 1), 3 * (n - 1)):  # in quarters of the way from one visit to the next
+        low, high = dwells[place >> 2], dwells[(place + 3) >> 2]
+        quartiles.append(round(low + (high - low) * (place & 3) / 4) / 10)
+    return {
+        "mean": round(sum(dwells) / n) / 10,
+        "min": dwells[0] / 10,
+        "max": dwells[-1] / 10,
+        "quantiles": quartiles,
+        "n": n,
+    }
+
+
+def _rate(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1) if whole else 0.0
+
+
+def _zone_block(area: Area, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    visits, passing_by = (sum(row[name] for row in rows) for name in ("visits", "passing_by"))
+    return {
+        "zone_id": area.id,
+        "zone_name": area.name,
+        "loc_id": area.location,
+        "loc_name": next(place.name for place in PLACES if place.id == area.location),
+        "location_custom_id": "",
+        "total_visits": visits,
+        "total_passing_by": passing_by,
+        "drop_in_rate": _rate(visits, passing_by),
+        "details": rows,
+    }

@@ -34,7 +34,12 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Area:
-    """A zone. `lure` is the share of the location's visitors that it draws; `passing` how many pass by for each who enters."""
+    """
+    A zone.
+
+    `lure` is the share of the location's visitors that it draws, `passing` how many pass by for each who enters: None
+    where passing-by lines are not configured.
+    """
 
     id: int
     name: str
@@ -44,8 +49,8 @@ class Area:
     lure: float
     passing: float | None
     entries: tuple[int, ...]
-    exits: tuple[int, ...]
-    passing_lines: tuple[int, ...]
+    exit: int
+    passing_line: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -61,35 +66,35 @@ class Boundary:
     category: tuple[int, ...]
 
 
-_SHOP: tuple[Hours, ...] = ((10, 19),) * 5 + ((10, 17), None)
-_MALL: tuple[Hours, ...] = ((9, 21),) * 6 + ((10, 18),)
-_STATION: tuple[Hours, ...] = ((0, 24),) * 7
-
 ORGANIZATIONS = (
     Organization(id=1, name="Nordic Retail"),
     Organization(id=2, name="Open Malls"),
     Organization(id=3, name="Corner Shops", plan="basic"),
 )
-
-
-def _place(id: int, name: str, city: str, country: str, timezone: str, organization: int, week: Any) -> Place:
-    return Place(id=id, name=name, city=city, country=country, timezone=timezone, organization=organization, week=week)
-
-
-PLACES = (
-    _place(124, "Drottninggatan", "Stockholm", "Sweden", "Europe/Stockholm", 1, _SHOP),
-    _place(125, "Central Station", "Stockholm", "Sweden", "Europe/Stockholm", 1, _STATION),
-    _place(126, "Alexanderplatz", "Berlin", "Germany", "Europe/Berlin", 1, _SHOP),
-    _place(127, "Fifth Avenue", "New York", "United States", "America/New_York", 1, _MALL),
-    _place(128, "Grand Terminal", "New York", "United States", "America/New_York", 2, _STATION),
-    _place(129, "Durbar Marg", "Kathmandu", "Nepal", "Asia/Kathmandu", 2, _SHOP),
-    _place(130, "Island Ferry", "Lord Howe Island", "Australia", "Australia/Lord_Howe", 2, _STATION),
-    _place(131, "Riverside Mall", "London", "United Kingdom", "Europe/London", 2, _MALL),
-    _place(140, "Corner One", "Malmö", "Sweden", "Europe/Stockholm", 3, _SHOP),
-    _place(141, "Corner Two", "Boston", "United States", "America/New_York", 3, _MALL),
-)
+BASIC = frozenset(organization.id for organization in ORGANIZATIONS if organization.plan == "basic")
 CATEGORIES = {1: "Entrances", 2: "Exits", 3: "Passing by", 4: "Street level"}
-#: (name, floor, bounce threshold, lure, passers-by for each entry)
+
+_SHOP: tuple[Hours, ...] = ((10, 19),) * 5 + ((10, 17), None)
+_MALL: tuple[Hours, ...] = ((9, 21),) * 6 + ((10, 18),)
+_STATION: tuple[Hours, ...] = ((0, 24),) * 7
+_PLACES = (
+    (124, "Drottninggatan", "Stockholm", "Sweden", "Europe/Stockholm", 1, _SHOP),
+    (125, "Central Station", "Stockholm", "Sweden", "Europe/Stockholm", 1, _STATION),
+    (126, "Alexanderplatz", "Berlin", "Germany", "Europe/Berlin", 1, _SHOP),
+    (127, "Fifth Avenue", "New York", "United States", "America/New_York", 1, _MALL),
+    (128, "Grand Terminal", "New York", "United States", "America/New_York", 2, _STATION),
+    (129, "Durbar Marg", "Kathmandu", "Nepal", "Asia/Kathmandu", 2, _SHOP),
+    (130, "Island Ferry", "Lord Howe Island", "Australia", "Australia/Lord_Howe", 2, _STATION),
+    (131, "Riverside Mall", "London", "United Kingdom", "Europe/London", 2, _MALL),
+    (140, "Corner One", "Malmö", "Sweden", "Europe/Stockholm", 3, _SHOP),
+    (141, "Corner Two", "Boston", "United States", "America/New_York", 3, _MALL),
+)
+PLACES = tuple(
+    Place(id=id, name=name, city=city, country=country, timezone=timezone, organization=organization, week=week)
+    for id, name, city, country, timezone, organization, week in _PLACES
+)
+
+#: (name, floor, bounce threshold, lure, passing)
 _AREAS = (
     ("Entrance", 0, 120, 1.0, 2.4),
     ("Menswear", 0, 60, 0.45, None),
@@ -98,51 +103,45 @@ _AREAS = (
 )
 
 
-def _areas(place: Place) -> tuple[Area, ...]:
-    base = 201 + 10 * (place.id - 124)
-    areas = []
-    for number, (name, floor, threshold, lure, passing) in enumerate(_AREAS):
-        line = (base + number) * 10
-        areas.append(
-            Area(
-                id=base + number,
-                name=name,
-                location=place.id,
-                floor=floor,
-                bounce_threshold=threshold,
-                lure=lure,
-                passing=passing,
-                entries=(line, line + 1) if number == 0 else (line,),
-                exits=(line + 2,),
-                passing_lines=() if passing is None else (line + 3,),
-            )
-        )
-    return tuple(areas)
+def _area(place: Place, number: int) -> Area:
+    name, floor, threshold, lure, passing = _AREAS[number]
+    id = 201 + 10 * (place.id - PLACES[0].id) + number
+    line = 10 * id
+    return Area(
+        id=id,
+        name=name,
+        location=place.id,
+        floor=floor,
+        bounce_threshold=threshold,
+        lure=lure,
+        passing=passing,
+        entries=(line, line + 1) if number == 0 else (line,),
+        exit=line + 2,
+        passing_line=None if passing is None else line + 3,
+    )
 
 
-AREAS = tuple(area for place in PLACES for area in _areas(place))
+AREAS = tuple(_area(place, number) for place in PLACES for number in range(len(_AREAS)))
+
+
+def _boundary(area: Area, id: int, word: str, category: int, **zones: int) -> Boundary:
+    return Boundary(
+        id=id,
+        name=f"{area.name} {word} {id}",
+        location=area.location,
+        floor=area.floor,
+        zone_to=zones.get("zone_to"),
+        zone_from=zones.get("zone_from"),
+        category=(category, 4) if area.floor == 0 else (category,),
+    )
 
 
 def _boundaries(area: Area) -> list[Boundary]:
-    street = (4,) if area.floor == 0 else ()
-    kinds = (
-        ("in", area.entries, area.id, None, 1),
-        ("out", area.exits, None, area.id, 2),
-        ("past", area.passing_lines, None, None, 3),
-    )
-    return [
-        Boundary(
-            id=id,
-            name=f"{area.name} {word} {id}",
-            location=area.location,
-            floor=area.floor,
-            zone_to=zone_to,
-            zone_from=zone_from,
-            category=(category, *street),
-        )
-        for word, ids, zone_to, zone_from, category in kinds
-        for id in ids
-    ]
+    lines = [_boundary(area, id, "in", 1, zone_to=area.id) for id in area.entries]
+    lines.append(_boundary(area, area.exit, "out", 2, zone_from=area.id))
+    if area.passing_line is not None:
+        lines.append(_boundary(area, area.passing_line, "past", 3))
+    return lines
 
 
 BOUNDARIES = tuple(line for area in AREAS for line in _boundaries(area))
@@ -172,53 +171,27 @@ TOKENS = {
     "sandbox-narrow": Access(organizations=frozenset({1}), locations=frozenset({124})),
 }
 
+_SHOWN_OF_AREA = attrs.filters.include("id", "name", "location", "floor", "bounce_threshold")
+
 
 def listing(name: str, access: Access) -> list[dict[str, Any]]:
     """Answer a filter endpoint."""
     places = {place.id: place for place in access.places()}
-    if name == "organizations":
-        seen = {place.organization for place in places.values()}
-        return [{"id": item.id, "name": item.name} for item in ORGANIZATIONS if item.id in seen]
+    if name == "locations":
+        return [_location(place) for place in places.values()]
+    if name == "zones":
+        return [attrs.asdict(area, filter=_SHOWN_OF_AREA) for area in AREAS if area.location in places]
+    if name == "lines":
+        return [attrs.asdict(line) for line in BOUNDARIES if line.location in places]
     if name == "categories":
         return [{"id": id, "name": text} for id, text in CATEGORIES.items()]
-    if name == "locations":
-        return [
-            {
-                "id": place.id,
-                "name": place.name,
-                "city": place.city,
-                "country": place.country,
-                "timezone": place.timezone,
-                "organization": place.organization,
-                "opening_hours": {
-                    day: None if hours is None else {"open": f"{hours[0]:02}:00", "close": f"{hours[1]:02}:00"}
-                    for day, hours in zip(WEEKDAYS, place.week, strict=True)
-                },
-            }
-            for place in places.values()
-        ]
-    if name == "zones":
-        return [
-            {
-                "id": area.id,
-                "name": area.name,
-                "location": area.location,
-                "floor": area.floor,
-                "bounce_threshold": area.bounce_threshold,
-            }
-            for area in AREAS
-            if area.location in places
-        ]
-    return [
-        {
-            "id": line.id,
-            "name": line.name,
-            "location": line.location,
-            "floor": line.floor,
-            "zone_to": line.zone_to,
-            "zone_from": line.zone_from,
-            "category": list(line.category),
-        }
-        for line in BOUNDARIES
-        if line.location in places
-    ]
+    return [{"id": item.id, "name": item.name} for item in ORGANIZATIONS if item.id in access.organizations]
+
+
+def _location(place: Place) -> dict[str, Any]:
+    fields = attrs.asdict(place, filter=attrs.filters.exclude("week"))
+    fields["opening_hours"] = {
+        day: None if hours is None else {"open": f"{hours[0]:02}:00", "close": f"{hours[1]:02}:00"}
+        for day, hours in zip(WEEKDAYS, place.week, strict=True)
+    }
+    return fields

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import random
-from collections import OrderedDict
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from random import Random
+from statistics import NormalDist
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from .catalogue import AREAS, Area, Place
+from .catalogue import AREAS, PLACES, Area, Place
 
-#: Days kept in memory, about 15 kB each.
-_KEPT_DAYS = 5_000
+FIRST_DAY = date(2015, 1, 1)
+#: Days kept in memory, about 6 kB each: a year of all locations.
+_KEPT_DAYS = 4_000
 _VISITORS_A_DAY = 40
+#: How busy each weekday is, Monday first.
+_BUSY = (0.8, 0.8, 0.9, 1.0, 1.2, 1.4, 1.1)
+#: The share of visitors who come again and again, how many they are, and the share of visits that another follows.
+_REGULAR = 0.5
 _REGULARS = 300
-_FIRST_DAY = date(2015, 1, 1)
+_AGAIN = 0.15
+#: Dwell times in tenths of a second, equally likely: log-normal, half of them below 148 s, a few beyond three hours.
+_DWELLS = tuple(round(10 * math.exp(NormalDist(5.0, 1.3).inv_cdf((k + 0.5) / 2_000))) for k in range(2_000))
+_DAY_S = 86_400
+_PLACES = {place.id: place for place in PLACES}
+_AREAS_AT = {id: [area for area in AREAS if area.location == id] for id in _PLACES}
+_EXITS = {area.id: area.exit for area in AREAS}
+_Draw = Callable[[], float]
 
-#: (zone, entry, dwell in seconds, visitor, entry line, exit line); times are UTC seconds
-Visit = tuple[int, int, float, int, int, int]
-#: (zone, time, line)
+#: (zone, line, entry, dwell, visitor): entry in UTC seconds, dwell in tenths of a second
+Visit = tuple[int, int, int, int, int]
+#: (zone, line, moment)
 Passing = tuple[int, int, int]
 
 
 @attrs.frozen
 class Day:
-    """All events of one location on one of its days."""
+    """All events of one location that began on one of its days: `Visit` and `Passing` in columns, which take less."""
 
-    visits: tuple[Visit, ...]
-    passings: tuple[Passing, ...]
-
-
-_EMPTY = Day((), ())
+    visits: tuple[array[int], ...]
+    passings: tuple[array[int], ...]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_000)
 def zone_of(tz: str) -> ZoneInfo:
     """Look up a time zone, once."""
     return ZoneInfo(tz)
@@ -44,95 +57,130 @@ def zone_of(tz: str) -> ZoneInfo:
 @lru_cache(maxsize=20_000)
 def midnight(day: date, tz: str) -> int:
     """Return the first instant of *day* in *tz*, in UTC seconds."""
-    # Noon exists everywhere and is never ambiguous; walk back from it to where the date begins.
+    # Noon exists everywhere and is never ambiguous; go back from it, by halves, to where the date begins.
     zone = zone_of(tz)
     noon = int(datetime(day.year, day.month, day.day, 12, tzinfo=zone).timestamp())
-    low, high = noon - 86_400, noon
+    return first_moment(noon - _DAY_S, noon, lambda moment: datetime.fromtimestamp(moment, zone).date() >= day)
+
+
+def first_moment(low: int, high: int, is_reached: Callable[[int], bool]) -> int:
+    """Search by halves for the first moment after *low*, at most *high*, at which *is_reached* holds."""
     while high - low > 1:
         middle = (low + high) // 2
-        if datetime.fromtimestamp(middle, zone).date() >= day:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if is_reached(middle) else (middle, high)
     return high
 
 
 class Visitors:
-    """The events of a world, made when asked for."""
+    """The events of a world up to *now*, made when asked for."""
 
     def __init__(self, seed: str, scale: float, now: datetime) -> None:
         self._seed = seed
         self._scale = scale
         self._now = int(now.timestamp())
-        self._days: OrderedDict[tuple[int, date], Day] = OrderedDict()
-        self._areas: dict[int, list[Area]] = {}
-        for area in AREAS:
-            self._areas.setdefault(area.location, []).append(area)
+        self._day = lru_cache(maxsize=_KEPT_DAYS)(self._make)
 
-    def day(self, place: Place, day: date) -> Day:
-        """Return the events of *place* on its local *day*."""
-        key = place.id, day
-        found = self._days.get(key)
-        if found is None:
-            found = self._days[key] = self._make(place, day)
-            if len(self._days) > _KEPT_DAYS:
-                self._days.popitem(last=False)
-        return found
+    def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
+        """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
+        for day in self._days(location, start, end):
+            for visit in zip(*day.visits, strict=True):
+                if start <= visit[2] < end:
+                    yield visit
 
-    def between(self, place: Place, start: int, end: int) -> list[Day]:
-        """Return the local days of *place* with events from *start* up to *end*, UTC seconds; visits may end a day later."""
-        zone = zone_of(place.timezone)
-        first = datetime.fromtimestamp(start, zone).date() - timedelta(days=1)
-        last = datetime.fromtimestamp(end - 1, zone).date()
-        return [self.day(place, first + timedelta(days=k)) for k in range((last - first).days + 1)]
+    def passings(self, location: int, start: int, end: int) -> Iterator[Passing]:
+        """Give the passers-by at *location* from *start* up to *end*, UTC seconds."""
+        for day in self._days(location, start, end):
+            for passing in zip(*day.passings, strict=True):
+                if start <= passing[2] < end:
+                    yield passing
 
-    def _make(self, place: Place, day: date) -> Day:
-        hours = place.week[day.weekday()]
-        if hours is None or day < _FIRST_DAY:
-            return _EMPTY
-        start = midnight(day, place.timezone)
-        if start > self._now:
-            return _EMPTY
-        if hours == (0, 24):
-            opens, closes = start, midnight(day + timedelta(days=1), place.timezone)
-        else:
-            opens, closes = (
-                int(datetime(day.year, day.month, day.day, hour, tzinfo=zone_of(place.timezone)).timestamp())
-                for hour in hours
-            )
-        chance = random.Random(f"{self._seed}/{place.id}/{day.toordinal()}")
+    def crossings(self, location: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Give (line, moment) of each line crossed at *location* from *start* up to *end*, UTC seconds."""
+        for _, line, entry, _, _ in self.visits(location, start, end):
+            yield line, entry
+        # Who came the day before may leave in this one.
+        for zone, _, entry, dwell, _ in self.visits(location, start - _DAY_S, end):
+            left = entry + dwell // 10
+            if start <= left < end:
+                yield _EXITS[zone], left
+        for _, line, moment in self.passings(location, start, end):
+            yield line, moment
+
+    def _days(self, location: int, start: int, end: int) -> Iterator[Day]:
+        if start < end:
+            zone = zone_of(_PLACES[location].timezone)
+            day = datetime.fromtimestamp(start, zone).date()
+            last = datetime.fromtimestamp(end - 1, zone).date()
+            for number in range((last - day).days + 1):
+                yield self._day(location, day + timedelta(days=number))
+
+    def _make(self, location: int, day: date) -> Day:
+        opens, closes, empty = _opening(_PLACES[location], day)
+        if opens >= min(closes, self._now) or day < FIRST_DAY:
+            return Day((), ())
+        draw = Random(f"{self._seed}/{location}/{day.toordinal()}").random
+        areas = _AREAS_AT[location]
+        crowd = _VISITORS_A_DAY * self._scale * _BUSY[day.weekday()] * (0.7 + 0.6 * draw())
         visits: list[Visit] = []
-        passings: list[Passing] = []
-        crowd = max(1, int(_VISITORS_A_DAY * self._scale * (0.6 + 0.8 * chance.random())))
-        for number in range(crowd):
-            self._follow(place, day, number, opens, closes, chance, visits)
-        for area in self._areas[place.id]:
-            if area.passing is not None:
-                count = sum(1 for visit in visits if visit[0] == area.id)
-                for _ in range(int(count * area.passing * (0.5 + chance.random()))):
-                    passings.append((area.id, chance.randrange(opens, closes), area.passing_lines[0]))
-        return Day(
-            tuple(sorted(visit for visit in visits if visit[1] < self._now)),
-            tuple(sorted(passing for passing in passings if passing[1] < self._now)),
-        )
+        for number in range(int(crowd + draw())):
+            known = draw() < _REGULAR
+            visitor = int(_REGULARS * draw()) if known else 100_000 * day.toordinal() + number
+            visitor += location * 10**12  # nobody is known across locations
+            share = draw() if draw() < 0.5 else (draw() + draw()) / 2  # more come in the middle of the day
+            moment = opens + int((closes - opens) * share)
+            visits += _walk(areas, visitor, moment, closes, empty, draw)
+        passings = list(_pass_by(areas, visits, opens, closes, draw))
+        if empty > self._now:  # the day is drawn whole and then cut: what has happened stays as the present moves on
+            visits, passings = _cut(visits, passings, self._now)
+        return Day(_columns(visits), _columns(passings))
 
-    def _follow(
-        self, place: Place, day: date, number: int, opens: int, closes: int, chance: random.Random, visits: list[Visit]
-    ) -> None:
-        """Let one visitor walk through the zones, some of them twice."""
-        regular = chance.random() < 0.5
-        visitor = chance.randrange(_REGULARS) if regular else 1_000 * day.toordinal() + _REGULARS + number
-        visitor += place.id * 10**10  # nobody is known across locations
-        moment = chance.randrange(opens, closes)
-        for area in self._areas[place.id]:
-            again = 1 + (chance.random() < 0.15)
-            for _ in range(again if chance.random() < area.lure else 0):
-                if moment >= closes:
-                    return
-                dwell = round(min(chance.lognormvariate(5.0, 1.1), 14_000.0), 1)
-                entry = area.entries[visitor % len(area.entries)]
-                visits.append((area.id, moment, dwell, visitor, entry, area.exits[0]))
-                moment += int(dwell) + chance.randrange(1, 300)
+
+def _opening(place: Place, day: date) -> tuple[int, int, int]:
+    """Tell when *place* opens, lets nobody in any more, and is empty again; all the same on a day it is closed."""
+    start = midnight(day, place.timezone)
+    hours = place.week[day.weekday()]
+    if hours is None:
+        return start, start, start
+    if hours == (0, 24):
+        end = midnight(day + timedelta(days=1), place.timezone)
+        return start, end, end + _DAY_S  # where it never closes people stay over midnight
+    zone = zone_of(place.timezone)
+    opens, closes = (int(datetime(day.year, day.month, day.day, hour, tzinfo=zone).timestamp()) for hour in hours)
+    return opens, closes - 60, closes - 1  # nobody is counted outside opening hours
+
+
+def _walk(areas: Sequence[Area], visitor: int, moment: int, closes: int, empty: int, draw: _Draw) -> Iterator[Visit]:
+    """Let one visitor walk through the zones, into some of them twice."""
+    for area in areas:
+        if draw() >= area.lure:
+            continue
+        for _ in range(1 + (draw() < _AGAIN)):
+            if moment >= closes:
+                return
+            dwell = min(_DWELLS[int(len(_DWELLS) * draw())], 10 * (empty - moment))
+            yield area.id, area.entries[visitor % len(area.entries)], moment, dwell, visitor
+            moment += dwell // 10 + int(300 * draw())
+
+
+def _pass_by(areas: Sequence[Area], visits: Iterable[Visit], opens: int, closes: int, draw: _Draw) -> Iterator[Passing]:
+    entries = Counter(visit[0] for visit in visits)
+    for area in areas:
+        if area.passing is not None and area.passing_line is not None:
+            for _ in range(int(entries[area.id] * area.passing * (0.5 + draw()))):
+                yield area.id, area.passing_line, opens + int((closes - opens) * draw())
+
+
+def _cut(visits: list[Visit], passings: list[Passing], now: int) -> tuple[list[Visit], list[Passing]]:
+    begun = [
+        (zone, line, entry, min(dwell, 10 * (now - entry)), visitor)
+        for zone, line, entry, dwell, visitor in visits
+        if entry < now
+    ]
+    return begun, [passing for passing in passings if passing[2] < now]
+
+
+def _columns(rows: Iterable[tuple[int, ...]]) -> tuple[array[int], ...]:
+    return tuple(array("q", column) for column in zip(*rows, strict=True))
 
 
 def utc_now() -> datetime:

@@ -78,15 +78,20 @@ def record_batches(columns: Sequence[Column], batches: Iterable[Batch]) -> Itera
     schema = pyarrow_schema(columns)
     for batch in batches:
         arrays = [
-            pyarrow.Array.from_buffers(
-                _pyarrow_type(column),
-                batch.rows,
-                [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in found],
-            )
-            for column, values in zip(columns, batch.columns, strict=True)
-            for found in (_buffers(column, values, batch.rows),)
+            _pyarrow_array(column, values, batch.rows) for column, values in zip(columns, batch.columns, strict=True)
         ]
         yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def scalar(column: Column, value: Any) -> pyarrow.Scalar:
+    """Make one value of *column*; to convert it by itself, pyarrow would import pandas."""
+    return _pyarrow_array(column, Same(value, 1), 1)[0]
+
+
+def _pyarrow_array(column: Column, values: Values, rows: int) -> pyarrow.Array:
+    pyarrow = _pyarrow()
+    buffers = [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in _buffers(column, values, rows)]
+    return pyarrow.Array.from_buffers(_pyarrow_type(column), rows, buffers)
 
 
 def _pyarrow() -> Any:

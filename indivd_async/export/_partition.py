@@ -83,20 +83,21 @@ def split_rows(query: Query, partition: Sequence[str], batch: pa.RecordBatch) ->
 
 
 def _split_by_location(column: str, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-    for id, rows in _split_by(batch, batch[column]):
+    for id, rows in _split_by(column, batch):
         yield f"location-{'unknown' if id is None else id}", rows
 
 
 def _split_by_month(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-    months = pc.add(pc.multiply(pc.cast(batch["year"], pa.int32()), 100), batch["month"])
-    for month, rows in _split_by(batch, months):
-        yield "month-unknown" if month is None else f"{month // 100:04}-{month % 100:02}", rows
+    for year, of_year in _split_by("year", batch):
+        for month, rows in _split_by("month", of_year):
+            yield "month-unknown" if year is None or month is None else f"{year:04}-{month:02}", rows
 
 
-def _split_by(batch: pa.RecordBatch, keys: pa.Array) -> Iterator[tuple[int | None, pa.RecordBatch]]:
-    distinct = pc.unique(keys).to_pylist()
+def _split_by(column: str, batch: pa.RecordBatch) -> Iterator[tuple[int | None, pa.RecordBatch]]:
+    keys = batch[column]
+    distinct = pc.unique(keys)
     if len(distinct) == 1:
-        yield distinct[0], batch
+        yield distinct[0].as_py(), batch
         return
-    for key in distinct:
-        yield key, batch.filter(pc.is_null(keys) if key is None else pc.equal(keys, key))
+    for key in distinct:  # pyarrow's own scalars: for those of Python it would import pandas
+        yield key.as_py(), batch.filter(pc.equal(keys, key) if key.is_valid else pc.is_null(keys))

@@ -16,11 +16,13 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .._arrow import scalar
 from .._calendar import first_instant
 from ..errors import ConfigError
 from ..models import Bucket
 from ..plans import Plan
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from ..tables import Column
 from . import Changes
 from ._folder import Folder, Part, Staged, write_query
 
@@ -117,13 +119,14 @@ def _keep(
 
 
 def _lies_in(batch: pa.RecordBatch, period: str, first: date | None) -> pa.Array:
-    of_period = pc.equal(batch["period"], period)
+    of_period = pc.equal(batch["period"], scalar(Column("period", "string"), period))
     if first is None:
         return of_period
-    kind = batch.schema.field("bucket_start").type
+    starts = batch["bucket_start"]
+    tz = starts.type.tz
     local = datetime.combine(first, time())
-    begin = pa.scalar(local if kind.tz is None else first_instant(local, kind.tz), type=kind)
-    return pc.and_(of_period, pc.fill_null(pc.greater_equal(batch["bucket_start"], begin), False))
+    begin = scalar(Column("bucket_start", "timestamp", tz), local if tz is None else first_instant(local, tz))
+    return pc.and_kleene(of_period, pc.and_kleene(pc.is_valid(starts), pc.greater_equal(starts, begin)))
 
 
 _Indexed = dict[tuple[Any, ...], dict[str, Any]]

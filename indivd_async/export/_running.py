@@ -142,8 +142,7 @@ class _Run:
                     if sink.is_due():
                         await sink.flush()
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await sink.flush()
+            await sink.flush()
             raise
         await sink.flush()
         if refused is not None:
@@ -189,7 +188,8 @@ class _Sink:
         rows, done, failed = self.rows, self.done, self.failed
         self.rows, self.done, self.failed, self._held, self._since = {}, [], [], 0, None
         if done or failed:
-            await anyio.to_thread.run_sync(self.keep, rows, done, failed)
+            with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
+                await anyio.to_thread.run_sync(self.keep, rows, done, failed)
 
 
 def _check_question(

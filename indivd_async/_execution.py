@@ -407,7 +407,11 @@ class _Sending:
         if isinstance(verdict, GiveUp):
             if verdict.out_of_time:
                 raise self._out_of_time(verdict.reason) from error
-            raise error
+            try:
+                raise error
+            finally:
+                # Its traceback holds this frame; the two would wait for the garbage collector.
+                del error
         self._free += failure.stale
         core.stats.retries += 1
         logger.debug("%s, asking again in %.3f s: %s", self._request, verdict.seconds, error)

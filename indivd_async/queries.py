@@ -89,7 +89,8 @@ def _to_ids(value: Ids) -> tuple[int, ...] | None:
     try:
         found = tuple(map(_to_int, value))  # type: ignore[arg-type]
     except TypeError:
-        return (_to_int(value),)
+        one = _to_int(value)
+        return (one,) if _is_int(one) else one
     return tuple(dict.fromkeys(found)) if all(map(_is_int, found)) else found
 
 

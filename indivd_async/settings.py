@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 import attrs
 
 from .errors import ConfigError
 
+_MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
+
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST:
         raise ConfigError(
             f"{type(instance).__name__}.{attribute.name} must be a finite number above 0, or None; got {value!r}"
         )
@@ -22,7 +24,7 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> 
 def _at_least(minimum: float, *, whole: bool = True) -> Any:
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         kinds: Any = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value <= _MOST:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(
                 f"{type(instance).__name__}.{attribute.name} must be {kind} of at least {minimum:g}; got {value!r}"

@@ -47,8 +47,8 @@ class Faults:
         """Return the status to fail with, or None."""
         if self.hook is not None and (status := self.hook(number, path, params)) is not None:
             return status
-        failed = int(number * self.rate)
-        return self.statuses[failed % len(self.statuses)] if failed > int((number - 1) * self.rate) else None
+        failed = int((number - 1) * self.rate)
+        return self.statuses[failed % len(self.statuses)] if int(number * self.rate) > failed else None
 
 
 @attrs.frozen(kw_only=True)

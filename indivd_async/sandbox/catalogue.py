@@ -182,7 +182,9 @@ def listing(name: str, access: Access) -> list[dict[str, Any]]:
     if name == "zones":
         return [attrs.asdict(area, filter=_SHOWN_OF_AREA) for area in AREAS if area.location in places]
     if name == "lines":
-        return [attrs.asdict(line) for line in BOUNDARIES if line.location in places]
+        return [
+            attrs.asdict(line) | {"category": list(line.category)} for line in BOUNDARIES if line.location in places
+        ]
     if name == "categories":
         return [{"id": id, "name": text} for id, text in CATEGORIES.items()]
     return [{"id": item.id, "name": item.name} for item in ORGANIZATIONS if item.id in access.organizations]

@@ -17,7 +17,7 @@ import attrs
 from .catalogue import AREAS, PLACES, Area, Place
 
 FIRST_DAY = date(2015, 1, 1)
-#: Days kept in memory, about 6 kB each: a year of all locations.
+#: Days kept in memory, about 7 kB each times the scale: a year of all locations.
 _KEPT_DAYS = 4_000
 _VISITORS_A_DAY = 40
 #: How busy each weekday is, Monday first.
@@ -78,7 +78,7 @@ class Visitors:
         self._seed = seed
         self._scale = scale
         self._now = int(now.timestamp())
-        self._day = lru_cache(maxsize=_KEPT_DAYS)(self._make)
+        self._day = lru_cache(maxsize=int(_KEPT_DAYS / max(scale, 1)))(self._make)
 
     def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
         """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
@@ -132,7 +132,7 @@ class Visitors:
         passings = list(_pass_by(areas, visits, opens, closes, draw))
         if empty > self._now:  # the day is drawn whole and then cut: what has happened stays as the present moves on
             visits, passings = _cut(visits, passings, self._now)
-        return Day(_columns(visits), _columns(passings))
+        return Day(_columns("iiqiq", visits), _columns("iiq", passings))
 
 
 def _opening(place: Place, day: date) -> tuple[int, int, int]:
@@ -179,8 +179,9 @@ def _cut(visits: list[Visit], passings: list[Passing], now: int) -> tuple[list[V
     return begun, [passing for passing in passings if passing[2] < now]
 
 
-def _columns(rows: Iterable[tuple[int, ...]]) -> tuple[array[int], ...]:
-    return tuple(array("q", column) for column in zip(*rows, strict=True))
+def _columns(typecodes: str, rows: Iterable[tuple[int, ...]]) -> tuple[array[int], ...]:
+    """Turn rows into columns; no rows have none."""
+    return tuple(array(code, column) for code, column in zip(typecodes, zip(*rows, strict=True), strict=False))
 
 
 def utc_now() -> datetime:

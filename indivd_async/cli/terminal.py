@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import unicodedata
@@ -57,7 +58,7 @@ class Style:
 
 def _step(share: float, steps: int) -> int:
     """Return which of *steps* a share belongs to; only nothing at all is in the first."""
-    return 0 if share <= 0 else 1 + min(int(share * (steps - 1)), steps - 2)
+    return min(max(0, math.ceil(share * (steps - 1))), steps - 1)
 
 
 def terminal_width() -> int:

@@ -1,0 +1,66 @@
+"""A service over HTTP, and the command pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import anyio.from_thread
+import attrs
+import pytest
+
+from indivd_async import sandbox
+from indivd_async.cli import main
+
+
+@attrs.frozen
+class Said:
+    """What a command said: its exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+@attrs.frozen
+class Service:
+    """A sandbox and where it listens."""
+
+    application: sandbox.Sandbox
+    url: str
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[Service]:
+    application = sandbox.app()
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sandbox.serving(application)) as url,
+    ):
+        yield Service(application, url)
+
+
+@pytest.fixture
+def site(serving: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """The service as users have it: in the environment, and sound again afterwards."""
+    monkeypatch.setenv("INDIVD_TOKEN", "sandbox")
+    monkeypatch.setenv("INDIVD_BASE_URL", serving.url)
+    serving.application.requests.clear()
+    yield serving
+    serving.application.faults = sandbox.Faults()
+    serving.application.latency_s = 0.0
+
+
+@pytest.fixture
+def indivd(capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run the command in this process."""
+
+    def run(*argv: str) -> Said:
+        capfd.readouterr()
+        try:
+            code = main(argv)
+        except SystemExit as exit_:  # argparse
+            code = int(exit_.code or 0)
+        said = capfd.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run

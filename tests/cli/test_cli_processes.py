@@ -1,0 +1,149 @@
+"""The command as a process: signals, pipes, terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+COMMAND = (sys.executable, "-m", "indivd_async.cli")
+YEAR = ("--start-date", "2025", "--end-date", "2025", "--location", "124", "--aggregate-by", "hour")
+
+
+def start(*argv: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen([*COMMAND, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for_requests(site: Any, number: int) -> None:
+    while len(site.application.requests) < number:
+        time.sleep(0.005)
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C, and return what was said."""
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=20)
+
+
+def test_ctrl_c_ends_a_fetch(site: Any) -> None:
+    """At once, with 130 and a word about exports."""
+    site.application.latency_s = 0.2
+    process = start("fetch", "line_crosses", *YEAR, "--concurrency", "2")
+    wait_for_requests(site, 2)
+    out, err = interrupt(process)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1].startswith("indivd: interrupted; nothing was kept. `indivd export`")
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_leaves_an_export_that_goes_on(site: Any, tmp_path: Path) -> None:
+    """What was fetched is kept, the message says how to go on, and going on asks only for the rest."""
+    argv = ("export", "line_crosses", *YEAR, "--out", str(tmp_path / "out"))
+    site.application.latency_s = 0.1
+    process = start(*argv, "--concurrency", "2")
+    wait_for_requests(site, 6)
+    out, err = interrupt(process)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "indivd: interrupted; what is written stays. Run the same command again to go on"
+    kept = polars.scan_parquet(tmp_path / "out/**/*.parquet").collect()
+    assert len(kept) > 0
+    site.application.latency_s = 0
+    site.application.requests.clear()
+    process = start(*argv)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert 0 < len(site.application.requests) <= 53 - 2
+
+
+def test_a_reader_that_has_seen_enough(site: Any) -> None:
+    """Output into a pipe that closes ends quietly."""
+    process = start("fetch", "line_crosses", *YEAR, "--format", "ndjson")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith('{"period"')
+    process.stdout.close()
+    assert "Error" not in (said := process.stderr.read()), said
+    process.stderr.close()
+    assert process.wait(timeout=20) == 0
+
+
+def test_the_sandbox_serves_until_interrupted() -> None:
+    """It tells where, with which token, and how to ask it."""
+    process = start("sandbox", "--port", "0")
+    assert process.stdout is not None
+    first, *rest = [process.stdout.readline() for _ in range(5)]
+    assert first.startswith("the sandbox listens on http://127.0.0.1:")
+    assert "indivd fetch zone_visitors" in rest[-1]
+    url = first.split()[4].rstrip(";")
+    environment = {**os.environ, "INDIVD_BASE_URL": url, "INDIVD_TOKEN": "sandbox"}
+    asked = subprocess.run([*COMMAND, "locations"], env=environment, capture_output=True, text=True, check=True)
+    assert "Drottninggatan" in asked.stdout
+    _, err = interrupt(process)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("refused", ["", "1"], ids=["colours", "NO_COLOR"])
+def test_on_a_terminal(refused: str, site: Any) -> None:
+    """A terminal gets colours unless it wants none, and only as much of a table as one reads."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": refused, "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [*COMMAND, "fetch", "line_crosses", *YEAR], stdout=theirs, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    os.close(theirs)
+    drawn = b""
+    while True:
+        try:
+            some = os.read(ours, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not some:
+            break
+        drawn += some
+    os.close(ours)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (b"\x1b[" in drawn) is (not refused)
+    assert drawn.count(b"\n") == 42
+    assert "the first 40 of " in err
+
+
+def test_binary_formats_are_not_for_terminals(site: Any) -> None:
+    """A terminal is spared."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "fetch", "line_crosses", *YEAR, "--format", "parquet"],
+        stdout=theirs, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert "parquet is not for terminals" in done.stderr
+
+
+@pytest.mark.parametrize("hidden", ["rich", "pyarrow", "nanoarrow"])
+def test_without_what_is_optional(hidden: str, site: Any, tmp_path: Path) -> None:
+    """Tables need nothing; what needs something says what."""
+    code = f"""
+import sys
+sys.modules[{hidden!r}] = None
+from indivd_async.cli import main
+period = ["--start-date", "2025-03-03", "--end-date", "2025-03-04", "--location", "124"]
+print(main(["fetch", "line_crosses", *period]))
+print(main(["fetch", "line_crosses", *period, "--out", {str(tmp_path / "a.arrow")!r}]))
+print(main(["fetch", "line_crosses", *period, "--out", {str(tmp_path / "a.parquet")!r}]))
+print(main(["export", "line_crosses", *period, "--out", {str(tmp_path / "a")!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    codes = [line for line in done.stdout.splitlines() if line in ("0", "1", "2")]
+    assert codes == (["0", "0", "1", "1"] if hidden == "pyarrow" else ["0"] * 4)
+    assert ("indivd-async[parquet]" in done.stderr) is (hidden == "pyarrow")

@@ -71,7 +71,7 @@ def test_backoff_of_many_attempts_does_not_overflow() -> None:
 def test_the_last_attempt_is_the_last() -> None:
     """After as many attempts as the policy allows, the failure stands, without a further word."""
     assert isinstance(decide(Failure(status=500), 2), Wait)
-    assert decide(Failure(status=500), 3) == GiveUp()
+    assert decide(Failure(status=500), 3) == GiveUp(reason="", out_of_time=False)
     assert decide(Failure(), 4) == GiveUp()
 
 
@@ -196,6 +196,11 @@ def test_pace_spaces_starts_evenly() -> None:
     assert starts == [10.0, 10.25, 10.5, 10.75, 12.0, 12.25]
 
 
+def test_pace_knows_no_zero() -> None:
+    """A clock may begin anywhere; the first start is now."""
+    assert Pace(4).next_start(-100.0) == -100.0
+
+
 NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -210,6 +215,7 @@ NOW = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
         pytest.param("1.5", 1.5, id="a fraction"),
         pytest.param("9" * 400, math.inf, id="beyond any float"),
         pytest.param("Sat, 01 Mar 2025 12:00:30 GMT", 30.0, id="date"),
+        pytest.param("Sat, 01 Mar 2025 12:00:01 GMT", 1.0, id="the next second"),
         pytest.param("Saturday, 01-Mar-25 12:01:00 GMT", 60.0, id="RFC 850 date"),
         pytest.param("Sat Mar  1 12:00:05 2025", 5.0, id="asctime date"),
         pytest.param("Sat, 01 Mar 2025 13:00:30 +0100", 30.0, id="date with an offset"),

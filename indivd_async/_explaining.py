@@ -11,8 +11,8 @@ from ._urls import encode_params
 from .queries import DropInRate, LineCrosses, Query
 
 _MOST_SERIES = 12
-_MOST_TEXT = 160
-_MOST_SERIES_TEXT = 60
+_MOST_TEXT = 100
+_MOST_SERIES_TEXT = 50
 
 
 def explain(query: Query, layout: Layout, *, cutoff: date | None, selection: tuple[int, int] | None) -> str:
@@ -48,8 +48,8 @@ def _explain_part(query: Query, part: Part, layout: Layout, cutoff: date | None)
         yield f"  comparison: {part.comparison}, {_plural(part.comparison.days, 'day')}, in the same request"
     if len(part.windows) > 1:
         longest = max(window.days for window in part.windows)
-        why = "; ".join(_why_cut(query, part, layout, asked, cutoff))
-        yield f"    cut into {len(part.windows):,} windows of at most {_plural(longest, 'day')}: {why}"
+        yield f"    cut into {len(part.windows):,} windows of at most {_plural(longest, 'day')}:"
+        yield from (f"      {why}" for why in _why_cut(query, part, layout, asked, cutoff))
 
 
 def _why_cut(query: Query, part: Part, layout: Layout, asked: Window, cutoff: date | None) -> Iterator[str]:

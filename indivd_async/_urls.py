@@ -111,4 +111,4 @@ def _pack(ids: Ids, room: int) -> Iterator[Ids]:
 
 def _reason(name: str, pieces: Sequence[Ids], number: int) -> str:
     ids = pieces[number]
-    return f"{name} {ids[0]} … {ids[-1]}, part {number + 1} of {len(pieces)} of a list too long for one URL"
+    return f"{name} {ids[0]} … {ids[-1]}, part {number + 1} of {len(pieces)} (URL length)"

@@ -13,6 +13,7 @@ import anyio.to_thread
 import attrs
 import pyarrow as pa
 
+from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..plans import Plan
@@ -114,12 +115,13 @@ class _Run:
         try:
             async with self.client.stream(pending) as chunks:
                 while refused is None:
-                    with anyio.move_on_after(sink.due_in()) as patience:
+                    chunk: Chunk | None = None
+                    with anyio.move_on_after(sink.due_in()):
                         try:
                             chunk = await anext(chunks)
                         except StopAsyncIteration:
                             break
-                    if patience.cancelled_caught:
+                    if chunk is None:  # none came in time: commit what there is
                         await sink.flush()
                         continue
                     done += 1

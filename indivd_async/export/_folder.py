@@ -7,7 +7,8 @@ that dies before that line leaves files that no line names: the next one removes
 line that is half written is no line. So there is no moment at which rows are lost or doubled for good.
 """
 
-# pyright: reportAttributeAccessIssue=false  (pyarrow.compute makes its functions when it is imported)
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ The folders are not named ``column=value``: location and bucket are columns of e
 columns of folders would have them twice, in another type.
 """
 
-# pyright: reportAttributeAccessIssue=false  (pyarrow.compute makes its functions when it is imported)
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ All or nothing: the new rows are staged, the parts that held old ones are writte
 manifest exchanges them.
 """
 
-# pyright: reportAttributeAccessIssue=false  (pyarrow.compute makes its functions when it is imported)
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ Most are one request. Where a list was too long for one URL, or rows repeat from
 several requests are merged first.
 """
 
-# pyright: reportAttributeAccessIssue=false  (pyarrow.compute makes its functions when it is imported)
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

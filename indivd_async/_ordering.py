@@ -28,11 +28,6 @@ def order_of(labels: Iterable[int | None]) -> tuple[int, ...]:
     return tuple([-1 if label is None else label for label in labels])
 
 
-def bucket_order(bucket: Bucket) -> tuple[int, ...]:
-    """Return the sort key of *bucket*: its labels from the year down, missing ones first."""
-    return order_of(read_labels(bucket))
-
-
 def word_bucket(labels: Sequence[int | None]) -> str:
     """Word the labels of a bucket for a message."""
     named = [f"{name} {label}" for name, label in zip(_LABELS, labels, strict=True) if label is not None]

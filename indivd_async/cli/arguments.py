@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -134,8 +135,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
     parser = argparse.ArgumentParser(
         prog="indivd",
-        description="Ask Indivd's visitor analytics from the command line: data to stdout, messages to stderr.",
-        epilog="example: indivd demo\n\nexit codes: 0 it worked, 1 it failed, 2 it was called wrongly, 130 interrupted",
+        description="Ask Indivd's visitor analytics: data to stdout, messages to stderr.",
+        epilog="example:\n  indivd demo\n\nexit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -151,6 +152,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_dashboard(commands)
     _add_sandbox(commands)
+    commands.finish()
     return parser
 
 
@@ -174,6 +176,7 @@ class _Commands:
 
     def __init__(self, subparsers: Any) -> None:
         self._subparsers = subparsers
+        self._made: list[argparse.ArgumentParser] = []
 
     def add(
         self, name: str, module: str, summary: str, example: str, *, after_interrupt: str = ""
@@ -181,15 +184,20 @@ class _Commands:
         parser: argparse.ArgumentParser = self._subparsers.add_parser(
             name,
             help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=f"example: {example}",
+            description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}.", 78),
+            epilog=f"example:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        # Given before the command or after it: only what is given here may replace what was given there.
-        _add_client_options(parser, default=argparse.SUPPRESS)
         parser.set_defaults(module=module, after_interrupt=after_interrupt)
+        self._made.append(parser)
         return parser
+
+    def finish(self) -> None:
+        """Add what all have, at the end of their help."""
+        for parser in self._made:
+            # Given before the command or after it: only what is given here may replace what was given there.
+            _add_client_options(parser, default=argparse.SUPPRESS)
 
 
 def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, ...] = ()) -> None:
@@ -224,7 +232,7 @@ def _add_listing(commands: _Commands, name: str) -> None:
 
 
 def _add_fetch(commands: _Commands) -> None:
-    example = "indivd fetch zone_visitors --start-date 2025-03 --end-date 2025-03 --location 124 --format csv"
+    example = "indivd fetch zone_visitors --start-date -7d --end-date today --location 124"
     parser = commands.add(
         "fetch",
         ".fetch",
@@ -237,7 +245,7 @@ def _add_fetch(commands: _Commands) -> None:
 
 
 def _add_plan(commands: _Commands) -> None:
-    example = "indivd plan line_crosses --start-date 2025 --end-date 2025 --aggregate-by hour --location 124"
+    example = "indivd plan line_crosses --start-date 2025 --end-date 2025 --per location"
     summary = "show which requests a question takes, and why; nothing is sent but a look-up of locations"
     parser = commands.add("plan", ".plan", summary, example)
     _add_query_options(parser, without=("on_error",))
@@ -245,7 +253,7 @@ def _add_plan(commands: _Commands) -> None:
 
 
 def _add_export(commands: _Commands) -> None:
-    example = "indivd export zone_visitors --start-date 2025 --end-date yesterday --aggregate-by hour --out visits"
+    example = "indivd export zone_visitors --start-date 2025 --end-date -1d --out visits"
     summary = "export an answer to a folder of Parquet files; run again, it goes on where it was"
     parser = commands.add(
         "export",

@@ -220,11 +220,13 @@ def test_a_service_that_is_not_there(indivd: Indivd, monkeypatch: pytest.MonkeyP
         "dashboard", "sandbox",
     ],
 )  # fmt: skip
-def test_help_has_an_example(command: str, indivd: Indivd) -> None:
-    """Each command shows how it is used."""
+def test_help_has_an_example(command: str, indivd: Indivd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command shows how it is used, in 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     said = indivd(command, "--help")
     assert (said.code, said.err) == (0, "")
-    assert f"example: indivd {command}" in said.out
+    assert f"example:\n  indivd {command}" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
 
 
 # Plan.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -45,7 +45,9 @@ def transport(
 
 def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | None = None) -> None:
     """Serve the application until interrupted."""
-    _server(application or app()).run([_listen(host, port)])
+    server = _server(application or app())
+    with suppress(KeyboardInterrupt):
+        server.run([_listen(host, port)])
 
 
 @asynccontextmanager

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -384,16 +388,18 @@ async def test_a_held_request_ends_with_its_client() -> None:
 
 async def test_latency_is_waited_by_all_at_once() -> None:
     """Requests wait beside each other; `peak_in_flight` says how many did."""
-    application = sandbox.app(WORLD, latency_s=0.01)
+    application = sandbox.app(WORLD, latency_s=3_600)
     async with client_of(application) as client:
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(client.get, "/filters/categories")
             await anyio.wait_all_tasks_blocked()
             assert application.in_flight == 20
-        application.latency_s = 0.0
+            group.cancel_scope.cancel()
+        assert (application.in_flight, application.requests) == (0, deque())
+        application.latency_s = 0.001
         assert (await client.get("/filters/categories")).status_code == 200
-    assert (application.peak_in_flight, application.in_flight, len(application.requests)) == (20, 0, 21)
+    assert (application.peak_in_flight, application.in_flight, len(application.requests)) == (20, 0, 1)
 
 
 # Over HTTP.
@@ -432,6 +438,23 @@ async def test_a_port_in_use_is_an_error_at_once() -> None:
         with pytest.raises(OSError, match="in use"):
             async with sandbox.serving(port=int(one.rpartition(":")[2])):
                 raise AssertionError("not reached")
+
+
+def test_it_serves_until_interrupted() -> None:
+    """`serve` is for a process of its own, and ends in peace."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = f"from indivd_async import sandbox; sandbox.serve(port={port})"
+    with subprocess.Popen([sys.executable, "-W", "error", "-c", program], stderr=subprocess.PIPE) as process:
+        while process.poll() is None:
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.01)
+        answer = httpx.get(f"http://127.0.0.1:{port}/filters/zones", headers={"Authorization": "Token sandbox"})
+        assert answer.json() == WORLD.listing("zones")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (None, b"")
+    assert process.returncode == 0
 
 
 def test_without_the_extra_the_error_names_it() -> None:

@@ -7,7 +7,6 @@ awaits, so that no lock is needed.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import math
@@ -147,7 +146,7 @@ class _Core:
                 f"this client was made in process {self._pid}, and its connections cannot be shared with the fork "
                 f"{os.getpid()}; make a client after forking"
             )
-        loop = sys.modules["trio"].lowlevel.current_trio_token() if is_on_trio() else asyncio.get_running_loop()
+        loop = _running_loop()
         if self._loop is None:
             self._loop = loop
         elif loop is not self._loop:
@@ -189,6 +188,14 @@ class _Core:
             self.on_event(Event(kind=kind, request=request, counts=counts, **said))
         except Exception:
             logger.exception("on_event raised; the request goes on")
+
+
+def _running_loop() -> object:
+    if is_on_trio():
+        return sys.modules["trio"].lowlevel.current_trio_token()
+    import asyncio  # by now somebody has; with it, importing this library would take a quarter longer
+
+    return asyncio.get_running_loop()
 
 
 class Executor:

@@ -9,7 +9,6 @@ and parameters, and by the version of this format; the token itself is in none o
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -82,6 +81,8 @@ class SQLiteCache:
     """
 
     def __init__(self, path: str | PathLike[str], *, margin_days: int = 2) -> None:
+        import sqlite3  # not everybody keeps a cache, and some Pythons are built without it
+
         self.margin_days = margin_days
         self._lock = Lock()
         self._connection = sqlite3.connect(Path(path), timeout=10, isolation_level=None, check_same_thread=False)

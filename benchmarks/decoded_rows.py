@@ -25,7 +25,7 @@ def main(quick: bool) -> list[Row]:
 
 
 def _compare(url: str, hold: bool, quick: bool) -> list[Row]:
-    options = {"lanes": 50, "count": 300 if quick else 1_500, "warm": 100, "rows": True, "hold": hold}
+    options = {"lanes": 50, "count": 200 if quick else 1_000, "warm": 100, "rows": True, "hold": hold}
     targets = _TARGETS[hold]
     sides = (_OURS, _SENDER, *targets, *(() if quick else ("aiohttp + msgspec",)))
     costs = in_turns({side: {"side": side, **options} for side in sides}, url, 1 if quick else 5)

@@ -12,9 +12,9 @@ from .measuring import Row, row
 
 _TIMED = """
 import time
-before = time.perf_counter()
+before = time.process_time()
 import {module}
-print((time.perf_counter() - before) * 1000)
+print((time.process_time() - before) * 1000)
 """
 #: Top-level modules of the extras and of httpx's own: none is needed to import the library.
 _OPTIONAL = (

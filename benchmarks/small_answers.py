@@ -10,7 +10,7 @@ _OURS = "indivd_async"
 
 
 def main(quick: bool) -> list[Row]:
-    options = {"lanes": 100, "count": 500 if quick else 2_000, "warm": 200, "hold": True}
+    options = {"lanes": 100, "count": 300 if quick else 2_000, "warm": 200, "hold": True}
     sides = (_OURS, *_PEERS[:1]) if quick else (_OURS, "indivd_async over aiohttp", *_PEERS)
     with serving() as url:
         costs = in_turns({side: {"side": side, **options} for side in sides}, url, 1 if quick else 5)

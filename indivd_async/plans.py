@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -90,6 +90,8 @@ class Plan:
     _layout: Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        if self.cutoff is not None and (isinstance(self.cutoff, datetime) or not isinstance(self.cutoff, date)):
+            raise InvalidQueryError("cutoff", "must be a datetime.date, the last day of its window", self.cutoff)
         if self.locations is None and needs_locations(self.query):
             raise InvalidQueryError("locations", "their time zones must be known to plan this query", None)
 

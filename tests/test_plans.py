@@ -6,7 +6,7 @@ import json
 import pickle
 import re
 import tracemalloc
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -109,6 +109,13 @@ def test_a_plan_without_the_clocks_it_needs_is_none() -> None:
     """A plan is valid from birth as a query is."""
     with pytest.raises(InvalidQueryError, match="locations: their time zones must be known"):
         Plan(ZoneVisitors(*DAYS))
+
+
+@pytest.mark.parametrize("cutoff", ["2025-03-04", datetime(2025, 3, 4), 4])
+def test_a_cutoff_is_a_day(cutoff: Any) -> None:
+    """Not a moment, and not a text."""
+    with pytest.raises(InvalidQueryError, match=r"cutoff: must be a datetime\.date"):
+        Plan(LineCrosses(*DAYS), cutoff=cutoff)
 
 
 @pytest.mark.parametrize("n", [0, -1, True, 2.0, "2", None])

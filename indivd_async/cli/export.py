@@ -58,6 +58,8 @@ def _tell(report: Report) -> None:
     say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered\n")
     if report.failures:
         say(f"{len(report.failures):,} requests failed; run the same command again to ask them again\n")
+    else:
+        say(f"read it as one table: {report.path}/**/*.parquet\n")
 
 
 def _as_json(report: Report) -> str:

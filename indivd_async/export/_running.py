@@ -213,7 +213,8 @@ def _check_question(
         if may_end_later:
             return
         raise ConfigError(
-            f"end_date: {folder.path} holds an export that ends on {old.end_date}; to make it longer, refresh it"
+            f"end_date: {folder.path} holds an export that ends on {old.end_date}; to make it longer, refresh it "
+            "(refresh=1, or --refresh 1d)"
         )
     if different:
         name = different[0]

@@ -65,7 +65,7 @@ def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Se
     """
     by_request = _match(plan, chunks)
     coverage = tuple(_cover(request, chunk) for request, chunk in by_request)
-    arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.error is None)
+    arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.answer is not None)
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
     noted = dict.fromkeys((*notes, *result.notes, *notes_on(plan, result, known)))
     kept = arrived if plan.selection is not None or not result.complete else ()

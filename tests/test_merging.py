@@ -109,6 +109,14 @@ def test_a_request_without_a_chunk_has_failed() -> None:
     whole.raise_for_failures()
 
 
+def test_a_chunk_without_an_answer_has_failed() -> None:
+    """Whether or not it says why."""
+    nothing = Chunk(query=FIVE.query, request=FIVE.requests[1])
+    result = merge_chunks(FIVE, [nothing], KNOWN)
+    assert [item.status for item in result.coverage] == ["failed"] * 5
+    assert result.arrived == ()
+
+
 def test_a_shard_keeps_its_chunks() -> None:
     """They are merged again with those of the others."""
     shard = FIVE.shards(2)[1]

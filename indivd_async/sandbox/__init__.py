@@ -60,7 +60,7 @@ async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1"
     """
     server = _server(application or app())
     listener = _listen(host, port)
-    url = f"http://{host}:{listener.getsockname()[1]}"
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     thread = threading.Thread(target=server.run, args=([listener],), name="indivd-sandbox", daemon=True)
     thread.start()
     try:
@@ -71,6 +71,7 @@ async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1"
         server.should_exit = True
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(thread.join)
+        listener.close()  # which the server does, if it came to serve
 
 
 def _listen(host: str, port: int) -> socket.socket:

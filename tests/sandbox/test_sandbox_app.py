@@ -440,6 +440,17 @@ async def test_a_port_in_use_is_an_error_at_once() -> None:
                 raise AssertionError("not reached")
 
 
+async def test_it_serves_on_ipv6() -> None:
+    """The URL has its brackets."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with sandbox.serving(host="::1") as url, httpx.AsyncClient(base_url=url) as client:
+        assert url.startswith("http://[::1]:")
+        assert (await client.get("/filters/zones")).status_code == 401
+
+
 def test_it_serves_until_interrupted() -> None:
     """`serve` is for a process of its own, and ends in peace."""
     with socket.create_server(("127.0.0.1", 0)) as free:

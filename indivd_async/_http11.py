@@ -1,16 +1,18 @@
 """
 HTTP/1.1 over the connection of one lane.
 
-Theory of operation. What an answer usually looks like, a 200 with a Content-Length and no surprise in its head, is
-recognised by one pattern and read here: h11 takes longer over it than all the rest of a request. Whatever differs in
-any way is given to h11, from its first byte, and h11 decides what it means. A test holds both ways to equal replies.
+Theory of operation. What an answer usually looks like, a 200 with a Content-Length or in a few chunks and no surprise
+in its head, is recognised by one pattern and read here: h11 takes longer over it than all the rest of a request.
+Whatever differs in any way is given to h11, from its first byte, and h11 decides what it means. A test holds both ways
+to equal replies.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
 import httpcore
@@ -28,41 +30,85 @@ _MAX_HEAD_BYTES = 100 * 2**10
 _TARGET = re.compile(rb"[!-~]+")
 #: The whole head of an ordinary answer, less than h11 takes: visible ASCII, no folded lines, no space before a colon.
 _HEAD = re.compile(rb"HTTP/1\.1 200 [ -~]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*\r\n)+\r\n")
-#: Headers that change how an answer is read; with one of them it is not ordinary.
-_SURPRISES = (b"\r\ntransfer-encoding:", b"\r\nretry-after:")
 _CONNECTION, _KEPT = b"\r\nconnection:", b"\r\nconnection: keep-alive\r\n"
+_CHUNKED = b"chunked"
 #: Digits of a length: more would be beyond any limit, and h11 has words for that.
 _MOST_DIGITS = 15
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
-def read_head(received: bytes) -> tuple[int, int, bytes] | None:
-    """
-    Read the head that *received* begins with: where the body begins, its length and its coding.
+class UnusualError(Exception):
+    """Not an ordinary answer; h11 decides what it is."""
 
-    None where the head is not whole, or not ordinary.
-    """
+
+class Head(NamedTuple):
+    """The head of an ordinary answer."""
+
+    #: Where the body begins.
+    begin: int
+    #: None where the body comes in chunks.
+    length: int | None
+    coding: bytes
+
+
+def read_head(received: bytes) -> Head:
+    """Read the head that *received* begins with; UnusualError where it is not whole, or not ordinary."""
     match = _HEAD.match(received)
     if match is None:
-        return None
+        raise UnusualError
     head = match[0].lower()
     if _CONNECTION in head and head.count(_CONNECTION) != head.count(_KEPT):
-        return None
-    length, coding = _value(head, b"\r\ncontent-length:"), _value(head, b"\r\ncontent-encoding:")
-    if not length or not length.isdigit() or len(length) > _MOST_DIGITS or coding is None:
-        return None
-    if any(name in head for name in _SURPRISES):
-        return None
-    return match.end(), int(length), coding
+        raise UnusualError
+    length = _value(head, b"\r\ncontent-length:")
+    transfer = _value(head, b"\r\ntransfer-encoding:")
+    coding = _value(head, b"\r\ncontent-encoding:")
+    if b"\r\nretry-after:" in head:
+        raise UnusualError
+    if transfer == _CHUNKED and not length:
+        return Head(match.end(), None, coding)
+    if transfer or not length.isdigit() or len(length) > _MOST_DIGITS:
+        raise UnusualError
+    return Head(match.end(), int(length), coding)
 
 
-def _value(head: bytes, name: bytes) -> bytes | None:
-    """Return the value of a header, empty where it is missing; None where it comes twice."""
+def _value(head: bytes, name: bytes) -> bytes:
+    """Return the value of a header, empty where it is missing; UnusualError where it comes twice."""
     begin = head.find(name) + len(name)
     if begin < len(name):
         return b""
     if head.find(name, begin) >= 0:
-        return None
+        raise UnusualError
     return head[begin : head.index(b"\r\n", begin)].strip()
+
+
+def join_chunks(received: bytes, begin: int) -> tuple[bytes, int] | None:
+    """
+    Join the chunks from *begin* on, and tell where they end; None where they are not all there.
+
+    UnusualError for extensions, trailers and nonsense.
+    """
+    pieces: list[bytes] = []
+    while True:
+        end = received.find(b"\r\n", begin)
+        if end < 0:
+            return None
+        if not _CHUNK_SIZE.fullmatch(received, begin, end):
+            raise UnusualError
+        size = int(received[begin:end], 16)
+        begin = end + 2
+        end = begin + size
+        if len(received) < end + 2:
+            return None
+        if received[end : end + 2] != b"\r\n":
+            raise UnusualError
+        if not size:
+            return b"".join(pieces), end + 2
+        pieces.append(received[begin:end])
+        begin = end + 2
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 class Http11(httpcore.AsyncConnectionInterface):
@@ -103,26 +149,27 @@ class Http11(httpcore.AsyncConnectionInterface):
             self._stream = await self._connect(timeouts["connect"])
         await self._stream.write(b"GET %b%b" % (target, self._head), timeouts["write"])
         received = await self._stream.read(_READ_BYTES, timeouts["read"])
-        ordinary = read_head(received)
-        if ordinary is None:
+        try:
+            head = read_head(received)
+        except UnusualError:
             reply = await self._read_unusual(received, target, timeouts["read"])
         else:
-            reply = await self._read_ordinary(received, *ordinary, timeouts["read"])
+            read = self._read_chunked if head.length is None else self._read_sized
+            reply = await read(received, head, target, timeouts["read"])
         self._idle_since = time.monotonic()
         return reply
 
-    async def _read_ordinary(
-        self, received: bytes, begin: int, length: int, coding: bytes, timeout: float | None
-    ) -> Reply:
+    async def _read_sized(self, received: bytes, head: Head, _: bytes, timeout: float | None) -> Reply:
+        begin, length, coding = head
+        assert length is not None
         if len(received) == begin + length <= self._max_bytes and not coding:
             self._usable = True
             return Reply(status=200, body=received[begin:], wire_bytes=length)
-        headers = [(b"content-encoding", coding)] if coding else []
-        reply = await read_reply(200, headers, self._chunks(received[begin:], length, timeout), self._max_bytes)
+        reply = await self._finish(self._rest(received[begin:], length, timeout), coding)
         self._usable = not self._has_more
         return reply
 
-    async def _chunks(self, chunk: bytes, length: int, timeout: float | None) -> AsyncIterator[bytes]:
+    async def _rest(self, chunk: bytes, length: int, timeout: float | None) -> AsyncIterator[bytes]:
         assert self._stream is not None
         missing = length
         while len(chunk) < missing:
@@ -134,6 +181,26 @@ class Http11(httpcore.AsyncConnectionInterface):
                 raise httpcore.RemoteProtocolError(f"{words} (received {length - missing} bytes, expected {length})")
         self._has_more = len(chunk) > missing
         yield chunk[:missing]
+
+    async def _read_chunked(self, received: bytes, head: Head, target: bytes, timeout: float | None) -> Reply:
+        """Gather the chunks of a small answer; longer ones go to h11, which need not see them whole."""
+        assert self._stream is not None
+        whole = None
+        with suppress(UnusualError):
+            while (whole := join_chunks(received, head.begin)) is None and len(received) < _READ_BYTES:
+                more = await self._stream.read(_READ_BYTES, timeout)
+                if not more:
+                    break
+                received += more
+        if whole is None or len(whole[0]) > self._max_bytes:
+            return await self._read_unusual(received, target, timeout)
+        body, end = whole
+        reply = await self._finish(_one(body), head.coding)
+        self._usable = end == len(received)
+        return reply
+
+    async def _finish(self, chunks: AsyncIterator[bytes], coding: bytes) -> Reply:
+        return await read_reply(200, [(b"content-encoding", coding)] if coding else [], chunks, self._max_bytes)
 
     async def _read_unusual(self, received: bytes, target: bytes, timeout: float | None) -> Reply:
         protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)

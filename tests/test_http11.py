@@ -13,12 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from raw_server import answer
 
-from indivd_async._http11 import Http11, read_head
+from indivd_async._http11 import Head, Http11, UnusualError, join_chunks, read_head
 from indivd_async._replies import Fault, Reply, UnknownCodingError
 from indivd_async._transport import SecretBytes
 
 LIMIT = 300
 PACKED = gzip.compress(b"[1, 2, 3]")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Script(httpcore.AsyncNetworkStream):
@@ -43,8 +44,10 @@ class Script(httpcore.AsyncNetworkStream):
 class OnlyH11(Http11):
     """Leaves every answer to h11."""
 
-    async def _read_ordinary(self, received: bytes, begin: int, length: int, coding: bytes, timeout: Any) -> Reply:
-        return await self._read_unusual(received, b"/", timeout)
+    async def _read_sized(self, received: bytes, head: Head, target: bytes, timeout: Any) -> Reply:
+        return await self._read_unusual(received, target, timeout)
+
+    _read_chunked = _read_sized
 
 
 def read(kind: type[Http11], parts: list[bytes]) -> tuple[object, bool]:
@@ -79,10 +82,13 @@ WHOLE = {
     "gzip": answer(PACKED, headers=["Content-Encoding: GZIP"]),
     "kept": answer(headers=["Server: nginx/1.22.1", "Connection: keep-alive", "Keep-Alive: timeout=60"]),
     "names in capitals": answer().upper(),
+    "a chunk": CHUNKED + b"2\r\n[]\r\n0\r\n\r\n",
+    "chunks": CHUNKED + b"2\r\n[1\r\n001\r\n]\r\n0\r\n\r\n",
+    "no chunk": CHUNKED + b"0\r\n\r\n",
+    "a chunk of gzip": CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n%X\r\n%b\r\n0\r\n\r\n" % (len(PACKED), PACKED),
 }
 LEFT_TO_H11 = {
     "another status": answer(status=404),
-    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n",
     "chunks and a length": answer(b"0\r\n\r\n", headers=["Transfer-Encoding: chunked"]),
     "said to close": answer(headers=["Connection: close"]),
     "said to close, and not to": answer(headers=["Connection: keep-alive", "Connection: close"]),
@@ -109,10 +115,23 @@ LEFT_TO_H11 = {
 }
 
 
+UNUSUAL_CHUNKS = {
+    "an extension": CHUNKED + b"2;x=y\r\n[]\r\n0\r\n\r\n",
+    "a trailer": CHUNKED + b"2\r\n[]\r\n0\r\nX: y\r\n\r\n",
+    "a space": CHUNKED + b"2 \r\n[]\r\n0\r\n\r\n",
+    "no size": CHUNKED + b"\r\n[]\r\n0\r\n\r\n",
+    "a size below zero": CHUNKED + b"-2\r\n[]\r\n0\r\n\r\n",
+    "a size with a prefix": CHUNKED + b"0x2\r\n[]\r\n0\r\n\r\n",
+    "a size with an underline": CHUNKED + b"0_2\r\n[]\r\n0\r\n\r\n",
+    "a chunk longer than its size": CHUNKED + b"1\r\n[]\r\n0\r\n\r\n",
+    "more than may be": CHUNKED + b"200\r\n%b\r\n0\r\n\r\n" % (b"x" * 512),
+}
+
+
 @pytest.mark.parametrize("response", [pytest.param(text, id=name) for name, text in WHOLE.items()])
 def test_ordinary_answers(response: bytes) -> None:
     """They are read without h11, to the same reply, and the connection is kept."""
-    assert read_head(response) is not None
+    read_head(response)
     reply, kept = read(Http11, [response])
     assert isinstance(reply, Reply)
     assert kept
@@ -122,12 +141,30 @@ def test_ordinary_answers(response: bytes) -> None:
 @pytest.mark.parametrize("response", [pytest.param(text, id=name) for name, text in LEFT_TO_H11.items()])
 def test_all_others_are_left_to_h11(response: bytes) -> None:
     """A head that is unusual in any way is not judged here."""
-    assert read_head(response) is None
+    with pytest.raises(UnusualError):
+        read_head(response)
+    assert read(Http11, [response]) == read(OnlyH11, [response])
+
+
+@pytest.mark.parametrize("response", [pytest.param(text, id=name) for name, text in UNUSUAL_CHUNKS.items()])
+def test_unusual_chunks_are_left_to_h11(response: bytes) -> None:
+    """Nor is a chunk that is unusual in any way, or long."""
+    if b"200\r\n" not in response[16:]:
+        with pytest.raises(UnusualError):
+            join_chunks(response, len(CHUNKED))
     assert read(Http11, [response]) == read(OnlyH11, [response])
 
 
 @given(
-    response=st.sampled_from([*WHOLE.values(), *LEFT_TO_H11.values(), answer(b"[1", length=9), answer(b"x" * 999)]),
+    response=st.sampled_from(
+        [
+            *WHOLE.values(),
+            *LEFT_TO_H11.values(),
+            *UNUSUAL_CHUNKS.values(),
+            answer(b"[1", length=9),
+            answer(b"x" * 999),
+        ]
+    ),
     behind=st.sampled_from([b"", b"", b"\r\n", b"x", answer(b'["evil"]')]),
     edit=st.tuples(st.integers(0, 120), st.integers(0, 2), st.binary(max_size=2)),
     places=st.lists(st.integers(0, 200), max_size=4),

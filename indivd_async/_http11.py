@@ -31,7 +31,6 @@ _TARGET = re.compile(rb"[!-~]+")
 #: The whole head of an ordinary answer, less than h11 takes: visible ASCII, no folded lines, no space before a colon.
 _HEAD = re.compile(rb"HTTP/1\.1 200 [ -~]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*\r\n)+\r\n")
 _CONNECTION, _KEPT = b"\r\nconnection:", b"\r\nconnection: keep-alive\r\n"
-_CHUNKED = b"chunked"
 #: Digits of a length: more would be beyond any limit, and h11 has words for that.
 _MOST_DIGITS = 15
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
@@ -64,18 +63,19 @@ def read_head(received: bytes) -> Head:
     coding = _value(head, b"\r\ncontent-encoding:")
     if b"\r\nretry-after:" in head:
         raise UnusualError
-    if transfer == _CHUNKED and not length:
-        return Head(match.end(), None, coding)
-    if transfer or not length.isdigit() or len(length) > _MOST_DIGITS:
+    if transfer == b"chunked" and length is None:
+        return Head(match.end(), None, coding or b"")
+    if transfer is not None or length is None or not length.isdigit() or len(length) > _MOST_DIGITS:
         raise UnusualError
-    return Head(match.end(), int(length), coding)
+    return Head(match.end(), int(length), coding or b"")
 
 
-def _value(head: bytes, name: bytes) -> bytes:
-    """Return the value of a header, empty where it is missing; UnusualError where it comes twice."""
-    begin = head.find(name) + len(name)
-    if begin < len(name):
-        return b""
+def _value(head: bytes, name: bytes) -> bytes | None:
+    """Return the value of a header, None where it is missing; UnusualError where it comes twice."""
+    begin = head.find(name)
+    if begin < 0:
+        return None
+    begin += len(name)
     if head.find(name, begin) >= 0:
         raise UnusualError
     return head[begin : head.index(b"\r\n", begin)].strip()

@@ -79,6 +79,7 @@ WHOLE = {
     "plain": answer(b"[]"),
     "nothing": answer(b""),
     "as long as may be": answer(b"x" * LIMIT),
+    "an empty coding": answer(headers=["Content-Encoding: "]),
     "gzip": answer(PACKED, headers=["Content-Encoding: GZIP"]),
     "kept": answer(headers=["Server: nginx/1.22.1", "Connection: keep-alive", "Keep-Alive: timeout=60"]),
     "names in capitals": answer().upper(),
@@ -90,6 +91,9 @@ WHOLE = {
 LEFT_TO_H11 = {
     "another status": answer(status=404),
     "chunks and a length": answer(b"0\r\n\r\n", headers=["Transfer-Encoding: chunked"]),
+    "chunks or not": answer(headers=["Transfer-Encoding: "]),
+    "chunks and an empty length": CHUNKED[:-2] + b"Content-Length: \r\n\r\n0\r\n\r\n",
+    "no coding of chunks": answer(headers=["Transfer-Encoding: identity"]),
     "said to close": answer(headers=["Connection: close"]),
     "said to close, and not to": answer(headers=["Connection: keep-alive", "Connection: close"]),
     "HTTP/1.0": answer().replace(b"1.1", b"1.0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import polars
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-from scripted import Script, counts_by_day, days_of
+from scripted import Script, counts_by_day, days_of, visits_by_day
 
 from indivd_async import (
     AsyncIndivd,
@@ -336,6 +337,22 @@ async def test_rows_of_days_not_asked_for_are_refused(tmp_path: Path) -> None:
         "expected rows of 2025-01-11 to 2025-01-20, g",
         "expected rows of 2025-02-10 to 2025-02-19, g",
     ]
+
+
+@on_asyncio
+async def test_a_zone_that_answers_two_questions_is_refused(tmp_path: Path) -> None:
+    """Where the service brings one zone for two groups of locations, it is kept once, also when another run goes on."""
+    query = ZoneVisitors("2025-03-01", "2025-03-03", location=[124, 301], aggregate_by="dayofmonth")
+    script = Script(visits_by_day)
+    problem = "expected zone 201 in the answers for .* only, got it for .* too"
+    async with make_client(script) as client:
+        for asked in (2, 1):
+            script.asked.clear()
+            report = await export(client, query, tmp_path)
+            assert len(script.data) == asked
+            (failure,) = report.failures
+            assert re.match(problem, str(failure.error))
+            assert report.rows == 3
 
 
 # Refreshed.

@@ -75,6 +75,9 @@ class Folder:
     #: For each plan, the units whose rows are there.
     done: list[set[int]] = attrs.field(factory=list)
     parts: dict[str, Part] = attrs.field(factory=dict)
+    #: Which question each zone was an answer to: one that answers two would be in the folder twice.
+    owners: dict[str, str] = attrs.field(factory=dict)
+    _claimed: dict[str, str] = attrs.field(factory=dict)
     _number: int = 0
 
     # Reading.
@@ -94,6 +97,7 @@ class Folder:
             self.done = [set() for _ in self.plans]
         for number, first, end in line.get("done", ()):
             self.done[number].update(range(first, end))
+        self.owners.update(line.get("owners", ()))
         for path in line.get("removed", ()):
             del self.parts[path]
         for fields in line.get("parts", ()):
@@ -154,6 +158,16 @@ class Folder:
         """Keep *rows*, and note that with them the units *done* (plan, unit) are there, and what *failed*."""
         staged = [self.stage(place, batches) for place, batches in rows.items()]
         self._record("commit", staged, (), done=_ranges(done), **({"failed": list(failed)} if failed else {}))
+
+    def claim(self, zones: Iterable[str], owner: str) -> str | None:
+        """Note that *zones* are in an answer to *owner*; return one that is in an answer to another."""
+        for zone in zones:
+            known = self.owners.get(zone)
+            if known is None:
+                self.owners[zone] = self._claimed[zone] = owner
+            elif known != owner:
+                return zone
+        return None
 
     def replace(self, staged: Sequence[Staged], removed: Iterable[str], kind: str, **fields: Any) -> None:
         """Let *staged* parts count, and those *removed* no longer."""
@@ -241,7 +255,9 @@ class Folder:
                 _sync_directory(directory)
                 directory = directory.parent
         parts = [attrs.asdict(one.part) for one in staged]
-        self._write({"kind": kind, **fields, "parts": parts, "removed": list(removed)})
+        claimed, self._claimed = self._claimed, {}
+        owners = {"owners": claimed} if claimed else {}
+        self._write({"kind": kind, **fields, **owners, "parts": parts, "removed": list(removed)})
 
     def _write(self, line: Line) -> None:
         self._manifest.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")

@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from ..chunks import Chunk
 from ..client import AsyncIndivd
-from ..errors import AuthenticationError, ConfigError, IndivdError
+from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
 from ..plans import Plan
 from ..queries import Query
 from . import Changes, Failure, Progress, Report
 from ._folder import GROUP_ROWS, Folder, Place, Staged, open_folder
 from ._partition import plan_export, read_partition, split_rows
 from ._refresh import exchange, plan_refresh
-from ._units import Units
+from ._units import Units, owner_of, zones_of
 
 Rows = dict[Place, list[pa.RecordBatch]]
 
@@ -129,6 +129,7 @@ class _Run:
                     try:
                         if chunk.error is not None:
                             raise chunk.error
+                        self._claim_zones(chunk)
                         batches = units[number].add(chunk)
                     except AuthenticationError as error:
                         refused = error  # no other request would fare better
@@ -149,6 +150,14 @@ class _Run:
         await sink.flush()
         if refused is not None:
             raise refused
+
+    def _claim_zones(self, chunk: Chunk) -> None:
+        owner = owner_of(chunk.request)
+        zone = self.folder.claim(zones_of(chunk.answer), owner)
+        if zone is not None:
+            other = self.folder.owners[zone]
+            problem = f"expected zone {zone} in the answers for {other} only, got it for {owner} too @ $"
+            raise DecodeError([problem], request=chunk.request)
 
 
 @attrs.define(kw_only=True)

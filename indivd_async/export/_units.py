@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 from .._calendar import Window
 from .._merging import Known, merge_chunks
 from .._planning import Part, bucket_unit
-from ..chunks import Chunk
+from ..chunks import Answer, Chunk, DropInAnswer, ZoneVisitorsAnswer
 from ..errors import DecodeError
-from ..plans import Plan
+from ..plans import Plan, PlannedRequest
 from ..tables import chunk_batches, record_batches
 
 
@@ -126,6 +126,27 @@ class Units:
                 raise DecodeError(
                     [f"expected rows of {window}, got others or none that tell their day @ $"], request=chunk.request
                 )
+
+
+def zones_of(answer: Answer | None) -> set[str]:
+    """Name the zones in *answer*; a zone of two locations that are told is two."""
+    if isinstance(answer, ZoneVisitorsAnswer):
+        places = {
+            (row.aggregation.zone_id, row.aggregation.loc_id)
+            for rows in (answer.current, answer.comparison or ())
+            for row in rows
+        }
+        return {str(zone) if location is None else f"{zone} of {location}" for zone, location in places}
+    if isinstance(answer, DropInAnswer):
+        blocks = (answer.current, answer.comparison)
+        return {str(zone.zone_id) for block in blocks if block is not None for zone in block.zones}
+    return set()
+
+
+def owner_of(request: PlannedRequest) -> str:
+    """Name what *request* asks for beside its days."""
+    locations = ",".join(map(str, request.locations or ()))
+    return f"{request.tz or 'no clock'}, {f'locations {locations}' if locations else 'all locations'}"
 
 
 def part_of(plan: Plan, period: str) -> Part:

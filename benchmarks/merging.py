@@ -1,9 +1,8 @@
 """
 Merging a million rows: microseconds a row, from chunks as they arrive to a result in order.
 
-Rows share their buckets, as structuring leaves them; beside that, each row with a bucket of its own. Time is that of the
-processor, with the collector on.
-Run it as ``python -m benchmarks.merging [--quick]``.
+Rows share their buckets, as structuring leaves them; beside that, each row with a bucket of its own. Time is that of
+the processor, with the collector on. Run it as ``python -m benchmarks.merging [--quick]``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -74,9 +75,26 @@ def test_who_enters_leaves_once() -> None:
     world = World(scale=0.2, now=datetime(2015, 1, 20, tzinfo=UTC))
     entered = sum(row["count"] for row in world.line_crosses(start, end, location=125, category=1))
     left = sum(row["count"] for row in world.line_crosses(start, end, location=125, category=2))
-    inside = [visit for visit in Visitors("indivd", 0.2, world.now).visits(125, 0, int(world.now.timestamp()))]
-    still = sum(visit[2] + visit[3] // 10 >= int(world.now.timestamp()) for visit in inside)
-    assert len(inside) == entered == left + still
+    present = int(world.now.timestamp())
+    visits = list(Visitors("indivd", 0.2, world.now).visits(125, 0, present))
+    inside = sum(visit[2] + visit[3] // 10 >= present for visit in visits)
+    assert len(visits) == entered == left + inside
+
+
+def test_who_enters_leaves_when_the_dwell_is_over() -> None:
+    """To the minute, also after midnight, and those who came the day before."""
+    clock = ZoneInfo("Europe/Stockholm")
+    begin = int(datetime(2025, 3, 5, tzinfo=clock).timestamp())
+    exits: Counter[tuple[int, ...]] = Counter()
+    overnight = 0
+    for visit in Visitors("indivd", 40, NOW).visits(125, begin - 86_400, begin + 86_400):
+        left = visit[2] + visit[3] // 10
+        if begin <= left < begin + 86_400:
+            exits[datetime.fromtimestamp(left, clock).timetuple()[:5]] += 1
+            overnight += visit[2] < begin
+    rows = World(scale=40, now=NOW).line_crosses(DAY, DAY, location=125, category=2, aggregate_by="minute")
+    assert {tuple(row["_id"].values()): row["count"] for row in rows} == exits
+    assert overnight > 0
 
 
 @pytest.mark.parametrize("interval", ["year", "month", "week", "day", "hour"])
@@ -96,13 +114,13 @@ def test_the_funnel_counts_visits_and_passing_lines(interval: str) -> None:
         assert summary[name] == sum(row[name] for row in answer["details"]["current"])
     assert summary["enter_percentage"] == round(100 * summary["enter"] / summary["passing_by"], 1)
     for row in answer["details"]["current"]:
-        assert row["drop_in_rate"] == round(100 * row["enter"] / row["passing_by"], 1) if row["passing_by"] else True
+        assert row["drop_in_rate"] == (round(100 * row["enter"] / row["passing_by"], 1) if row["passing_by"] else 0)
 
 
 def _passing_line(zone: int) -> int | None:
     """Return the line past *zone*, which names no zone: the one numbered after the zone's exit."""
-    [exit] = lines_of(zone, "zone_from")
-    return next((line["id"] for line in LINES if line["id"] == exit + 1 and 3 in line["category"]), None)
+    [way_out] = lines_of(zone, "zone_from")
+    return next((line["id"] for line in LINES if line["id"] == way_out + 1 and 3 in line["category"]), None)
 
 
 # Across groupings.
@@ -244,13 +262,14 @@ def test_the_length_of_the_range_tells_the_default_grouping(days: int, of_lines:
 
 
 def _dwells(zone: int) -> list[float]:
-    """Take single dwell times from the statistics of minutes that have three visits at most."""
+    """Take single dwell times from minutes of so few visits that the statistics name each of them."""
     found = []
     for row in insights(location=124, zones=zone, aggregate_by="minute"):
         stats = row["dwell_time_stats"]
         assert row["visits"] == stats["n"] <= 3
-        found += [stats["min"], stats["quantiles"][1], stats["max"]] if stats["n"] != 2 else [stats["min"], stats["max"]]
-        del found[len(found) - 2 if stats["n"] == 1 else len(found) :]
+        found += [[stats["min"]], [stats["min"], stats["max"]], [stats["min"], stats["quantiles"][1], stats["max"]]][
+            stats["n"] - 1
+        ]
     return found
 
 
@@ -280,6 +299,17 @@ def test_thresholds_leave_visits_out_of_dwell_times_only(low: int | None, high: 
         assert not stats or stats["min"] >= (low or 0)
         assert not stats or high is None or stats["max"] <= high
         assert stats or row["dwell_time"] == 0
+
+
+def test_thresholds_keep_visits_as_long_as_themselves() -> None:
+    """Shorter and longer ones are left out, so equal thresholds leave those of exactly that length."""
+    kept = 0
+    for seconds in range(100, 130):
+        for row in insights(*MARCH, location=125, aggregate_by="zone", min_dwell=seconds, max_dwell=seconds):
+            stats = row["dwell_time_stats"]
+            assert not stats or stats["min"] == stats["max"] == seconds
+            kept += stats.get("n", 0)
+    assert kept > 0
 
 
 @pytest.mark.parametrize("threshold", [1, 45, 3_600])
@@ -371,15 +401,29 @@ def test_conditions_within_a_parameter_are_or_between_parameters_and() -> None:
     assert 0 < count(floor=-1) < count()
 
 
+def test_an_organization_is_its_locations() -> None:
+    """One that the token does not show has no rows."""
+
+    def count(**params: Any) -> int:
+        return sum(row["count"] for row in WORLD.line_crosses(DAY, DAY, **params))
+
+    for id in (1, 2):
+        own = [row["id"] for row in LOCATIONS.values() if row["organization"] == id]
+        assert 0 < count(organization=id) == count(location=own) < count()
+    assert count(organization=3) == 0 < count(organization=3, token="sandbox-mixed")
+
+
 # The world.
 
 
 def test_the_places_are_as_varied_as_calendars_are() -> None:
     """Enough organisations, locations, clocks, floors, and kinds of lines."""
-    assert {124, 125} <= set(LOCATIONS) and len(LOCATIONS) >= 8
+    assert {124, 125} <= set(LOCATIONS)
+    assert len(LOCATIONS) >= 8
     clocks = Counter(row["timezone"] for row in LOCATIONS.values())
     wanted = {"Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"}
-    assert wanted < set(clocks) and clocks["Europe/Stockholm"] == 2
+    assert wanted < set(clocks)
+    assert clocks["Europe/Stockholm"] == 2
     assert len(WORLD.listing("organizations", token="sandbox-mixed")) >= 3
     assert (ZONES[201]["location"], ZONES[201]["name"]) == (124, "Entrance")
     assert {row["floor"] for row in ZONES.values()} == {-1, 0, 1}
@@ -395,8 +439,8 @@ def test_people_come_in_opening_hours(location: int) -> None:
     hours = list(LOCATIONS[location]["opening_hours"].values())
     for row in WORLD.line_crosses(*MARCH, location=location, category=[1, 3], aggregate_by="hour"):
         label = row["_id"]
-        open = hours[date(label["year"], label["month"], label["dayofmonth"]).weekday()]
-        assert int(open["open"][:2]) <= label["hour"] < int(open["close"][:2])
+        of_day = hours[date(label["year"], label["month"], label["dayofmonth"]).weekday()]
+        assert int(of_day["open"][:2]) <= label["hour"] < int(of_day["close"][:2])
 
 
 def test_some_days_are_empty_for_some_zones() -> None:
@@ -414,6 +458,19 @@ def test_the_present_cuts_and_changes_nothing_before_it() -> None:
     assert before == after[: len(before)]
     assert [before[-1]["_id"][name] for name in ("dayofmonth", "hour")] == [5, 13]
     assert [row for row in insights(*MARCH, world=noon, location=125) if row["aggregation"]["dayofmonth"] > 5] == []
+
+
+def test_who_is_still_inside_has_stayed_until_now() -> None:
+    """No dwell time is longer than the time since its entry."""
+    now = datetime(2025, 3, 5, 12, 30, tzinfo=UTC)
+    inside = 0
+    for row in insights(world=World(scale=10, now=now), location=125, aggregate_by="minute", tz="UTC"):
+        label = row["aggregation"]
+        begin = datetime(*(label[name] for name in PARENTS["minute"]), tzinfo=UTC)
+        ends = begin + timedelta(seconds=row["dwell_time_stats"]["max"])
+        assert ends <= now
+        inside += ends > now - timedelta(minutes=1)
+    assert inside > 0
 
 
 def test_equal_worlds_answer_equally() -> None:

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -43,6 +43,13 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _port(text: str) -> int:
+    port = _whole(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port; they go from 0 to 65535")
+    return port
 
 
 @attrs.frozen
@@ -131,9 +138,25 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as the rest of the command does: the whole usage, which argparse prints, would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"indivd: {message}\ntry: {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, left = super().parse_known_args(args, namespace)
+        if left:
+            # The name alone: what follows a misspelt --token is a token.
+            name = left[0].partition("=")[0]
+            near = difflib.get_close_matches(name.replace("_", "-"), re.findall(r"--[a-z-]+", self.format_usage()), n=1)
+            self.error(f"there is no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        return known, left
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="indivd",
         description="Ask Indivd's visitor analytics: data to stdout, messages to stderr.",
         epilog="example:\n  indivd demo\n\nexit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted",
@@ -288,7 +311,7 @@ def _add_dashboard(commands: _Commands) -> None:
     summary = "serve a page with charts, on made-up visitors or the real ones"
     parser = commands.add("dashboard", ".dashboard", summary, "indivd dashboard --port 8000")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_whole, default=8000, help="port to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
     parser.add_argument("--live", action="store_true", help="ask the real service (with --token or INDIVD_TOKEN)")
 
 
@@ -296,6 +319,6 @@ def _add_sandbox(commands: _Commands) -> None:
     summary = "serve an imitation of the API, on made-up visitors"
     parser = commands.add("sandbox", ".sandbox", summary, "indivd sandbox --port 8765 --fault-rate 0.05")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_whole, default=8765, help="port to listen on, 0 for any (%(default)s)")
+    parser.add_argument("--port", type=_port, default=8765, help="port to listen on, 0 for any (%(default)s)")
     parser.add_argument("--latency", metavar="SECONDS", type=float, default=0.0, help="wait before each answer")
     parser.add_argument("--fault-rate", metavar="SHARE", type=float, default=0.0, help="fail so many, from 0 to 1")

@@ -14,4 +14,7 @@ def main(args: argparse.Namespace) -> int:
     for name, value in (("INDIVD_TOKEN", args.token), ("INDIVD_BASE_URL", args.base_url)):
         if value is not None:
             os.environ[name] = value
-    return serve(args)
+    try:
+        return serve(args)
+    except SystemExit:  # of the server that cannot listen; it has said why, and has exit codes of its own
+        return 1

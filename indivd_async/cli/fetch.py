@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> int:
     form = choose_format(args)
     query = make_query(args, date.today())
     result = anyio.run(_fetch, args, query)
-    with open_output(args, form) as out:
+    with open_output(args) as out:
         if form in ("parquet", "arrow"):
             write_arrow(out, form, result)
         elif form == "table":

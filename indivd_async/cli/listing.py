@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> int:
     entities = anyio.run(_list, args)
     rows = [flatten(entity) for entity in entities]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with open_output(args, form) as out:
+    with open_output(args) as out:
         if form == "table":
             told = [name for name in names if any(_is_short(row.get(name)) for row in rows)]
             write_table(out, rows, told or names, to_stdout=args.out is None)

@@ -33,7 +33,27 @@ Row = Mapping[str, Any]
 
 
 def choose_format(args: argparse.Namespace) -> str:
-    """Return the format asked for, by name or by the name of the file."""
+    """
+    Return the format asked for, by name or by the name of the file.
+
+    Call it before anything is asked: where the answer could not be written, it raises.
+    """
+    form = _format_of(args)
+    if form == "parquet":
+        _import_parquet()
+    if args.out is None:
+        if form in ("parquet", "arrow") and sys.stdout.isatty():
+            raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
+        return form
+    path = Path(args.out)
+    if path.is_dir():
+        raise IsADirectoryError(f"--out: {args.out!r} is a folder")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise FileNotFoundError(f"--out: {str(path.parent)!r} is no folder that can be written to")
+    return form
+
+
+def _format_of(args: argparse.Namespace) -> str:
     if args.format is not None:
         return str(args.format)
     if args.out is None:
@@ -45,16 +65,20 @@ def choose_format(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def open_output(args: argparse.Namespace, form: str) -> Iterator[BinaryIO]:
+def open_output(args: argparse.Namespace) -> Iterator[BinaryIO]:
     """Open stdout or the file; the file appears when it is whole, and not at all where it could not be."""
     if args.out is None:
-        if form in ("parquet", "arrow") and sys.stdout.isatty():
-            raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     path = Path(args.out)
+    if path.exists() and not path.is_file():
+        # A device or a pipe, /dev/null say, is written to, not replaced.
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()  # a link stays one
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with partial.open("wb") as file:
@@ -118,6 +142,8 @@ def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, t
     lines, hidden = draw_table(shown, columns, width=terminal_width(), style=style)
     out.write("".join(f"{line}\n" for line in lines).encode())
     out.flush()
+    if not rows:
+        print("no rows", file=sys.stderr)
     if hidden:
         print(f"not shown for lack of room: {', '.join(hidden)}", file=sys.stderr)
     if len(shown) < len(rows):

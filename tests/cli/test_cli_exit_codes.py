@@ -1,0 +1,86 @@
+"""What goes wrong before anything is asked: told in two lines, with the code that belongs to it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indivd_async import __version__
+
+Indivd = Callable[..., Any]
+
+DAY = ("zone_visitors", "--start-date", "2025-03-03", "--end-date", "2025-03-03", "--location", "124")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("fetch", *DAY, "--locations", "3"), "there is no --locations; did you mean --location?"),
+        (("fetch", *DAY, "--end_date=2025"), "there is no --end_date; did you mean --end-date?"),
+        (("fetch", *DAY, "--fromat", "csv"), "there is no --fromat; did you mean --format?"),
+        (("plan", *DAY, "--qqqq"), "there is no --qqqq"),
+        (("zones", "stray"), "there is no stray"),
+        (("sandbox", "--port", "65536"), "argument --port: 65536 is not a port; they go from 0 to 65535"),
+        (("dashboard", "--port", "-1"), "argument --port: -1 is not a port; they go from 0 to 65535"),
+    ],
+    ids=["nearly", "underscore", "transposed", "like nothing", "no option", "high port", "negative port"],
+)
+def test_what_cannot_be_read_is_told_in_two_lines(argv: tuple[str, ...], said: str, site: Any, indivd: Indivd) -> None:
+    """The message is not lost below a page of usage, and the second line says where more is."""
+    result = indivd(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"indivd: {said}\ntry: indivd {argv[0]} --help\n"
+    assert not site.application.requests
+
+
+def test_a_misspelt_token_option_does_not_show_the_token(indivd: Indivd) -> None:
+    """What follows an option that is not known may be a secret."""
+    for argv in (("--tokn", "s3cret-4321"), ("--tokn=s3cret-4321",)):
+        said = indivd("locations", *argv)
+        assert (said.code, said.out) == (2, "")
+        assert "did you mean --token?" in said.err
+        assert "s3cret" not in said.err
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("--version",)], ids=str)
+def test_what_is_asked_of_the_command_itself(argv: tuple[str, ...], indivd: Indivd) -> None:
+    """Help and version go to stdout, and are no failure."""
+    said = indivd(*argv)
+    assert (said.code, said.err) == (0, "")
+    assert "indivd demo" in said.out if argv == ("--help",) else said.out == f"indivd {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["sandbox", "dashboard"])
+def test_a_port_that_is_taken(command: str) -> None:
+    """A failure, and no wrong usage: the message tells the reason."""
+    # As a process: uvicorn leaves the socket that it could not bind to the interpreter's end.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        argv = (sys.executable, "-m", "indivd_async.cli", command, "--port", str(taken.getsockname()[1]))
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("argv", [("fetch", *DAY), ("locations",)], ids=["fetch", "locations"])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("missing/a.csv", "is no folder that can be written to"), ("folder.csv", "is a folder")],
+    ids=["no folder", "a folder"],
+)
+def test_where_nothing_can_be_written_nothing_is_asked(
+    out: str, message: str, argv: tuple[str, ...], site: Any, indivd: Indivd, tmp_path: Path
+) -> None:
+    """Hours of fetching are not lost to a wrong name."""
+    (tmp_path / "folder.csv").mkdir()
+    said = indivd(*argv, "--out", str(tmp_path / out))
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("indivd: --out: ")
+    assert message in said.err
+    assert not site.application.requests

@@ -1,0 +1,107 @@
+"""Rows in files and pipes are the library's, whatever the endpoint and the format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import polars
+import pyarrow.parquet
+import pytest
+
+from indivd_async import AsyncIndivd, DropInRate, LineCrosses
+from indivd_async.queries import Query
+
+Indivd = Callable[..., Any]
+
+DAYS = ("--start-date", "2025-03-03", "--end-date", "2025-03-04")
+BEFORE = ("--comparison-start-date", "2025-02-24", "--comparison-end-date", "2025-02-25")
+
+
+def fetch_rows(url: str, query: Query) -> list[dict[str, Any]]:
+    async def fetch() -> list[dict[str, Any]]:
+        async with AsyncIndivd("sandbox", base_url=url) as client:
+            return (await client.fetch(query)).to_dicts()
+
+    return anyio.run(fetch)
+
+
+@pytest.mark.parametrize(
+    ("argv", "query"),
+    [
+        (
+            ("line_crosses", *DAYS, "--floor", "-1,0", "--per", "floor", "--aggregate-by", "hour"),
+            LineCrosses("2025-03-03", "2025-03-04", floor=[-1, 0], per="floor", aggregate_by="hour"),
+        ),
+        (
+            ("drop_in_rate", *DAYS, *BEFORE, "--location", "124,127", "--tz", "UTC"),
+            DropInRate(
+                "2025-03-03",
+                "2025-03-04",
+                comparison_start_date="2025-02-24",
+                comparison_end_date="2025-02-25",
+                location=[124, 127],
+                tz="UTC",
+            ),
+        ),
+        (("line_crosses", *DAYS, "--line-ids", "1"), LineCrosses("2025-03-03", "2025-03-04", line_ids=1)),
+    ],
+    ids=["series of basements", "two periods on one clock", "nothing found"],
+)
+def test_every_format_reads_back(
+    argv: tuple[str, ...], query: Query, site: Any, indivd: Indivd, tmp_path: Path
+) -> None:
+    """Types, nulls and the order of rows survive."""
+    rows = fetch_rows(site.url, query)
+    written = {}
+    for suffix in ("json", "ndjson", "csv", "parquet", "arrow"):
+        written[suffix] = tmp_path / f"a.{suffix}"
+        said = indivd("fetch", *argv, "--out", str(written[suffix]))
+        assert (said.code, said.out) == (0, "")
+    texts = [
+        {name: cell.isoformat() if hasattr(cell, "isoformat") else cell for name, cell in row.items()} for row in rows
+    ]
+    assert json.loads(written["json"].read_bytes()) == texts
+    assert [json.loads(line) for line in written["ndjson"].read_bytes().splitlines()] == texts
+    cells = list(csv.DictReader(io.StringIO(written["csv"].read_text(encoding="utf-8"))))
+    assert cells == [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in texts]
+    assert pyarrow.parquet.read_table(written["parquet"]).to_pylist() == rows
+    assert polars.read_ipc_stream(written["arrow"]).to_dicts() == rows
+
+
+def test_a_table_of_nothing_says_so(site: Any, indivd: Indivd) -> None:
+    """To the person, not among the rows."""
+    said = indivd("fetch", "line_crosses", *DAYS, "--line-ids", "1")
+    assert (said.code, said.err) == (0, "no rows\n")
+    assert indivd("fetch", "line_crosses", *DAYS, "--line-ids", "1", "--format", "csv").err == ""
+
+
+def test_a_link_stays_a_link(site: Any, indivd: Indivd, tmp_path: Path) -> None:
+    """The file it leads to is written."""
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "a.csv"
+    link.symlink_to(tmp_path / "there/b.csv")
+    assert indivd("zones", "--out", str(link)).code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "there/b.csv").read_text().startswith("id,name,")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["b.csv"]
+
+
+def test_a_named_pipe_is_written_to(site: Any, indivd: Indivd, tmp_path: Path) -> None:
+    """What is no file, such as /dev/null, is not replaced by one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert indivd("zones", "--format", "csv", "--out", str(pipe)).code == 0
+    reader.join(timeout=20)
+    assert read == [indivd("zones", "--format", "csv").out]
+    assert pipe.is_fifo()

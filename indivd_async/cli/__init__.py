@@ -7,6 +7,7 @@ Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly, 130 it was interr
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits for ``--help`` and for what it cannot read."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a bar that cannot be drawn is no reason to fail
     args = make_parser().parse_args(join_negative(sys.argv[1:] if argv is None else argv))
     try:
         module = importlib.import_module(args.module, __package__)

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
-from .tables import Batch, Column, Same, Shared, Values
+from .tables import Batch, Column, Runs, Same, Values
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,6 +22,9 @@ _CODES = {"int16": "h", "int64": "q", "float64": "d", "timestamp": "q"}
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+#: Rows that a run must have on average for repeating bytes to cost less than packing each number.
+_WORTHWHILE_RUN = 4
 
 #: Validity (None: no nulls), then the layout's own buffers.
 Buffers = list[bytes | None]
@@ -113,8 +116,8 @@ def _pyarrow_type(column: Column) -> Any:
 def _buffers(column: Column, values: Values, rows: int) -> Buffers:
     if column.kind == "timestamp":
         values = _microseconds(values)
-    if isinstance(values, Shared):
-        values = values.deal(values.distinct)
+    if isinstance(values, Runs):
+        return _numbers_in_runs(column, values, rows)
     if isinstance(values, Same):
         return (_strings_alike if column.kind == "string" else partial(_numbers_alike, column))(values.value, rows)
     return _strings(values, rows) if column.kind == "string" else _numbers(column, values, rows)
@@ -123,8 +126,8 @@ def _buffers(column: Column, values: Values, rows: int) -> Buffers:
 def _microseconds(values: Values) -> Values:
     if isinstance(values, Same):
         return Same(_since_epoch(values.value), values.rows)
-    assert isinstance(values, Shared)  # moments belong to buckets
-    return Shared([_since_epoch(moment) for moment in values.distinct], values.deal)
+    assert isinstance(values, Runs)  # moments belong to buckets
+    return Runs([_since_epoch(moment) for moment in values.values], values.lengths)
 
 
 def _since_epoch(moment: datetime | None) -> int | None:
@@ -149,6 +152,16 @@ def _numbers_alike(column: Column, value: Any, rows: int) -> Buffers:
     validity, number = _numbers(column, (value,), 1)
     assert number is not None
     return [validity and bytes(-(-rows // 8)), number * rows]
+
+
+def _numbers_in_runs(column: Column, runs: Runs, rows: int) -> Buffers:
+    if rows < _WORTHWHILE_RUN * len(runs.values) or None in runs.values:
+        return _numbers(column, list(runs), rows)
+    _, packed = _numbers(column, runs.values, len(runs.values))
+    assert packed is not None
+    size = len(packed) // len(runs.values)
+    ends = range(size, len(packed) + 1, size)
+    return [None, b"".join([packed[end - size : end] * run for end, run in zip(ends, runs.lengths, strict=True)])]
 
 
 def _strings(values: Sequence[str | None], rows: int) -> Buffers:

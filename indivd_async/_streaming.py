@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from ._execution import first_leaf
@@ -91,6 +92,8 @@ class ChunkStream:
             if self._failure is not None:
                 raise self._failure
             if not self._working:
+                # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
+                await anyio.lowlevel.checkpoint()
                 raise StopAsyncIteration
             self._arrival = anyio.Event()
             await self._arrival.wait()

@@ -13,8 +13,8 @@ Rows of drop_in_rate are the zones' own. Rows stand in the order of their bucket
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
-from operator import attrgetter, itemgetter
+from itertools import chain, compress, count, repeat
+from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Rows of one batch. It is read once a column: small enough to stay in the processor's cache, large enough for each
 #: step to cost nothing.
-BATCH_ROWS = 8_192
+BATCH_ROWS = 4_096
 
 
 @attrs.frozen
@@ -54,17 +54,17 @@ class Same:
 
 
 @attrs.frozen
-class Shared:
-    """The values of a column that has few for many rows: the distinct ones, and how to deal them out."""
+class Runs:
+    """The values of a column that stay the same for some rows each: the values, and for how many rows."""
 
-    distinct: Sequence[Any]
-    deal: Callable[[Sequence[Any]], Sequence[Any]]
+    values: Sequence[Any]
+    lengths: Sequence[int]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.deal(self.distinct))
+        return chain.from_iterable(map(repeat, self.values, self.lengths))
 
 
-Values = Sequence[Any] | Same | Shared
+Values = Sequence[Any] | Same | Runs
 
 
 @attrs.frozen(kw_only=True)
@@ -195,24 +195,20 @@ _LEADING = (Column("period", "string"), *(Column(name, "int16") for name in _LAB
 
 
 def _bucket_columns(buckets: Sequence[Bucket], tz: str | None) -> list[Values]:
-    """Return a column a label, and `bucket_start`; rows share bucket objects, so each is read once."""
-    ids = list(map(id, buckets))
-    by_id = dict(zip(ids, buckets, strict=True))
-    numbers = dict(zip(by_id, range(len(by_id)), strict=True))
-    deal = _dealer(list(map(numbers.__getitem__, ids)))
-    labels = zip(*map(_read_labels, by_id.values()), strict=True)
-    columns = [*labels, tuple([bucket.start(tz) for bucket in by_id.values()])]
-    return [_shared(distinct, deal, len(buckets)) for distinct in columns]
+    """Return a column a label, and `bucket_start`; neighbours share bucket objects, and each object is read once."""
+    ends = list(compress(count(1), map(is_not, buckets[1:], buckets)))
+    starts = [0, *ends]
+    lengths = [end - start for start, end in zip(starts, (*ends, len(buckets)), strict=True)]
+    firsts = [buckets[start] for start in starts]
+    read = {
+        id(bucket): (*_read_labels(bucket), bucket.start(tz)) for bucket in {id(one): one for one in firsts}.values()
+    }
+    columns = zip(*[read[id(bucket)] for bucket in firsts], strict=True)
+    return [_in_runs(values, lengths, len(buckets)) for values in columns]
 
 
-def _dealer(index: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    if len(index) == 1:
-        return lambda values: (values[index[0]],)  # itemgetter of one item returns it bare
-    return itemgetter(*index)
-
-
-def _shared(distinct: Sequence[Any], deal: Callable[[Sequence[Any]], Sequence[Any]], rows: int) -> Values:
-    return Same(distinct[0], rows) if distinct.count(distinct[0]) == len(distinct) else Shared(distinct, deal)
+def _in_runs(values: Sequence[Any], lengths: Sequence[int], rows: int) -> Values:
+    return Same(values[0], rows) if values.count(values[0]) == len(values) else Runs(values, lengths)
 
 
 def _order(bucket: Bucket) -> tuple[int, ...]:

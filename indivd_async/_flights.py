@@ -51,7 +51,9 @@ class SingleFlight(Generic[T]):
                 await flight.landed.wait()
             if not flight.lost:
                 if flight.error is not None:
-                    raise copy.copy(flight.error) from flight.error  # a traceback belongs to one task
+                    error = copy.copy(flight.error)  # a traceback belongs to one task
+                    error.__dict__.pop("__notes__", None)  # and so do notes: the copy would add to the leader's list
+                    raise error from flight.error
                 return flight.result  # type: ignore[return-value]
         flight = self._flights[key] = _Flight()
         try:

@@ -229,6 +229,10 @@ class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
+        if self._chunks:
+            # In plain text, from anybody: they would be taken for what comes encrypted.
+            self.abort()
+            raise httpcore.ConnectError(_UNASKED)
         try:
             with self._network.connecting(timeout):
                 transport = await self._loop.start_tls(

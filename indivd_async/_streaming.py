@@ -56,8 +56,9 @@ class JobSource:
                 job = self._next()
                 if job is not None:
                     return job
-                query = next(self._queries, None)
-                if query is None:
+                try:
+                    query = next(self._queries)
+                except StopIteration:
                     return None
                 plan = await self._plan(query)
                 self.planned += len(plan)
@@ -95,7 +96,8 @@ class ChunkStream:
                 # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
                 await anyio.lowlevel.checkpoint()
                 raise StopAsyncIteration
-            self._arrival = anyio.Event()
+            if self._arrival.is_set():  # else another consumer waits for it
+                self._arrival = anyio.Event()
             await self._arrival.wait()
         self._permits.release()
         return self._ready.popleft()
@@ -133,11 +135,23 @@ async def open_stream(
 ) -> AsyncIterator[ChunkStream]:
     """Run *workers* for as long as the context is open; leaving it early cancels what runs."""
     stream = ChunkStream(workers=workers, ordered=ordered)
+    raised: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:
             for _ in range(workers):
                 tasks.start_soon(stream.work, source, ask)
-            yield stream
+            try:
+                yield stream
+            except Exception as error:
+                raised = error
+                raise
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise first_leaf(group) from None  # of the caller's own block: workers raise nothing
+        # The caller's own, which may be a group too: workers raise nothing but what interrupts all.
+        raised = raised or first_leaf(group)
+    if raised is not None:
+        try:
+            raise raised  # out here, where it keeps its cause and context
+        finally:
+            # Its traceback holds this frame.
+            del raised

@@ -199,33 +199,43 @@ class AsyncIndivd:
 
     async def locations(self) -> tuple[Location, ...]:
         """List the locations that the token may see, with their time zones."""
-        found = await self._list("locations", Location)
+        return await self._look_up_locations(self._total_deadline())
+
+    async def _look_up_locations(self, total_deadline: float | None) -> tuple[Location, ...]:
+        found = await self._list("locations", Location, total_deadline)
         self._catalogue.locations = {location.id: location for location in found}
         self._catalogue.fetched_at = time.monotonic()
         return found
 
     async def zones(self) -> tuple[Zone, ...]:
         """List the zones (camera areas) that the token may see."""
-        return await self._list("zones", Zone)
+        return await self._list("zones", Zone, self._total_deadline())
 
     async def categories(self) -> tuple[Category, ...]:
         """List the categories of lines that the token may see."""
-        return await self._list("categories", Category)
+        return await self._list("categories", Category, self._total_deadline())
 
     async def lines(self) -> tuple[Line, ...]:
         """List the counting lines that the token may see."""
-        return await self._list("lines", Line)
+        return await self._list("lines", Line, self._total_deadline())
 
     async def organizations(self) -> tuple[Organization, ...]:
         """List the organisations that the token spans."""
-        return await self._list("organizations", Organization)
+        return await self._list("organizations", Organization, self._total_deadline())
 
-    async def _list(self, name: str, entity: type[E]) -> tuple[E, ...]:  # noqa: ARG002  for the type alone
+    async def _list(
+        self,
+        name: str,
+        entity: type[E],  # noqa: ARG002  for the type alone
+        total_deadline: float | None,
+    ) -> tuple[E, ...]:
         paths = FILTER_ENDPOINTS[name].paths
         for number, path in enumerate(paths, start=1):
             request = PlannedRequest(index=0, endpoint=name, path=path, reason=f"the list of {name}")
+            ends = self._ends(total_deadline)
+            look_up, bound = partial(self._look_up, request, ends), partial(self._bound, request, ends)
             try:
-                found = await self._lookups.fly(path, partial(self._look_up, request), bound=self._bound)
+                found = await self._lookups.fly(path, look_up, bound=bound)
             except NotFoundError:
                 if number == len(paths):
                     raise
@@ -233,10 +243,10 @@ class AsyncIndivd:
                 return cast("tuple[E, ...]", found)
         raise AssertionError("every endpoint has a path")
 
-    async def _look_up(self, request: PlannedRequest) -> tuple[Any, ...]:
+    async def _look_up(self, request: PlannedRequest, ends: float | None) -> tuple[Any, ...]:
         self._executor.announce(1)
         self._executor.planned(request)
-        reply = await self._executor.send(request)
+        reply = await self._executor.send(request, total_deadline=ends)
         try:
             return structure_entities(request.endpoint, reply.body)
         except DecodeError as error:
@@ -380,9 +390,12 @@ class AsyncIndivd:
         *cutoff* is a day after which windows begin anew where the grouping allows it, such as the last one whose
         figures are final.
         """
+        return await self._plan(query, self._total_deadline(), cutoff)
+
+    async def _plan(self, query: Query, total_deadline: float | None, cutoff: date | None = None) -> Plan:
         if cutoff is None and self._cache is not None:
             cutoff = last_closed_day(self._cache, datetime.now(UTC))  # so that closed days are in requests of their own
-        return make_plan(query, await self._known_locations(query), cutoff=cutoff)
+        return make_plan(query, await self._known_locations(query, total_deadline), cutoff=cutoff)
 
     @overload
     async def fetch(self, query: LineCrosses) -> LineCrossesResult: ...
@@ -395,7 +408,7 @@ class AsyncIndivd:
     async def fetch(self, query: Query) -> AnyResult:
         """Plan *query* and run the plan."""
         total_deadline = self._total_deadline()
-        return await self._run(await self.plan(query), total_deadline)
+        return await self._run(await self._plan(query, total_deadline), total_deadline)
 
     async def run(self, plan: Plan) -> AnyResult:
         """Send the requests of *plan* and merge their answers."""
@@ -411,7 +424,7 @@ class AsyncIndivd:
         total_deadline = self._total_deadline()
         if on_error not in ("raise", "collect"):
             raise InvalidQueryError("on_error", 'must be "raise" or "collect"', on_error)
-        plans = [await self.plan(query) for query in queries]
+        plans = [await self._plan(query, total_deadline) for query in queries]
         gathered = [_Gathered(plan, result=None if len(plan) else self._merge(plan, ())) for plan in plans]
         collect = on_error == "collect"
 
@@ -463,7 +476,7 @@ class AsyncIndivd:
 
     # How.
 
-    async def _known_locations(self, query: Query) -> Mapping[int, Location] | None:
+    async def _known_locations(self, query: Query, total_deadline: float | None) -> Mapping[int, Location] | None:
         if not needs_locations(query):
             return None
         catalogue = self._catalogue
@@ -471,7 +484,7 @@ class AsyncIndivd:
         missing = catalogue.locations is None or any(id not in catalogue.locations for id in query.location or ())
         if age > LOCATIONS_FRESH_S or (missing and age > _LOCATIONS_YOUNG_S):
             try:
-                await self.locations()
+                await self._look_up_locations(total_deadline)
             except IndivdError as error:
                 error.add_note(_WITHOUT_LOCATIONS[type(query)])
                 raise
@@ -493,15 +506,16 @@ class AsyncIndivd:
     ) -> Chunk:
         self._executor.planned(request)
         asked = False
+        ends = self._ends(total_deadline)
 
         def ask() -> Awaitable[_Answered]:
             nonlocal asked
             asked = True
-            return self._answer(request, total_deadline)
+            return self._answer(request, ends)
 
         try:
             answer, attempts = await self._flights.fly(
-                (request.target, request.tz, request.carried), ask, bound=lambda: self._bound(total_deadline)
+                (request.target, request.tz, request.carried), ask, bound=partial(self._bound, request, ends)
             )
         except IndivdError as error:
             if not asked:
@@ -513,12 +527,12 @@ class AsyncIndivd:
             self._executor.settled("finished", request)
         return Chunk(query=query, request=request, answer=answer, attempts=attempts)
 
-    async def _answer(self, request: PlannedRequest, total_deadline: float | None) -> _Answered:
+    async def _answer(self, request: PlannedRequest, ends: float | None) -> _Answered:
         key = self._cache_key(request)
         if self._cache is not None and key is not None and (body := await self._recall(self._cache, key)) is not None:
             self._executor.settled("finished", request)
             return self._structure(request, body), 0
-        reply = await self._executor.send(request, total_deadline=total_deadline)
+        reply = await self._executor.send(request, total_deadline=ends)
         answer = self._structure(request, reply.body)
         if self._cache is not None and key is not None and has_rows(answer):
             await self._keep(self._cache, key, reply.body)
@@ -552,13 +566,18 @@ class AsyncIndivd:
     def _total_deadline(self) -> float | None:
         return None if self._timeouts.total is None else time.monotonic() + self._timeouts.total
 
+    def _ends(self, total_deadline: float | None) -> float | None:
+        """When a request that begins now ends, also where it waits for other callers before it is sent."""
+        deadline = self._timeouts.deadline
+        own = None if deadline is None else time.monotonic() + deadline
+        return min((end for end in (own, total_deadline) if end is not None), default=None)
+
     @contextmanager
-    def _bound(self, total_deadline: float | None = None) -> Iterator[None]:
+    def _bound(self, request: PlannedRequest, ends: float | None) -> Iterator[None]:
         """Bound a wait for another caller's answer by this client's own deadlines."""
-        limits = (self._timeouts.deadline, total_deadline and total_deadline - time.monotonic())
-        wait_s = min((limit for limit in limits if limit is not None), default=None)
+        self._executor.check()  # the other caller may be of a loop or process whose events never come here
         try:
-            with anyio.fail_after(wait_s):
+            with anyio.fail_after(None if ends is None else ends - time.monotonic()):
                 yield
         except TimeoutError:
             base = self._executor.base_url
@@ -567,6 +586,7 @@ class AsyncIndivd:
                 "Timeouts.deadline and .total set it",
                 host=base.host,
                 port=base.port,
+                request=request,
                 attempts=0,
             ) from None
 
@@ -603,12 +623,13 @@ class AsyncIndivd:
         refused: list[AuthenticationError] = []
 
         async def plan(query: Query | Plan) -> Plan:
-            made = query if isinstance(query, Plan) else await self.plan(query)
+            made = query if isinstance(query, Plan) else await self._plan(query, total_deadline)
             self._executor.announce(len(made))
             return made
 
         async def ask(job: Job) -> Chunk:
             if refused:
+                self._executor.settled("failed", job.request)
                 return Chunk(query=job.query, request=job.request, error=refused[0])
             try:
                 chunk = await self._ask(job.query, job.request, total_deadline, collect=True)

@@ -98,9 +98,9 @@ class TracedIndivd(AsyncIndivd):
             with self._call("retry_failed"):
                 return await super().retry_failed(result)
 
-        async def _list(self, name, entity):
+        async def _list(self, name, entity, total_deadline):
             with self._call(name):
-                return await super()._list(name, entity)
+                return await super()._list(name, entity, total_deadline)
 
         @asynccontextmanager
         async def stream(self, queries, ordered=False):

@@ -17,7 +17,9 @@ from indivd_async import (
     AuthenticationError,
     ClientClosedError,
     ConfigError,
+    DeadlineExceededError,
     DecodeError,
+    IndivdError,
     InvalidQueryError,
     Limits,
     LineCrosses,
@@ -505,3 +507,121 @@ async def test_respx_sees_the_default_lanes() -> None:
         assert [location.id for location in await client.locations()] == [124, 125, 301]
         assert len(await client.drop_in_rate("2025-03-01", "2025-03-02", location=301)) == 0
     assert route.calls.last.request.headers["authorization"] == "Token a-token"
+
+
+async def _hang(request: httpx.Request) -> httpx.Response:
+    await anyio.Event().wait()
+    raise AssertionError("nothing sets it")
+
+
+async def test_total_bounds_the_look_up_of_locations() -> None:
+    """It is part of the call, alone and before a query."""
+    async with client_of(httpx.MockTransport(_hang), timeouts=Timeouts(total=0.02, deadline=30)) as client:
+        with pytest.raises(DeadlineExceededError):
+            await client.locations()
+        with pytest.raises(DeadlineExceededError):
+            await client.zone_visitors("2025-01-01", "2025-01-02")
+        with pytest.raises(DeadlineExceededError):
+            await client.fetch_all([ZoneVisitors("2025-01-01", "2025-01-02")])
+
+
+async def test_a_follower_that_leads_has_no_new_deadline() -> None:
+    """The time that it waited for another caller counts."""
+    ends: list[float] = []
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        ends.append(anyio.current_effective_deadline())
+        return await _hang(request)
+
+    async def call(scope: anyio.CancelScope) -> None:
+        with scope:
+            await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+
+    scopes = anyio.CancelScope(), anyio.CancelScope()
+    timeouts = Timeouts(attempt=None, deadline=30)
+    async with client_of(httpx.MockTransport(hang), timeouts=timeouts) as client, anyio.create_task_group() as tasks:
+        for scope in scopes:
+            tasks.start_soon(call, scope)
+            await anyio.wait_all_tasks_blocked()
+        await anyio.sleep(0.05)
+        leads_from = anyio.current_time()
+        scopes[0].cancel()
+        await anyio.wait_all_tasks_blocked()
+        scopes[1].cancel()
+    assert len(ends) == 2
+    assert ends[1] < leads_from + 30
+
+
+async def test_notes_of_a_shared_failure_are_each_callers_own() -> None:
+    """Nobody's error tells the advice of all the others."""
+    gate = anyio.Event()
+    notes: list[list[str]] = []
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        await gate.wait()
+        return httpx.Response(403)
+
+    async def call() -> None:
+        with pytest.raises(IndivdError) as info:
+            await client.zone_visitors("2025-01-01", "2025-01-02")
+        notes.append(info.value.__notes__)
+
+    async with client_of(httpx.MockTransport(refuse)) as client, anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert [len(each) for each in notes] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "mine", [LookupError("mine"), ExceptionGroup("mine", [LookupError(), KeyError()])], ids=["plain", "group"]
+)
+async def test_the_consumers_exception_is_left_as_it_is(mine: Exception) -> None:
+    """A group of its own stays one, and its cause stays chained."""
+    cause = OSError()
+    async with client_of(Script(counts_by_day)) as client:
+        with pytest.raises(type(mine)) as info:
+            async with client.stream(LineCrosses("2025-01-01", "2025-01-02", location=124)):
+                raise mine from cause
+    assert info.value is mine
+    assert info.value.__cause__ is cause
+
+
+async def test_several_tasks_may_consume_one_stream() -> None:
+    """Each chunk goes to one of them, and all come to the end."""
+    queries = [LineCrosses("2025-01-01", "2025-01-02", location=number) for number in range(1, 5)]
+    seen: list[Any] = []
+
+    async def consume() -> None:
+        seen.extend([chunk.query async for chunk in chunks])
+
+    with anyio.fail_after(20):
+        async with (
+            client_of(Script(counts_by_day)) as client,
+            client.stream(queries) as chunks,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(consume)
+            tasks.start_soon(consume)
+    assert sorted(query.location for query in seen) == [(1,), (2,), (3,), (4,)]
+
+
+async def test_what_is_no_query_does_not_end_a_stream_in_silence() -> None:
+    """None is refused like anything else that cannot be planned."""
+    query: Any = LineCrosses("2025-01-01", "2025-01-02", location=124)
+    nothing: Any = None
+    async with client_of(Script(counts_by_day)) as client, client.stream([query, nothing, query]) as chunks:
+        with pytest.raises(AttributeError):
+            [chunk async for chunk in chunks]
+
+
+async def test_what_is_not_sent_after_a_refused_token_counts_as_failed() -> None:
+    """Progress comes to its end."""
+    events: list[Any] = []
+    script = Script(lambda path, params: 401)
+    client = client_of(script, limits=Limits(concurrency=1), on_event=events.append)
+    async with client, client.stream([JANUARY, JANUARY]) as chunks:
+        assert len([chunk async for chunk in chunks]) == 10
+    counts = events[-1].counts
+    assert (counts.planned, counts.failed) == (10, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 
@@ -114,4 +115,23 @@ async def test_addresses_of_both_ends_are_known() -> None:
         assert stream.get_extra_info("client_addr")[0] == "127.0.0.1"
         assert stream.get_extra_info("ssl_object") is None
         assert stream.get_extra_info("nothing") is None
+        await stream.aclose()
+
+
+async def test_plain_bytes_before_a_handshake_are_never_read_as_encrypted() -> None:
+    """Anybody on the way can send them: an answer must come through TLS."""
+    came = threading.Event()
+
+    def handle(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\nevil")
+        came.set()
+        peer.wait_for_close()
+
+    with RawServer(handle) as server:
+        _, stream = await connect(server)
+        await until(came)
+        await anyio.wait_all_tasks_blocked()
+        await anyio.sleep(0.005)  # the loop takes what came
+        with pytest.raises(httpcore.ConnectError):
+            await stream.start_tls(ssl.create_default_context(), "127.0.0.1", timeout=20)
         await stream.aclose()

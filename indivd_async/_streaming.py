@@ -44,7 +44,6 @@ class JobSource:
         self._requests: Iterator[PlannedRequest] = iter(())
         self._number = 0
         self._planning = anyio.Lock()
-        self.planned = 0
 
     async def pull(self) -> Job | None:
         """Return the next request, or None at the end."""
@@ -61,7 +60,6 @@ class JobSource:
                 except StopIteration:
                     return None
                 plan = await self._plan(query)
-                self.planned += len(plan)
                 self._query, self._requests = plan.query, iter(plan)
 
     def _next(self) -> Job | None:

@@ -60,6 +60,7 @@ _LOCATIONS_YOUNG_S = 30.0
 Dates = date | str
 E = TypeVar("E", Location, Zone, Category, Line, Organization)
 R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
+S = TypeVar("S")
 _Answered = tuple[Answer, int]
 
 
@@ -247,10 +248,7 @@ class AsyncIndivd:
         self._executor.announce(1)
         self._executor.planned(request)
         reply = await self._executor.send(request, total_deadline=ends)
-        try:
-            return structure_entities(request.endpoint, reply.body)
-        except DecodeError as error:
-            raise DecodeError(error.problems, request=request) from error
+        return _name(request, lambda: structure_entities(request.endpoint, reply.body))
 
     # The data endpoints.
 
@@ -462,17 +460,10 @@ class AsyncIndivd:
         wanted = [item.request for item in result.coverage if item.status == "failed"]
         if not wanted:
             return result
-        plan = result.plan
-        chunks = list(result.arrived)
-
-        async def ask(request: PlannedRequest) -> None:
-            collect = plan.query.on_error == "collect"
-            chunks.append(await self._ask(plan.query, request, total_deadline, collect=collect))
-
-        self._executor.announce(len(wanted))
-        await self._executor.map(wanted, ask, workers=self._limits.concurrency)
+        chunks = await self._gather(result.plan.query, wanted, total_deadline)
+        chunks += result.arrived
         kept = [note for note in result.notes if note.kind == _ASKED_UNSPLIT.kind]
-        return cast("R", await self._merge_or_ask_unsplit(plan, chunks, total_deadline, kept))
+        return cast("R", await self._merge_or_ask_unsplit(result.plan, chunks, total_deadline, kept))
 
     # How.
 
@@ -491,15 +482,22 @@ class AsyncIndivd:
         return catalogue.locations
 
     async def _run(self, plan: Plan, total_deadline: float | None) -> AnyResult:
-        self._executor.announce(len(plan))
+        chunks = await self._gather(plan.query, plan, total_deadline)
+        return await self._merge_or_ask_unsplit(plan, chunks, total_deadline)
+
+    async def _gather(
+        self, query: Query, requests: Plan | Sequence[PlannedRequest], total_deadline: float | None
+    ) -> list[Chunk]:
+        """Ask *requests* of one query, as its `on_error` says; chunks come in the order of arrival."""
         chunks: list[Chunk] = []
-        collect = plan.query.on_error == "collect"
+        collect = query.on_error == "collect"
 
         async def ask(request: PlannedRequest) -> None:
-            chunks.append(await self._ask(plan.query, request, total_deadline, collect=collect))
+            chunks.append(await self._ask(query, request, total_deadline, collect=collect))
 
-        await self._executor.map(plan, ask, workers=self._limits.concurrency)
-        return await self._merge_or_ask_unsplit(plan, chunks, total_deadline)
+        self._executor.announce(len(requests))
+        await self._executor.map(requests, ask, workers=self._limits.concurrency)
+        return chunks
 
     async def _ask(
         self, query: Query, request: PlannedRequest, total_deadline: float | None, *, collect: bool
@@ -528,27 +526,19 @@ class AsyncIndivd:
         return Chunk(query=query, request=request, answer=answer, attempts=attempts)
 
     async def _answer(self, request: PlannedRequest, ends: float | None) -> _Answered:
-        key = self._cache_key(request)
-        if self._cache is not None and key is not None and (body := await self._recall(self._cache, key)) is not None:
+        cache = self._cache
+        if cache is None or request.last_day > last_closed_day(cache, datetime.now(UTC)):
+            reply = await self._executor.send(request, total_deadline=ends)
+            return _structure(request, reply.body), reply.attempts
+        key = cache_key(self._account, str(self._executor.base_url), request.path, request.params)
+        if (body := await self._recall(cache, key)) is not None:
             self._executor.settled("finished", request)
-            return self._structure(request, body), 0
+            return _structure(request, body), 0
         reply = await self._executor.send(request, total_deadline=ends)
-        answer = self._structure(request, reply.body)
-        if self._cache is not None and key is not None and has_rows(answer):
-            await self._keep(self._cache, key, reply.body)
+        answer = _structure(request, reply.body)
+        if has_rows(answer):
+            await self._keep(cache, key, reply.body)
         return answer, reply.attempts
-
-    def _structure(self, request: PlannedRequest, body: bytes) -> Answer:
-        try:
-            return structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried)
-        except DecodeError as error:
-            raise DecodeError(error.problems, request=request) from error
-
-    def _cache_key(self, request: PlannedRequest) -> str | None:
-        """Name the request in the cache, if all its days are closed."""
-        if self._cache is None or request.last_day > last_closed_day(self._cache, datetime.now(UTC)):
-            return None
-        return cache_key(self._account, str(self._executor.base_url), request.path, request.params)
 
     async def _recall(self, cache: Cache, key: str) -> bytes | None:
         try:
@@ -642,6 +632,18 @@ class AsyncIndivd:
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
         async with open_stream(source, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
             yield stream
+
+
+def _structure(request: PlannedRequest, body: bytes) -> Answer:
+    return _name(request, lambda: structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried))
+
+
+def _name(request: PlannedRequest, structure: Callable[[], S]) -> S:
+    """Structure an answer to *request*, naming the request in what is wrong with it."""
+    try:
+        return structure()
+    except DecodeError as error:
+        raise DecodeError(error.problems, request=request) from error
 
 
 @attrs.define

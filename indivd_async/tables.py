@@ -275,10 +275,8 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow]) -> 
 def _quartiles(quantiles: Sequence[Any]) -> list[Values]:
     try:
         return [[low for low, _, _ in quantiles], [mid for _, mid, _ in quantiles], [high for _, _, high in quantiles]]
-    except (
-        TypeError,
-        ValueError,
-    ):  # rows without quantiles, or not three of them: the article names three, others have no name
+    except (TypeError, ValueError):
+        # Rows without quantiles, or not three of them: the article names three, others have no name.
         return _quartiles([three if three is not None and len(three) == 3 else _NO_QUANTILES for three in quantiles])
 
 

@@ -134,7 +134,7 @@ def expected_visits(world: World, query: ZoneVisitors) -> tuple[list[ZoneVisitor
     comparison: list[ZoneVisitorsRow] = []
     for tz, ids in _by_clock(query).items():
         one, other = _visits_on_clock(world, query, tz, ids)
-        hide = _licence_of([*one, *other], ids)
+        hide = _licence_of([*one, *other])
         current += map(hide, one)
         comparison += map(hide, other)
     for rows in (current, comparison):
@@ -164,14 +164,13 @@ def _visits_on_clock(world: World, query: ZoneVisitors, tz: str, ids: tuple[int,
     return ask_for(dates).current, ask_for(other).current
 
 
-def _licence_of(rows: Sequence[ZoneVisitorsRow], ids: tuple[int, ...]) -> Any:
-    """Hide what a Basic plan does not measure, where every location that could have brought a row has one."""
-    told = any(row.aggregation.loc_id is not None for row in rows)
-    seen = {_location_of_zone(row) for row in rows}
+def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:
+    """Hide what a Basic plan does not measure: by a row's own location, else by those of all rows that tell none."""
+    others = {_location_of_zone(row) for row in rows if row.aggregation.loc_id is None}
 
     def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
-        judged = {row.aggregation.loc_id} if told else seen
-        if not judged <= BASIC:
+        loc_id = row.aggregation.loc_id
+        if not (others if loc_id is None else {loc_id}) <= BASIC:
             return row
         return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 

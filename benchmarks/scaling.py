@@ -20,7 +20,7 @@ def main(quick: bool) -> list[Row]:
         "500 lanes": {"side": _OURS, "lanes": 500, "count": 2_000 if quick else 5_000, "warm": 1_000},
         "uvloop": {"side": _OURS, "lanes": 100, "count": few, "warm": 200, "uvloop": True},
         # What a hundred requests need is there when the count begins: connections, caches, code.
-        "streamed": {"side": _OURS, "lanes": 32, "count": many, "warm": 100},
+        "streamed": {"side": f"{_OURS}, a query each", "lanes": 32, "count": many, "warm": 100},
     }
     with serving() as url:
         costs = in_turns(runs, url, repetitions)
@@ -33,7 +33,7 @@ def main(quick: bool) -> list[Row]:
         ),
         row("CPU a request, 500 lanes against 10", ratio(costs["500 lanes"], costs["10 lanes"]), 1.1, "ratio"),
         row(
-            f"streaming {many:,} requests: peak memory over that of 100",
+            f"streaming {many:,} queries: peak memory over that of 100",
             median(costs["streamed"], "grown_mib") * 2**20 / 1e6,
             5,
             "MB",

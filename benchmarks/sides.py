@@ -71,7 +71,7 @@ def _use_objects(answer: Any) -> int:
 # This library.
 
 
-def _ours(transport: str | None = None) -> Side:
+def _ours(transport: str | None = None, *, query_each: bool = False) -> Side:
     @asynccontextmanager
     async def side(url: str, lanes: int, rows: bool) -> AsyncIterator[Ask]:
         from indivd_async import AsyncIndivd, Limits, LineCrosses, ZoneVisitors
@@ -89,10 +89,10 @@ def _ours(transport: str | None = None) -> Side:
             return ZoneVisitors(start, end, aggregate_by="dayofmonth", location=124, tz=TZ, split=1)
 
         async def ask(first: int, count: int, hold: bool) -> int:
-            asked = query(first, count)
+            asked = (query(n, 1) for n in range(first, first + count)) if query_each else query(first, count)
             if hold:
-                result = await client.fetch(asked)
-                return sum(1 for row in result if (row.visits if rows else row.count))
+                results = await client.fetch_all(asked) if query_each else [await client.fetch(asked)]
+                return sum(1 for result in results for row in result if (row.visits if rows else row.count))
             used = 0
             async with client.stream(asked) as chunks:
                 async for chunk in chunks:
@@ -261,6 +261,7 @@ def _wire() -> Any:
 
 SIDES: dict[str, Side] = {
     "indivd_async": _ours(),
+    "indivd_async, a query each": _ours(query_each=True),
     "indivd_async over aiohttp": _ours("aiohttp"),
     "httpx": _httpx("httpx"),
     "httpx2": _httpx("httpx2"),

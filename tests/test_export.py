@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import anyio
 import attrs
 import duckdb
 import export_victim
+import pandas
 import polars
 import pyarrow.dataset
 import pyarrow.parquet
@@ -37,12 +37,15 @@ from indivd_async import (
 )
 from indivd_async.export import Progress, Report, export
 from indivd_async.export._folder import open_folder
+from indivd_async.export._manifest import read_manifest
+from indivd_async.export._running import run
 from indivd_async.queries import Query
 
 pytestmark = pytest.mark.anyio
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
-MANIFEST = "_manifest.jsonl"
+MANIFEST = "_manifest.parquet"
+LOCK = "_lock"
 HOURS = ZoneVisitors("2025-01-20", "2025-03-10", location=[124, 127], aggregate_by="hour")
 DAYS = LineCrosses("2025-01-01", "2025-03-31", location=124, aggregate_by="dayofmonth", split=10)
 
@@ -55,7 +58,7 @@ def make_client(transport: Any = None, **options: Any) -> AsyncIndivd:
 
 def read(out: Path) -> polars.DataFrame:
     """Read the folder as one table, in an order of its own."""
-    frame = polars.scan_parquet(out / "**/*.parquet").collect()
+    frame = polars.scan_parquet(out).collect()
     return frame.sort(frame.columns, nulls_last=True)
 
 
@@ -69,7 +72,7 @@ def files(out: Path) -> list[str]:
 
 
 def folders(out: Path) -> set[str]:
-    return {path.relative_to(out).parent.as_posix() for path in out.rglob("*.parquet")}
+    return {path.relative_to(out).parent.as_posix() for path in out.rglob("part-*.parquet")}
 
 
 CASES: dict[str, tuple[Query, Any, set[str] | None]] = {
@@ -171,9 +174,10 @@ async def test_the_rows_are_those_of_a_fetch(case: tuple[Query, Any, set[str] | 
     assert folders(out) == expected_folders
     whole = pyarrow.dataset.dataset(out).to_table()
     assert len(whole) == report.rows
-    assert whole.schema.remove_metadata() == pyarrow.dataset.dataset(next(out.rglob("*.parquet"))).schema
+    assert whole.schema.remove_metadata() == pyarrow.dataset.dataset(next(out.rglob("part-*.parquet"))).schema
     (count,) = duckdb.sql(f"SELECT count(*) FROM '{out}/**/*.parquet'").fetchall()
     assert count == (report.rows,)
+    assert len(pandas.read_parquet(out)) == report.rows
 
 
 # Killed.
@@ -181,24 +185,28 @@ async def test_the_rows_are_those_of_a_fetch(case: tuple[Query, Any, set[str] | 
 
 @on_asyncio
 @pytest.mark.parametrize(
-    ("job", "kills"), [("lines", 7), ("visits", 7), ("drop-in", 6)], ids=["lines", "visits", "drop-in"]
+    ("job", "begun_until", "kills"),
+    [("lines", None, 7), ("visits", None, 7), ("drop-in", None, 6), ("visits", "2025-02-03", 5)],
+    ids=["lines", "visits", "drop-in", "a period that grows"],
 )
-async def test_an_export_that_is_killed_goes_on(job: str, kills: int, tmp_path: Path) -> None:
+async def test_an_export_that_is_killed_goes_on(job: str, begun_until: str | None, kills: int, tmp_path: Path) -> None:
     """Killed at random moments and started again, an export ends with the rows of one that was left alone."""
     query, options = export_victim.JOBS[job]
     out, clean = tmp_path / "out", tmp_path / "clean"
-    application = sandbox.app(latency_s=0.03)
-    async with sandbox.serving(application) as url:
+    application = sandbox.app()
+    async with sandbox.serving(application) as url, make_client(base_url=url) as client:
+        if begun_until is not None:
+            await export(client, attrs.evolve(query, end_date=begun_until), out, **options)
+        application.latency_s = 0.03
         killed = await run_victim(url, out, job, kills)
         application.latency_s = 0
-        async with make_client(base_url=url) as client:
-            asked = client.stats.requests
-            report = await export(client, query, out, **options)
-            assert (report.requests, client.stats.requests) == (0, asked)
-            await export(client, query, clean, **options)
+        asked = client.stats.requests
+        report = await export(client, query, out, **options)
+        assert (report.requests, client.stats.requests) == (0, asked)
+        await export(client, query, clean, **options)
     assert killed == kills
     assert read(out).equals(read(clean))
-    assert {path for path in files(out) if not path.endswith(".parquet")} == {MANIFEST}
+    assert {path for path in files(out) if "part-" not in path} == {MANIFEST}
 
 
 @on_asyncio
@@ -294,8 +302,6 @@ async def test_what_failed_is_listed_and_asked_again(tmp_path: Path) -> None:
         bad = [failure.request for failure in first.failures]
         assert all("start_date=2025-" in request for request in bad)
         assert told[-1] == Progress(done=9, total=9, rows=first.rows, failed=len(bad))
-        manifest = [json.loads(line) for line in (out / MANIFEST).read_text().splitlines()]
-        assert [one["request"] for one in manifest[-1]["failed"]] == bad
         faults.hook = None
         application.requests.clear()
         second = await export(client, DAYS, out)
@@ -390,11 +396,11 @@ async def test_a_refresh_replaces_the_last_days_and_tells_what_changed(tmp_path:
         assert str(report.changes) == ("since 2025-03-29: 1 rows changed, 1 new, 1 gone, 0 as they were; count 20 → 27")
         counts = dict(read(out).select(polars.col("bucket_start").dt.date(), "count").iter_rows())
         assert counts == {date(2025, 1, 1) + timedelta(days=k): 10 for k in range(89)} | {date(2025, 3, 30): 17}
-        manifest = (out / MANIFEST).read_text()
+        manifest = (out / MANIFEST).read_bytes()
         unchanged = await export(client, DAYS, out, refresh=3)
         assert unchanged.changes is not None
         assert (unchanged.changes.changed, unchanged.changes.unchanged) == (0, 2)
-        assert (out / MANIFEST).read_text() == manifest
+        assert (out / MANIFEST).read_bytes() == manifest
 
 
 async def test_a_refresh_that_fails_leaves_the_old_rows(tmp_path: Path) -> None:
@@ -413,21 +419,136 @@ async def test_a_refresh_that_fails_leaves_the_old_rows(tmp_path: Path) -> None:
         assert (await export(client, DAYS, out, refresh=3)).complete
 
 
-async def test_a_refresh_may_make_the_period_longer(tmp_path: Path) -> None:
-    """A question that ends later is answered for the new days, and from then on it is the folder's."""
+# Growing.
+
+
+async def test_a_period_may_grow(tmp_path: Path) -> None:
+    """A question that ends later is asked for the new days alone, and from then on it is the folder's."""
     out = tmp_path / "out"
+    script = Script(counts_by_day)
     longer = attrs.evolve(DAYS, end_date="2025-04-20")
-    async with make_client(Script(counts_by_day)) as client:
+    async with make_client(script) as client:
         await export(client, DAYS, out)
-        with pytest.raises(ConfigError, match="ends on 2025-03-31; to make it longer, refresh it"):
-            await export(client, longer, out)
-        report = await export(client, longer, out, refresh=2)
-        assert report.changes is not None
-        assert (report.changes.added, report.changes.unchanged) == (20, 2)
+        script.asked.clear()
+        report = await export(client, longer, out)
+        assert [(p["start_date"], p["end_date"]) for p in script.data] == [
+            ("2025-04-01", "2025-04-10"),
+            ("2025-04-11", "2025-04-20"),
+        ]
+        assert (report.requests, report.rows, report.changes) == (2, 110, None)
         assert read(out).equals(table_of(await client.fetch(longer)))
         assert (await export(client, longer, out)).requests == 0
         with pytest.raises(ConfigError, match="end_date 2025-04-20 there, 2025-03-31 here"):
             await export(client, DAYS, out)
+
+
+async def test_a_refresh_while_the_period_grows(tmp_path: Path) -> None:
+    """The last days that were there are asked again, and told apart from those that are new."""
+    out = tmp_path / "out"
+    source = Changing()
+    async with make_client(Script(source)) as client:
+        await export(client, DAYS, out)
+        source.counts = {date(2025, 3, 31): 12}
+        longer = attrs.evolve(DAYS, end_date="2025-04-20")
+        report = await export(client, longer, out, refresh=2)
+        assert str(report.changes) == "since 2025-03-30: 1 rows changed, 0 new, 0 gone, 1 as they were; count 20 → 22"
+        assert read(out).equals(table_of(await client.fetch(longer)))
+
+
+@on_asyncio
+async def test_a_period_grows_though_something_is_missing(tmp_path: Path) -> None:
+    """What failed stays listed, is asked once a run, and does not keep new days from coming."""
+    faults = sandbox.Faults(hook=lambda _, __, params: 400 if params.get("start_date") == "2025-01-11" else None)
+    application = sandbox.app(faults=faults)
+    out, clean = tmp_path / "out", tmp_path / "clean"
+    ends = ("2025-04-20", "2025-05-05")
+    first, second = (attrs.evolve(DAYS, end_date=end) for end in ends)
+    async with make_client(sandbox.transport(application)) as client:
+        assert (await export(client, DAYS, out)).requests == 8
+        for query, requests in ((first, 2), (second, 2)):
+            report = await export(client, query, out)
+            assert (report.requests, len(report.failures)) == (requests, 1)
+        faults.hook = None
+        report = await export(client, second, out)
+        assert (report.requests, report.complete) == (1, True)
+        await export(client, second, clean)
+    assert read(out).equals(read(clean))
+
+
+GROWING: dict[str, Query] = {
+    "months, of which the last was not whole": LineCrosses(
+        "2025-01-15", "2025-03-10", location=124, category=1, aggregate_by="month"
+    ),
+    "weeks are asked for as a whole": LineCrosses(
+        "2024-12-20", "2025-01-20", location=124, category=1, aggregate_by="week"
+    ),
+    "two periods, of which one is over": attrs.evolve(
+        HOURS, comparison_start_date="2024-02-20", comparison_end_date="2024-03-03"
+    ),
+    "two periods in one request": ZoneVisitors(
+        "2025-03-01",
+        "2025-03-03",
+        comparison_start_date="2025-02-22",
+        comparison_end_date="2025-02-24",
+        aggregate_by="dayofmonth",
+        location=124,
+    ),
+    "one location": attrs.evolve(HOURS, location=124),
+    "drop-in": DropInRate("2025-03-01", "2025-03-20", location=[124, 127], interval="hour"),
+}
+
+
+@on_asyncio
+@pytest.mark.parametrize("query", GROWING.values(), ids=list(GROWING))
+@pytest.mark.parametrize("refresh", [None, 4], ids=["", "refreshed"])
+async def test_a_period_that_has_grown_has_the_rows_of_the_longer_one(
+    query: Query, refresh: int | None, tmp_path: Path
+) -> None:
+    """Whether the new days stand apart, or change rows that are there."""
+    out = tmp_path / "out"
+    longer = attrs.evolve(query, end_date=query.end_date + timedelta(days=25))
+    async with make_client() as client:
+        await export(client, query, out)
+        report = await export(client, longer, out, refresh=refresh)
+        assert report.complete
+        assert read(out).equals(table_of(await client.fetch(longer)))
+        assert (await export(client, longer, out)).requests == 0
+
+
+async def test_days_that_had_not_ended_are_asked_again(tmp_path: Path) -> None:
+    """Once they have, and only they; what changed is told, and then they are settled."""
+    source = Changing()
+    script = Script(source)
+    longer = attrs.evolve(DAYS, end_date="2025-04-02")
+
+    async def run_when(ended: str, query: Query) -> tuple[list[str], Any]:
+        script.asked.clear()
+        report = await run(
+            client,
+            query,
+            tmp_path,
+            partition=None,
+            refresh=None,
+            on_progress=None,
+            commit_every=5.0,
+            ended=date.fromisoformat(ended),
+        )
+        return [f"{params['start_date']}..{params['end_date']}" for params in script.data], report.changes
+
+    async with make_client(script) as client:
+        assert len((await run_when("2025-03-28", DAYS))[0]) == 9
+        assert await run_when("2025-03-28", DAYS) == ([], None)
+        source.counts = {date(2025, 3, 29): 11, date(2025, 3, 30): 12, date(2025, 3, 31): 13}
+        asked, changes = await run_when("2025-03-30", DAYS)
+        assert asked == ["2025-03-29..2025-03-31"]
+        assert str(changes) == "since 2025-03-29: 3 rows changed, 0 new, 0 gone, 0 as they were; count 30 → 36"
+        source.counts[date(2025, 3, 31)] = 14
+        asked, changes = await run_when("2025-04-01", longer)
+        assert asked == ["2025-03-31..2025-03-31", "2025-04-01..2025-04-02"]
+        assert str(changes) == "since 2025-03-31: 1 rows changed, 0 new, 0 gone, 0 as they were; count 13 → 14"
+        assert (await run_when("2025-04-02", longer))[0] == ["2025-04-02..2025-04-02"]
+        assert await run_when("2025-04-09", longer) == ([], None)
+        assert read(tmp_path).equals(table_of(await client.fetch(longer)))
 
 
 REFRESHED: dict[str, tuple[Query, Any]] = {
@@ -485,9 +606,9 @@ async def test_a_longer_period_must_not_change_the_grouping(tmp_path: Path) -> N
     async with make_client(Script(counts_by_day)) as client:
         await export(client, query, tmp_path)
         with pytest.raises(
-            ConfigError, match="rows by dayofmonth; over the longer period the API would group by month"
+            ConfigError, match="rows there are by dayofmonth; over the longer period the API would group by month"
         ):
-            await export(client, attrs.evolve(query, end_date="2025-04-20"), tmp_path, refresh=1)
+            await export(client, attrs.evolve(query, end_date="2025-04-20"), tmp_path)
 
 
 # One folder, one question.
@@ -585,44 +706,48 @@ async def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
 
 @on_asyncio
 async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    """Parts that no line names go, and a line that is half written; files of others stay."""
+    """Parts that the manifest does not name go, and what is half written; files of others stay."""
     async with make_client(Script(counts_by_day)) as client:
         await export(client, DAYS, tmp_path)
         before = read(tmp_path)
-        part = tmp_path / next(name for name in files(tmp_path) if name.endswith(".parquet"))
+        part = tmp_path / next(name for name in files(tmp_path) if "part-" in name)
         (part.parent / "part-000099.parquet").write_bytes(part.read_bytes())
         (part.parent / ".part-000100.tmp").write_bytes(b"PAR1")
         (tmp_path / "notes.txt").write_text("mine")
-        manifest = tmp_path / MANIFEST
-        whole = manifest.read_bytes()
-        manifest.write_bytes(whole + b'{"kind":"commit","done":[[0,')
+        (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
+        (tmp_path / LOCK).touch()
+        manifest = (tmp_path / MANIFEST).read_bytes()
         assert (await export(client, DAYS, tmp_path)).requests == 0
-        assert manifest.read_bytes() == whole
+        assert (tmp_path / MANIFEST).read_bytes() == manifest
+    (tmp_path / "notes.txt").unlink()  # which polars does not take
     assert read(tmp_path).equals(before)
-    assert (tmp_path / "notes.txt").exists()
-    assert not [name for name in files(tmp_path) if "99" in name or name.endswith(".tmp")]
+    assert not [name for name in files(tmp_path) if "99" in name or name.endswith(".tmp") or name == LOCK]
 
 
 @on_asyncio
 async def test_an_export_that_never_began_begins(tmp_path: Path) -> None:
-    """A first line that is half written is none."""
-    (tmp_path / MANIFEST).write_bytes(b'{"kind":"exp')
+    """A first manifest that is half written is none."""
+    (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
     async with make_client(Script(counts_by_day)) as client:
         assert (await export(client, DAYS, tmp_path)).rows == 90
 
 
 def lose_a_part(out: Path) -> None:
-    next(out.rglob("*.parquet")).unlink()
+    next(out.rglob("part-*.parquet")).unlink()
 
 
 def cut_a_part(out: Path) -> None:
-    part = next(out.rglob("*.parquet"))
+    part = next(out.rglob("part-*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
 
 
-def garble_a_line(out: Path) -> None:
+def cut_the_manifest(out: Path) -> None:
+    (out / MANIFEST).write_bytes((out / MANIFEST).read_bytes()[:-1])
+
+
+def garble_the_manifest(out: Path) -> None:
     manifest = out / MANIFEST
-    manifest.write_bytes(manifest.read_bytes().replace(b'"kind":"commit"', b'"kind:"commit"'))
+    manifest.write_bytes(manifest.read_bytes().replace(b'"closed":"2', b'"closed":"x'))
 
 
 def age(out: Path) -> None:
@@ -635,10 +760,11 @@ def age(out: Path) -> None:
     [
         (lose_a_part, "is damaged: .*is not there as it was written. Remove the folder to begin anew"),
         (cut_a_part, "is not there as it was written"),
-        (garble_a_line, "line 2 of _manifest.jsonl cannot be read"),
+        (cut_the_manifest, "is damaged: _manifest.parquet cannot be read"),
+        (garble_the_manifest, "is damaged: _manifest.parquet cannot be read"),
         (age, "format 7, this one knows 1"),
     ],
-    ids=["a part is lost", "a part is cut", "a line is garbled", "another version"],
+    ids=["a part is lost", "a part is cut", "the manifest is cut", "the manifest is garbled", "another version"],
 )
 @on_asyncio
 async def test_a_damaged_folder_is_refused(harm: Callable[[Path], None], message: str, tmp_path: Path) -> None:
@@ -686,15 +812,15 @@ def test_many_rows_become_large_row_groups_and_few_parts(tmp_path: Path) -> None
         return pyarrow.RecordBatch.from_arrays([*nulls, counts], schema=schema)
 
     folder = open_folder(tmp_path)
-    folder.begin(query, (), [Plan(query)])
+    folder.begin(query, (), [Plan(query)], date(2025, 7, 31))
     for unit in range(15):
-        folder.commit({(): [make_batch(unit * 90_000, 90_000)]}, [(0, unit)], [])
-    assert len(folder.parts) == 15
+        folder.commit({(): [make_batch(unit * 90_000, 90_000)]}, [(0, unit)])
+    assert len(read_manifest(tmp_path / MANIFEST).parts) == 15
     folder.finish()
     folder.close()
-    counts = polars.scan_parquet(tmp_path / "*.parquet").select("count").collect()["count"]
+    counts = polars.scan_parquet(tmp_path).select("count").collect()["count"]
     assert counts.equals(polars.int_range(15 * 90_000, eager=True).alias("count"))
-    parts = [pyarrow.parquet.ParquetFile(path) for path in sorted(tmp_path.glob("*.parquet"))]
+    parts = [pyarrow.parquet.ParquetFile(path) for path in sorted(tmp_path.glob("part-*.parquet"))]
     assert [part.metadata.num_rows for part in parts] == [990_000, 360_000]
     groups = [[part.metadata.row_group(n).num_rows for n in range(part.num_row_groups)] for part in parts]
     assert groups == [[200_000] * 4 + [190_000], [200_000, 160_000]]

@@ -3,29 +3,32 @@ Exports: a question's answer as a folder of Parquet files, however long it takes
 
 The rows are those of `AsyncIndivd.fetch`, in the columns of `indivd_async.tables`. They arrive in bounded memory, and
 are kept at least every few seconds; a process that is killed loses no more than that, and the next one goes on. The
-folder holds parts (``**/part-*.parquet``) and ``_manifest.jsonl``, which says how far it is. Needs the extra `parquet`.
+folder holds parts (``part-*.parquet``, in folders) and ``_manifest.parquet``, a table without rows whose footer says
+how far it is. Needs the extra `parquet`.
 
-Read it as one table: ``polars.scan_parquet("visits/**/*.parquet")``, ``pyarrow.dataset.dataset("visits")``, DuckDB's
-``FROM 'visits/**/*.parquet'``. While parts are exchanged (at the end, and by a refresh) a reader may for a moment see
-rows twice.
+Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
+``FROM 'visits/**/*.parquet'``. While a process writes, polars needs that pattern too, and where parts are exchanged (at
+the end, and by a refresh) a reader may for a moment see rows twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
+from .._calendar import ONE_DAY
 from ..errors import ConfigError, IndivdError
 from ..queries import Query
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
 
+_DAY_ENDS_LAST = timedelta(hours=12)  # after midnight UTC, where it is latest
 __all__ = ["Changes", "Failure", "Progress", "Report", "export"]
 
 
@@ -49,7 +52,11 @@ class Failure:
 
 @attrs.frozen(kw_only=True)
 class Changes:
-    """What asking again for the days from `since` on has changed: rows, and the sums of counts, before and after."""
+    """
+    What asking again for the days from `since` on has changed: rows, and the sums of counts, before and after.
+
+    Days that were not asked for before count only where they had to be asked for together with those.
+    """
 
     since: date
     added: int
@@ -77,7 +84,7 @@ class Report:
     rows: int
     parts: int
     failures: tuple[Failure, ...] = ()
-    #: What a refresh has changed; None where there was none.
+    #: What asking again has changed; None where nothing was asked again.
     changes: Changes | None = None
 
     @property
@@ -100,7 +107,9 @@ async def export(
     Export the answer to *query* into the folder *out*, or go on with an export of it that has begun there.
 
     Failed requests do not end it: they are listed in the report, and asked again by the next run. A folder belongs to
-    one question, and to one process at a time.
+    one question, and to one process at a time; but the question may end later from run to run, and then the days that
+    it adds are asked for. Days that had not ended everywhere on earth when they were asked for, and have since, are
+    asked for again.
 
     Args:
         client: whose concurrency, retries and limits hold.
@@ -108,9 +117,8 @@ async def export(
         out: made if it is not there.
         partition: "location,month", one of them, or "none": how folders are made. By default as the rows tell; where
             they do not tell the location, naming it asks for each location apart.
-        refresh: when an earlier run has completed the export, ask again for so many days before its end (or before
-            today, if that is earlier), replace their rows, and report what changed. The query may then end later than
-            it did.
+        refresh: ask again for so many of the last days that an earlier run has put there (none of them in the future),
+            replace their rows, and report what changed.
         on_progress: called with a `Progress` for each answer.
         commit_every: seconds; so much is lost at most.
 
@@ -146,4 +154,5 @@ async def export(
         refresh=refresh,
         on_progress=on_progress,
         commit_every=commit_every,
+        ended=(datetime.now(UTC) - _DAY_ENDS_LAST - ONE_DAY).date(),
     )

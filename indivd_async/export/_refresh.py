@@ -1,8 +1,8 @@
 """
-Ask again for the last days of an export, and let the new rows take the place of the old ones.
+Ask again for the last days of an export, and let the new rows take the place of the old ones; or ask for further days.
 
-All or nothing: the new rows are staged, the parts that held old ones are written anew without them, and one line of the
-manifest exchanges them.
+Asking again is all or nothing: the new rows are staged, the parts that held old ones are written anew without them, and
+a new manifest exchanges them. Further days are filled like those before them.
 """
 
 # pyarrow.compute makes its functions when it is imported.
@@ -11,7 +11,7 @@ manifest exchanges them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from functools import reduce
 from typing import Any
 
@@ -27,7 +27,9 @@ from ..plans import Plan
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..tables import Column
 from . import Changes
-from ._folder import Folder, Part, Staged, write_query
+from ._folder import Folder, Staged
+from ._manifest import Manifest, Part
+from ._units import Units
 
 #: What tells a row from any other; the rest is what may change.
 _KEY = ("period", *(field.name for field in attrs.fields(Bucket)), "zone_id", "loc_id", *PER)
@@ -39,29 +41,47 @@ _TOTALS: Mapping[type, tuple[str, ...]] = {
 }
 
 
-def plan_refresh(folder: Folder, query: Query, days: int, today: date) -> tuple[date, tuple[Plan, ...]]:
-    """
-    Return the last day that is not asked for again, and the plans of *query*, cut after it.
-
-    The last days are those before the end of the export, or before *today* where it ends later. A question that ends
-    later than the export did is asked for all the days that it adds.
-    """
-    assert folder.query is not None
-    last = min(folder.query.end_date, query.end_date, today)
-    closed = last - timedelta(days=days)
+def plan_after(manifest: Manifest, query: Query, closed: date) -> tuple[Plan, ...]:
+    """Plan *query*, which may end later than that of *manifest*, so that what comes after *closed* is asked apart."""
     plans = []
-    for old in folder.plans:
+    for old in manifest.current_plans:
         new = Plan(
             attrs.evolve(old.query, end_date=query.end_date, split=query.split), locations=old.locations, cutoff=closed
         )
         before, after = (plan.layout.parts[0].resolved for plan in (old, new))
         if before != after:
             raise ConfigError(
-                f"out: {folder.path} holds rows by {before}; over the longer period the API would group by {after}. "
+                f"end_date: the rows there are by {before}; over the longer period the API would group by {after}. "
                 "Export to another folder, and name the grouping"
             )
         plans.append(new)
-    return closed, tuple(plans)
+    return tuple(plans)
+
+
+def extend(manifest: Manifest, query: Query, ended: date) -> Manifest | None:
+    """
+    Let *manifest* ask for the days by which *query* is longer; None where these days change rows that are there.
+
+    They do where a bucket is cut by the old end: a month, or what is asked for as a whole.
+    """
+    last = manifest.query.end_date
+    plans = plan_after(manifest, query, last)
+    units = [Units(plan) for plan in plans]
+    done = [of.until(last) for of in units]
+    if not all(first is not None and first > last for first in units[0].regions(done[0]).values()):
+        return None
+    missing = [
+        (plan, there)
+        for plan, there in zip(manifest.plans, manifest.done, strict=True)
+        if len(there) < plan.layout.units
+    ]
+    return attrs.evolve(
+        manifest,
+        query=query,
+        plans=(*(plan for plan, _ in missing), *plans),
+        done=(*(there for _, there in missing), *map(frozenset, done)),
+        closed=manifest.closed if manifest.closed < last else ended,
+    )
 
 
 def exchange(
@@ -71,12 +91,17 @@ def exchange(
     regions: Mapping[str, date | None],
     staged: Sequence[Staged],
     since: date,
+    ended: date,
 ) -> Changes:
-    """Let *staged* rows take the place of those in *regions*, and tell what is different."""
+    """
+    Let *staged* rows take the place of those in *regions*, and tell what is different.
+
+    They were asked for when *ended* was the last day that had ended.
+    """
     new = _index(row for batch in folder.read_staged(staged) for row in batch.to_pylist())
     old_rows: list[dict[str, Any]] = []
     rewritten, removed = [], []
-    for part in list(folder.parts.values()):
+    for part in folder.manifest.parts.values():
         if not _may_hold(part, regions):
             continue
         replaced: list[dict[str, Any]] = []
@@ -91,17 +116,18 @@ def exchange(
         else:
             folder.discard([kept])
     changes = _compare(query, _index(old_rows), new, since)
-    if query == folder.query and not (changes.added or changes.removed or changes.changed):
+    if query == folder.manifest.query and not (changes.added or changes.removed or changes.changed):
         folder.discard(rewritten)
+        folder.change(closed=ended)
         return changes
-    folder.replace(
+    whole = tuple(attrs.evolve(plan, cutoff=None) for plan in plans)
+    folder.change(
         [*(one for one in staged if one.part.rows), *rewritten],
         removed,
-        "refresh",
-        query=write_query(query),
-        plans=[attrs.evolve(plan, cutoff=None).to_json() for plan in plans],
-        done=[[number, 0, attrs.evolve(plan, cutoff=None).layout.units] for number, plan in enumerate(plans)],
-        changes=str(changes),
+        query=query,
+        plans=whole,
+        done=tuple(frozenset(range(plan.layout.units)) for plan in whole),
+        closed=ended,
     )
     return changes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import anyio.to_thread
 import attrs
 import pyarrow as pa
 
+from .._calendar import ONE_DAY
 from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
@@ -21,7 +22,7 @@ from ..queries import Query
 from . import Changes, Failure, Progress, Report
 from ._folder import GROUP_ROWS, Folder, Place, Staged, open_folder
 from ._partition import plan_export, read_partition, split_rows
-from ._refresh import exchange, plan_refresh
+from ._refresh import exchange, extend, plan_after
 from ._units import Units, owner_of, zones_of
 
 Rows = dict[Place, list[pa.RecordBatch]]
@@ -36,11 +37,12 @@ async def run(
     refresh: int | None,
     on_progress: Callable[[Progress], object] | None,
     commit_every: float,
+    ended: date,
 ) -> Report:
-    """Do what `export` says."""
+    """Do what `export` says; *ended* is the last day that has ended everywhere on earth."""
     folder = await anyio.to_thread.run_sync(open_folder, out)
     try:
-        work = _Run(client=client, folder=folder, commit_every=commit_every, on_progress=on_progress)
+        work = _Run(client=client, folder=folder, commit_every=commit_every, on_progress=on_progress, ended=ended)
         return await work.go(query, partition, refresh)
     finally:
         with anyio.CancelScope(shield=True):
@@ -55,44 +57,82 @@ class _Run:
     folder: Folder
     commit_every: float
     on_progress: Callable[[Progress], object] | None
+    ended: date
     answered: int = 0
     failures: list[Failure] = attrs.field(factory=list)
 
     async def go(self, query: Query, partition: str | Sequence[str] | None, refresh: int | None) -> Report:
-        """Fill the folder, and refresh what an earlier run has put there."""
+        """Fill the folder, and bring up to date what an earlier run has put there."""
         folder = self.folder
-        is_new = folder.query is None
-        if is_new:
-            names, plans = await plan_export(self.client, query, partition)
-            await anyio.to_thread.run_sync(folder.begin, query, names, plans)
-        else:
-            _check_question(folder, query, partition, may_end_later=refresh is not None)
-        units = [Units(plan) for plan in folder.plans]
-        pending = [shard for of, done in zip(units, folder.done, strict=True) for shard in of.pending(done)]
-        await self._gather(units, pending, _Sink(keep=folder.commit, every_s=self.commit_every))
         changes = None
-        if not self.failures and refresh is not None and not is_new:
-            changes = await self._refresh(query, refresh)
+        if not folder.has_begun:
+            names, plans = await plan_export(self.client, query, partition)
+            await anyio.to_thread.run_sync(folder.begin, query, names, plans, self.ended)
+            await self._fill()
+        else:
+            _check_question(folder, query, partition)
+            await self._fill()
+            changes = await self._bring_up_to_date(query, refresh)
         if not self.failures:
             await anyio.to_thread.run_sync(folder.finish)
         return Report(
             path=folder.path,
             requests=self.answered,
-            rows=folder.rows,
-            parts=len(folder.parts),
+            rows=sum(part.rows for part in folder.manifest.parts.values()),
+            parts=len(folder.manifest.parts),
             failures=tuple(self.failures),
             changes=changes,
         )
 
-    async def _refresh(self, query: Query, days: int) -> Changes | None:
-        closed, plans = plan_refresh(self.folder, query, days, date.today())
+    async def _fill(self, *, but_first: int = 0) -> None:
+        """Ask for what is missing, but for the *but_first* plans, and keep it as it comes."""
+        manifest = self.folder.manifest
+        units = [Units(plan) for plan in manifest.plans]
+        missing = list(zip(units, manifest.done, strict=True))[but_first:]
+        pending = [shard for of, done in missing for shard in of.pending(done)]
+        await self._gather(units, pending, _Sink(keep=self.folder.commit, every_s=self.commit_every))
+
+    async def _bring_up_to_date(self, query: Query, refresh: int | None) -> Changes | None:
+        """Ask again for days that may have changed since, and let the period grow to that of *query*."""
+        manifest = self.folder.manifest
+        last = manifest.query.end_date
+        grows = query.end_date > last
+        at_once = grows and extend(manifest, query, self.ended) is None
+        closed = self._last_settled_day(refresh)
+        if at_once:
+            closed = min(last, closed or last)
+        changes = None
+        if closed is not None and not self.failures:
+            changes = await self._refresh(query if at_once else attrs.evolve(query, end_date=last), closed)
+        if grows and not at_once:
+            grown = extend(self.folder.manifest, query, self.ended)
+            assert grown is not None
+            await anyio.to_thread.run_sync(self.folder.keep, grown)
+            # Those of the shorter period that still miss something were asked just now.
+            await self._fill(but_first=len(grown.plans) - len(grown.current_plans))
+        return changes
+
+    def _last_settled_day(self, refresh: int | None) -> date | None:
+        """Return the day after which to ask again; None where that is nowhere."""
+        manifest = self.folder.manifest
+        last = manifest.query.end_date
+        days = []
+        if refresh is not None:
+            days.append(min(last, self.ended + ONE_DAY) - timedelta(days=refresh))
+        if manifest.closed < min(last, self.ended):  # days that have ended since they were asked for
+            days.append(manifest.closed)
+        return min(days, default=None)
+
+    async def _refresh(self, query: Query, closed: date) -> Changes | None:
+        """Ask again for what comes after *closed*; *query* may end later than that of the folder."""
+        plans = plan_after(self.folder.manifest, query, closed)
         units = [Units(plan) for plan in plans]
         done = [of.until(closed) for of in units]
         pending = [shard for of, some in zip(units, done, strict=True) for shard in of.pending(some)]
         regions = units[0].regions(done[0])
         staged: list[Staged] = []
 
-        def stage(rows: Rows, _: object, __: object) -> None:
+        def stage(rows: Rows, _: object) -> None:
             staged.extend(self.folder.stage(place, batches) for place, batches in rows.items())
 
         try:
@@ -101,7 +141,7 @@ class _Run:
             if self.failures:
                 return None
             first = min((day for day in regions.values() if day is not None), default=query.start_date)
-            work = partial(exchange, self.folder, query, plans, regions, staged, first)
+            work = partial(exchange, self.folder, query, plans, regions, staged, first, self.ended)
             return await anyio.to_thread.run_sync(work)
         finally:
             self.folder.discard(staged)
@@ -135,7 +175,6 @@ class _Run:
                         refused = error  # no other request would fare better
                     except IndivdError as error:
                         self.failures.append(Failure(request=str(chunk.request), error=error))
-                        sink.failed.append({"request": str(chunk.request), "error": str(error)})
                     else:
                         self.answered += 1
                         if batches is not None:
@@ -164,24 +203,22 @@ class _Run:
 class _Sink:
     """Rows on their way to the disk: held until there are enough of them, or until they were held long enough."""
 
-    keep: Callable[[Rows, list[tuple[int, int]], list[dict[str, str]]], None]
+    keep: Callable[[Rows, list[tuple[int, int]]], None]
     every_s: float
     rows: Rows = attrs.field(factory=dict)
     done: list[tuple[int, int]] = attrs.field(factory=list)
-    failed: list[dict[str, str]] = attrs.field(factory=list)
     _held: int = 0
     _since: float | None = None
 
     def add(self, folder: Folder, unit: tuple[int, int], batches: Sequence[pa.RecordBatch]) -> int:
         """Take the rows of *unit*, and return how many they are."""
-        assert folder.query is not None
         self.done.append(unit)
         if self._since is None:
             self._since = time.monotonic()
         count = 0
         for batch in batches:
             count += batch.num_rows
-            for place, some in split_rows(folder.query, folder.partition, batch):
+            for place, some in split_rows(folder.manifest.query, folder.manifest.partition, batch):
                 self.rows.setdefault(place, []).append(some)
         self._held += count
         return count
@@ -196,21 +233,19 @@ class _Sink:
 
     async def flush(self) -> None:
         """Keep what is held."""
-        rows, done, failed = self.rows, self.done, self.failed
-        self.rows, self.done, self.failed, self._held, self._since = {}, [], [], 0, None
-        if done or failed:
+        rows, done = self.rows, self.done
+        self.rows, self.done, self._held, self._since = {}, [], 0, None
+        if done:
             with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
-                await anyio.to_thread.run_sync(self.keep, rows, done, failed)
+                await anyio.to_thread.run_sync(self.keep, rows, done)
 
 
-def _check_question(
-    folder: Folder, query: Query, partition: str | Sequence[str] | None, *, may_end_later: bool
-) -> None:
-    """Refuse a question that is not the folder's."""
-    old = folder.query
-    assert old is not None
-    if partition is not None and read_partition(partition) != folder.partition:
-        raise ConfigError(f"partition: {folder.path} is parted by {','.join(folder.partition) or 'none'}")
+def _check_question(folder: Folder, query: Query, partition: str | Sequence[str] | None) -> None:
+    """Refuse a question that is neither the folder's, nor the same for a period that ends later."""
+    manifest = folder.manifest
+    old = manifest.query
+    if partition is not None and read_partition(partition) != manifest.partition:
+        raise ConfigError(f"partition: {folder.path} is parted by {','.join(manifest.partition) or 'none'}")
     if type(old) is not type(query):
         raise ConfigError(f"out: {folder.path} holds an export of {old.endpoint.name}; export to another folder")
     different = [
@@ -219,13 +254,8 @@ def _check_question(
         if field.name not in ("split", "on_error") and getattr(old, field.name) != getattr(query, field.name)
     ]
     if different == ["end_date"] and old.end_date < query.end_date:
-        if may_end_later:
-            return
-        raise ConfigError(
-            f"end_date: {folder.path} holds an export that ends on {old.end_date}; to make it longer, refresh it "
-            "(refresh=1, or --refresh 1d)"
-        )
-    if different:
+        plan_after(manifest, query, old.end_date)  # which refuses another grouping
+    elif different:
         name = different[0]
         raise ConfigError(
             f"out: {folder.path} holds the export of another question ({name} {getattr(old, name)!s} there, "

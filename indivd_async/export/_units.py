@@ -11,7 +11,7 @@ several requests are merged first.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -65,7 +65,7 @@ class Units:
         """Return the units that ask for nothing after *day*."""
         return {number for number, unit in enumerate(self._units) if unit.last_day <= day}
 
-    def regions(self, done: set[int]) -> dict[str, date | None]:
+    def regions(self, done: Set[int]) -> dict[str, date | None]:
         """Return the first day, for each period, of what is not *done*; None where that is the whole period."""
         found: dict[str, date | None] = {}
         for number, unit in enumerate(self._units):
@@ -78,7 +78,7 @@ class Units:
                 found[period] = None if whole or earlier is None else min(first, earlier)
         return found
 
-    def pending(self, done: set[int]) -> Iterator[Plan]:
+    def pending(self, done: Set[int]) -> Iterator[Plan]:
         """Yield shards of the plan that hold what is not *done*."""
         first = 0
         while first < len(self):

@@ -122,7 +122,8 @@ class ConnectionLane:
         context = self._context() if self._origin.scheme == b"https" else None
         connection = httpcore.AsyncHTTPConnection(self._origin, context, network_backend=self._network)
         engine = Http11(self._open, self._headers, self._head, self._max_bytes, _KEEPALIVE_S)
-        vars(connection).update(_connection=engine, _request_lock=_NoLock())
+        if hasattr(connection, "__dict__"):
+            vars(connection).update(_connection=engine, _request_lock=_NoLock())
         return connection
 
     async def _open(self, timeout: float | None) -> httpcore.AsyncNetworkStream:

@@ -15,7 +15,7 @@ import random
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
 
 import anyio
 import attrs
@@ -271,14 +271,27 @@ class Executor:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client holds connections and a token and is never pickled; plans and results are")
 
-    async def send(self, request: PlannedRequest, *, total_deadline: float | None = None) -> Reply:
+    @overload
+    async def send(self, request: PlannedRequest, *, total_deadline: float | None = None) -> Reply: ...
+    @overload
+    async def send(
+        self, request: PlannedRequest, *, read: Callable[[Reply], T], total_deadline: float | None = None
+    ) -> T: ...
+    async def send(
+        self,
+        request: PlannedRequest,
+        *,
+        read: Callable[[Reply], Any] = lambda reply: reply,
+        total_deadline: float | None = None,
+    ) -> Any:
         """
-        Ask until there is an answer, or no sense in asking on; the reply has status 200.
+        Ask until there is an answer, or no sense in asking on, and return what *read* makes of the reply (status 200).
 
-        *total_deadline* is a reading of the clock. Raises errors of the tree, with the request and its attempts.
+        A request whose reply *read* refuses has failed. *total_deadline* is a reading of the clock. Raises errors of
+        the tree, with the request and its attempts.
         """
         self._core.enter()
-        return await _Sending(self._core, self._timeouts, self._retry, request, total_deadline).run()
+        return await _Sending(self._core, self._timeouts, self._retry, request, total_deadline).run(read)
 
     async def map(self, requests: Iterable[T], handle: Callable[[T], Awaitable[object]], *, workers: int) -> None:
         """
@@ -346,15 +359,18 @@ class _Sending:
         end = math.inf if timeouts.deadline is None else self._started + timeouts.deadline
         self._end = end if total_deadline is None else min(end, total_deadline)
 
-    async def run(self) -> Reply:
+    async def run(self, read: Callable[[Reply], T]) -> T:
         self._core.stats.requests += 1
+        status = None
         try:
             reply = await self._ask()
+            status = reply.status
+            answer = read(reply)
         except IndivdError as error:
-            self._tell("failed", status=getattr(error, "status", None))
+            self._tell("failed", status=getattr(error, "status", status))
             raise
-        self._tell("finished", status=reply.status)
-        return reply
+        self._tell("finished", status=status)
+        return answer
 
     async def _ask(self) -> Reply:
         """Attempt after attempt; a lane is held during each, and not while waiting for the next."""
@@ -410,9 +426,10 @@ class _Sending:
         failure = self._failure(reply, fault)
         core.pause.hear(self._retry, failure, now)
         verdict = self._judge(failure, fault, now)
-        error = self._error(failure, fault, verdict.reason if isinstance(verdict, GiveUp) else "")
+        error = self._error(failure, fault, verdict if isinstance(verdict, GiveUp) else GiveUp())
         if isinstance(verdict, GiveUp):
-            if verdict.out_of_time:
+            # What the answer asked for says more than that there was no time for it.
+            if verdict.out_of_time and failure.retry_after is None:
                 raise self._out_of_time(verdict.reason) from error
             try:
                 raise error
@@ -491,9 +508,9 @@ class _Sending:
             elapsed = core.clock() - self._started
             core.tell(kind, self._request, attempt=self._attempts, status=status, wait=wait, elapsed=elapsed)
 
-    def _error(self, failure: Failure, fault: Fault | None, gave_up: str) -> IndivdError:
+    def _error(self, failure: Failure, fault: Fault | None, verdict: GiveUp) -> IndivdError:
         if fault is not None:
-            error = self._transport_error(fault.error, fault.reason, gave_up)
+            error = self._transport_error(fault.error, fault.reason, verdict.reason)
             # What the library below raised; the Fault between the two only carried it.
             error.__cause__ = fault.__cause__
             return error
@@ -504,7 +521,8 @@ class _Sending:
             attempts=self._attempts,
             elapsed_s=self._core.clock() - self._started,
             retry_after=failure.retry_after,
-            gave_up=gave_up,
+            gave_up=verdict.reason,
+            out_of_time=verdict.out_of_time,
         )
 
     def _out_of_time(self, reason: str) -> TransportError:

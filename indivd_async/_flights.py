@@ -37,24 +37,31 @@ class SingleFlight(Generic[T]):
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def fly(
-        self, key: Hashable, ask: Callable[[], Awaitable[T]], *, bound: Callable[[], AbstractContextManager[object]]
+        self,
+        key: Hashable,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        bound: Callable[[], AbstractContextManager[object]],
+        would_wait: Callable[[IndivdError], bool],
     ) -> T:
         """
         Return what *ask* gives, from another's call where one is in the air.
 
-        *bound* makes the context that ends a follower's wait: its own deadline, not the leader's.
+        *bound* makes the context that ends a follower's wait: its own deadline, not the leader's. *would_wait* tells of
+        the leader's error whether it came of a wait for which the follower has the time.
         """
         while (flight := self._flights.get(key)) is not None:
             if flight.landed is None:
                 flight.landed = anyio.Event()
             with bound():
                 await flight.landed.wait()
-            if not flight.lost:
-                if flight.error is not None:
-                    error = copy.copy(flight.error)  # a traceback belongs to one task
-                    error.__dict__.pop("__notes__", None)  # and so do notes: the copy would add to the leader's list
-                    raise error from flight.error
-                return flight.result  # type: ignore[return-value]
+            if flight.lost or (flight.error is not None and would_wait(flight.error)):
+                continue
+            if flight.error is not None:
+                error = copy.copy(flight.error)  # a traceback belongs to one task
+                error.__dict__.pop("__notes__", None)  # and so do notes: the copy would add to the leader's list
+                raise error from flight.error
+            return flight.result  # type: ignore[return-value]
         flight = self._flights[key] = _Flight()
         try:
             flight.result = await ask()

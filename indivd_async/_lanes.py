@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -179,9 +179,10 @@ class LanePool:
             self._idle.append(lane)
 
     async def aclose(self) -> None:
-        """Close all lanes and send all waiters away."""
+        """Close all lanes, whatever interrupts it, and send all waiters away."""
         self.closed = True
         while self._waiters:
             self._waiters.popleft().event.set()
-        for lane in self._made:
-            await lane.aclose()
+        async with AsyncExitStack() as stack:
+            for lane in self._made:
+                stack.push_async_callback(lane.aclose)

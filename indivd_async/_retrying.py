@@ -51,7 +51,7 @@ class GiveUp:
     """Do not ask again. `reason` is a sentence without its stop, empty where the failure explains itself."""
 
     reason: str = ""
-    #: There was an attempt left, but no time for the backoff before it.
+    #: There was an attempt left, but no time for the wait before it.
     out_of_time: bool = False
 
 
@@ -152,9 +152,8 @@ def next_wait(
     if asked is not None:
         wait_s = max(wait_s, asked) * (1 + _SPREAD * random())
     if now + wait_s > deadline:
-        if asked is not None:
-            return GiveUp("It asks for a wait that ends after the deadline")
-        return GiveUp("The wait before the next attempt would end after the deadline", out_of_time=True)
+        what = "The wait before the next attempt would end" if asked is None else "It asks for a wait that ends"
+        return GiveUp(f"{what} after the deadline", out_of_time=True)
     if not budget.take():
         return GiveUp("There was no further attempt, because the client's retry budget is empty: too much fails")
     return Wait(wait_s)

@@ -216,7 +216,8 @@ def _links(error: BaseException) -> list[BaseException]:
 def httpx_fault(error: httpx.HTTPError | httpx.StreamError) -> Fault:
     """Sort an error of httpx."""
     kind = RequestTimeoutError if isinstance(error, httpx.TimeoutException) else ConnectionFailedError
-    return Fault(kind, words_of(error))
+    # A hook of the caller's that took the body would take it again.
+    return Fault(kind, words_of(error), retried=not isinstance(error, httpx.StreamError))
 
 
 def client_sender(client: httpx.AsyncClient) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
@@ -285,9 +286,13 @@ class HttpxLane:
     async def _exchange(self, request: httpx.Request) -> Reply:
         response = await self._handle(request)
         try:
-            stream = response.stream
+            headers, stream = response.headers.raw, response.stream
+            if response.is_stream_consumed and not isinstance(stream, httpx.ByteStream):
+                # It cannot be read again: a hook of the caller's has read it, and httpx has decoded it.
+                headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
+                stream = httpx.ByteStream(response.content)
             assert isinstance(stream, httpx.AsyncByteStream)
-            return await read_reply(response.status_code, response.headers.raw, stream, self._max_bytes)
+            return await read_reply(response.status_code, headers, stream, self._max_bytes)
         finally:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await response.aclose()

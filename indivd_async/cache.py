@@ -24,6 +24,8 @@ import attrs
 
 T = TypeVar("T")
 _VERSION = 1
+#: Writers wait for each other for milliseconds; an entry that takes longer is not worth the threads it holds.
+_BUSY_S = 1.0
 _DAY_ENDS_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
 
 
@@ -85,7 +87,7 @@ class SQLiteCache:
 
         self.margin_days = margin_days
         self._lock = Lock()
-        self._connection = sqlite3.connect(Path(path), timeout=10, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")  # a lost entry is asked again
         self._connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
@@ -112,4 +114,5 @@ class SQLiteCache:
             self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
 
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
-        return await anyio.to_thread.run_sync(partial(work, *args))
+        # A file that another process locks must not hold a caller beyond its time; the thread ends by itself.
+        return await anyio.to_thread.run_sync(partial(work, *args), abandon_on_cancel=True)

@@ -31,12 +31,15 @@ from ._transport import Token, parse_base_url
 from .cache import Cache, cache_key, last_closed_day
 from .chunks import Answer, Chunk, has_rows
 from .errors import (
+    ApiError,
     AuthenticationError,
+    ClientClosedError,
     ConfigError,
     DeadlineExceededError,
     DecodeError,
     IndivdError,
     InvalidQueryError,
+    MergeConflictError,
     NotFoundError,
 )
 from .models import Category, Line, Location, Organization, Zone
@@ -47,6 +50,8 @@ from .settings import Limits, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     import httpx
+
+    from ._replies import Reply
 
 logger = logging.getLogger("indivd_async")
 
@@ -62,6 +67,9 @@ E = TypeVar("E", Location, Zone, Category, Line, Organization)
 R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
 S = TypeVar("S")
 _Answered = tuple[Answer, int]
+_QUERIES = (LineCrosses, ZoneVisitors, DropInRate)
+#: Errors that are no piece's own: they end a call at once, also one that collects.
+_ENDS_ALL = (AuthenticationError, ClientClosedError)
 
 
 @attrs.define
@@ -236,7 +244,7 @@ class AsyncIndivd:
             ends = self._ends(total_deadline)
             look_up, bound = partial(self._look_up, request, ends), partial(self._bound, request, ends)
             try:
-                found = await self._lookups.fly(path, look_up, bound=bound)
+                found = await self._lookups.fly(path, look_up, bound=bound, would_wait=partial(_would_wait, ends))
             except NotFoundError:
                 if number == len(paths):
                     raise
@@ -247,8 +255,7 @@ class AsyncIndivd:
     async def _look_up(self, request: PlannedRequest, ends: float | None) -> tuple[Any, ...]:
         self._executor.announce(1)
         self._executor.planned(request)
-        reply = await self._executor.send(request, total_deadline=ends)
-        return _name(request, lambda: structure_entities(request.endpoint, reply.body))
+        return await self._executor.send(request, read=partial(_read_entities, request), total_deadline=ends)
 
     # The data endpoints.
 
@@ -391,6 +398,8 @@ class AsyncIndivd:
         return await self._plan(query, self._total_deadline(), cutoff)
 
     async def _plan(self, query: Query, total_deadline: float | None, cutoff: date | None = None) -> Plan:
+        if not isinstance(query, _QUERIES):
+            raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
         if cutoff is None and self._cache is not None:
             cutoff = last_closed_day(self._cache, datetime.now(UTC))  # so that closed days are in requests of their own
         return make_plan(query, await self._known_locations(query, total_deadline), cutoff=cutoff)
@@ -410,14 +419,16 @@ class AsyncIndivd:
 
     async def run(self, plan: Plan) -> AnyResult:
         """Send the requests of *plan* and merge their answers."""
+        if not isinstance(plan, Plan):
+            raise InvalidQueryError("plan", "must be a Plan", plan, "`fetch` takes a query.")
         return await self._run(plan, self._total_deadline())
 
     async def fetch_all(self, queries: Iterable[Query], on_error: OnError = "raise") -> list[AnyResult]:
         """
         Fetch many queries over the same connections; results come in the order of the queries.
 
-        With ``on_error="collect"`` every query is finished and its result lists what failed. All are planned before
-        the first request is sent.
+        With ``on_error="collect"`` every query is finished and its result lists what failed; where two answers hold a
+        row that only one may hold, that is all of them. All are planned before the first request is sent.
         """
         total_deadline = self._total_deadline()
         if on_error not in ("raise", "collect"):
@@ -428,16 +439,21 @@ class AsyncIndivd:
 
         async def ask(task: tuple[_Gathered, PlannedRequest]) -> None:
             pieces, request = task
-            query = pieces.plan.query
-            chunk = await self._ask(query, request, total_deadline, collect=collect or query.on_error == "collect")
+            plan = pieces.plan
+            lists = collect or plan.query.on_error == "collect"
+            chunk = await self._ask(plan.query, request, total_deadline, collect=lists)
             if pieces.add(chunk):
-                pieces.result = self._merge(pieces.plan, pieces.take())  # at once, so that chunks do not pile up
+                pieces.result = self._merge(
+                    plan, pieces.take(), collect=collect
+                )  # at once, so that chunks do not pile up
 
         self._executor.announce(sum(map(len, plans)))
         tasks = ((pieces, request) for pieces in gathered for request in pieces.plan)
         await self._executor.map(tasks, ask, workers=self._limits.concurrency)
         return [
-            pieces.result if pieces.result is not None else await self._ask_unsplit(pieces.plan, total_deadline)
+            pieces.result
+            if pieces.result is not None
+            else await self._ask_unsplit(pieces.plan, total_deadline, collect=collect)
             for pieces in gathered
         ]
 
@@ -481,19 +497,24 @@ class AsyncIndivd:
                 raise
         return catalogue.locations
 
-    async def _run(self, plan: Plan, total_deadline: float | None) -> AnyResult:
-        chunks = await self._gather(plan.query, plan, total_deadline)
-        return await self._merge_or_ask_unsplit(plan, chunks, total_deadline)
+    async def _run(self, plan: Plan, total_deadline: float | None, *, collect: bool = False) -> AnyResult:
+        chunks = await self._gather(plan.query, plan, total_deadline, collect=collect)
+        return await self._merge_or_ask_unsplit(plan, chunks, total_deadline, collect=collect)
 
     async def _gather(
-        self, query: Query, requests: Plan | Sequence[PlannedRequest], total_deadline: float | None
+        self,
+        query: Query,
+        requests: Plan | Sequence[PlannedRequest],
+        total_deadline: float | None,
+        *,
+        collect: bool = False,
     ) -> list[Chunk]:
-        """Ask *requests* of one query, as its `on_error` says; chunks come in the order of arrival."""
+        """Ask *requests* of one query; where it or the call collects, failures are among the chunks."""
         chunks: list[Chunk] = []
-        collect = query.on_error == "collect"
+        lists = collect or query.on_error == "collect"
 
         async def ask(request: PlannedRequest) -> None:
-            chunks.append(await self._ask(query, request, total_deadline, collect=collect))
+            chunks.append(await self._ask(query, request, total_deadline, collect=lists))
 
         self._executor.announce(len(requests))
         await self._executor.map(requests, ask, workers=self._limits.concurrency)
@@ -513,12 +534,15 @@ class AsyncIndivd:
 
         try:
             answer, attempts = await self._flights.fly(
-                (request.target, request.tz, request.carried), ask, bound=partial(self._bound, request, ends)
+                (request.target, request.tz, request.carried),
+                ask,
+                bound=partial(self._bound, request, ends),
+                would_wait=partial(_would_wait, ends),
             )
         except IndivdError as error:
             if not asked:
                 self._executor.settled("failed", request)
-            if not collect or isinstance(error, AuthenticationError):
+            if not collect or isinstance(error, _ENDS_ALL):
                 raise
             return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
         if not asked:
@@ -526,30 +550,32 @@ class AsyncIndivd:
         return Chunk(query=query, request=request, answer=answer, attempts=attempts)
 
     async def _answer(self, request: PlannedRequest, ends: float | None) -> _Answered:
-        cache = self._cache
+        cache, read = self._cache, partial(_read_answer, request)
         if cache is None or request.last_day > last_closed_day(cache, datetime.now(UTC)):
-            reply = await self._executor.send(request, total_deadline=ends)
-            return _structure(request, reply.body), reply.attempts
+            answer, reply = await self._executor.send(request, read=read, total_deadline=ends)
+            return answer, reply.attempts
         key = cache_key(self._account, str(self._executor.base_url), request.path, request.params)
-        if (body := await self._recall(cache, key)) is not None:
+        if (kept := await self._recall(cache, key, request, ends)) is not None:
             self._executor.settled("finished", request)
-            return _structure(request, body), 0
-        reply = await self._executor.send(request, total_deadline=ends)
-        answer = _structure(request, reply.body)
+            return kept, 0
+        answer, reply = await self._executor.send(request, read=read, total_deadline=ends)
         if has_rows(answer):
-            await self._keep(cache, key, reply.body)
+            await self._keep(cache, key, reply.body, ends)
         return answer, reply.attempts
 
-    async def _recall(self, cache: Cache, key: str) -> bytes | None:
+    async def _recall(self, cache: Cache, key: str, request: PlannedRequest, ends: float | None) -> Answer | None:
         try:
-            return await cache.get(key)
+            with anyio.fail_after(_left(ends)):
+                body = await cache.get(key)
+            return None if body is None else _structure(request, body)
         except Exception:
             logger.exception("the cache could not be read; asking the API")
             return None
 
-    async def _keep(self, cache: Cache, key: str, body: bytes) -> None:
+    async def _keep(self, cache: Cache, key: str, body: bytes, ends: float | None) -> None:
         try:
-            await cache.put(key, body)
+            with anyio.fail_after(_left(ends)):
+                await cache.put(key, body)
         except Exception:
             logger.exception("the cache could not be written; the answer is used all the same")
 
@@ -567,7 +593,7 @@ class AsyncIndivd:
         """Bound a wait for another caller's answer by this client's own deadlines."""
         self._executor.check()  # the other caller may be of a loop or process whose events never come here
         try:
-            with anyio.fail_after(None if ends is None else ends - time.monotonic()):
+            with anyio.fail_after(_left(ends)):
                 yield
         except TimeoutError:
             base = self._executor.base_url
@@ -583,7 +609,7 @@ class AsyncIndivd:
     def _known(self) -> Known:
         return Known(now=datetime.now(UTC), locations=self._catalogue.locations)
 
-    def _merge(self, plan: Plan, chunks: Sequence[Chunk]) -> AnyResult | None:
+    def _merge(self, plan: Plan, chunks: Sequence[Chunk], *, collect: bool = False) -> AnyResult | None:
         """Merge, or return None where the plan must be asked again, unsplit."""
         try:
             return merge_chunks(plan, chunks, self._known())
@@ -591,18 +617,30 @@ class AsyncIndivd:
             if plan.selection is not None:
                 raise
             return None
+        except MergeConflictError as conflict:
+            if not collect:
+                raise
+            # Nobody knows which of the answers is right; the other queries of the batch are.
+            failed = [attrs.evolve(chunk, answer=None, error=chunk.error or conflict) for chunk in chunks]
+            return merge_chunks(plan, failed, self._known())
 
     async def _merge_or_ask_unsplit(
-        self, plan: Plan, chunks: Sequence[Chunk], total_deadline: float | None, notes: Sequence[Note] = ()
+        self,
+        plan: Plan,
+        chunks: Sequence[Chunk],
+        total_deadline: float | None,
+        notes: Sequence[Note] = (),
+        *,
+        collect: bool = False,
     ) -> AnyResult:
-        merged = self._merge(plan, chunks)
+        merged = self._merge(plan, chunks, collect=collect)
         if merged is None:
-            return await self._ask_unsplit(plan, total_deadline)
+            return await self._ask_unsplit(plan, total_deadline, collect=collect)
         return attrs.evolve(merged, notes=(*notes, *merged.notes)) if notes else merged
 
-    async def _ask_unsplit(self, plan: Plan, total_deadline: float | None) -> AnyResult:
+    async def _ask_unsplit(self, plan: Plan, total_deadline: float | None, *, collect: bool) -> AnyResult:
         unsplit = attrs.evolve(plan, query=attrs.evolve(plan.query, split=None), cutoff=None)
-        result = await self._run(unsplit, total_deadline)
+        result = await self._run(unsplit, total_deadline, collect=collect)
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *result.notes))
 
     @asynccontextmanager
@@ -628,10 +666,30 @@ class AsyncIndivd:
                 return Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
             return hide_unlicensed(chunk)
 
-        single = isinstance(queries, (LineCrosses, ZoneVisitors, DropInRate, Plan))
+        single = isinstance(queries, (*_QUERIES, Plan))
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
         async with open_stream(source, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
             yield stream
+
+
+def _left(ends: float | None) -> float | None:
+    """Tell how many seconds are left."""
+    return None if ends is None else max(0.0, ends - time.monotonic())
+
+
+def _would_wait(ends: float | None, error: IndivdError) -> bool:
+    """Tell whether *error* came of a wait that was too long for one caller, and is not for who has until *ends*."""
+    if not isinstance(error, ApiError) or not error.out_of_time:
+        return False
+    return ends is None or (error.retry_after or 0.0) <= ends - time.monotonic()
+
+
+def _read_entities(request: PlannedRequest, reply: Reply) -> tuple[Any, ...]:
+    return _name(request, lambda: structure_entities(request.endpoint, reply.body))
+
+
+def _read_answer(request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
+    return _structure(request, reply.body), reply
 
 
 def _structure(request: PlannedRequest, body: bytes) -> Answer:

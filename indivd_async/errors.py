@@ -111,13 +111,15 @@ class ApiError(IndivdError):
     """
     The API answered with a status other than 200.
 
-    `status`, `request` (a `PlannedRequest`), `attempts` made, `retry_after` in seconds where the answer had one.
+    `status`, `request` (a `PlannedRequest`), `attempts` made, `retry_after` in seconds where the answer had one, and
+    `out_of_time`: whether it would have been asked again, had the deadline left that long.
     """
 
     status: int
     request: PlannedRequest | None
     attempts: int
     retry_after: float | None
+    out_of_time: bool
 
     def __init__(
         self,
@@ -127,12 +129,14 @@ class ApiError(IndivdError):
         request: PlannedRequest | None = None,
         attempts: int = 1,
         retry_after: float | None = None,
+        out_of_time: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.request = request
         self.attempts = attempts
         self.retry_after = retry_after
+        self.out_of_time = out_of_time
 
 
 class BadRequestError(ApiError):
@@ -273,6 +277,7 @@ def api_error(
     elapsed_s: float,
     retry_after: float | None = None,
     gave_up: str = "",
+    out_of_time: bool = False,
 ) -> ApiError:
     """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
     cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
@@ -285,6 +290,7 @@ def api_error(
         request=request,
         attempts=attempts,
         retry_after=retry_after,
+        out_of_time=out_of_time,
     )
 
 

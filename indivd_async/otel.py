@@ -260,7 +260,7 @@ class _Call:
 
 
 def _type_of_fault(event: Event) -> str:
-    if event.status is not None:
+    if event.status not in {None, 200}:  # a 200 failed because of its body
         return str(event.status)
     error = sys.exception()  # that a request failed is told while its error is handled
     return type(error).__name__ if isinstance(error, IndivdError) else "_OTHER"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import anyio
+import attrs
 import httpx
 import pytest
 import respx
@@ -372,18 +374,19 @@ async def test_options_do_not_share_answers_in_the_air_but_share_the_rest() -> N
         pickle.dumps(client)
 
 
+def _visits_at_nine(path: str, params: Params) -> Any:
+    """Answer as if hours were grouped without their day."""
+    document = visits_by_day(path, params)
+    rows = document["current"]["insights"][:1]
+    rows[0]["aggregation"] = {"hour": 9, "zone_id": 201, "zone_name": "Entrance", "bounce_threshold": 120}
+    rows[0]["visits"] = len(days_of(params))
+    document["current"]["insights"] = rows
+    return document
+
+
 async def test_rows_that_repeat_from_window_to_window_are_asked_for_unsplit() -> None:
     """Hours without their day: pieces of our own choosing do not fit together; one request does, and a note says so."""
-
-    def profile(path: str, params: Params) -> Any:
-        document = visits_by_day(path, params)
-        rows = document["current"]["insights"][:1]
-        rows[0]["aggregation"] = {"hour": 9, "zone_id": 201, "zone_name": "Entrance", "bounce_threshold": 120}
-        rows[0]["visits"] = len(days_of(params))
-        document["current"]["insights"] = rows
-        return document
-
-    script = Script(profile)
+    script = Script(_visits_at_nine)
     query = ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="hour", tz="UTC")
     async with client_of(script) as client:
         result = await client.fetch(query)
@@ -403,14 +406,77 @@ async def test_rows_that_repeat_where_a_limit_forced_the_cut_are_a_conflict() ->
     assert len(caught.value.requests) == 2
 
 
-async def test_a_strange_answer_names_the_request_and_the_place() -> None:
-    """DecodeError says which answer, what was expected and where; it is not retried."""
-    script = Script(lambda path, params: [{"_id": {"year": "2025"}, "count": 1}])
+async def test_a_conflict_fails_its_own_query_of_a_collecting_batch() -> None:
+    """Which of its answers is right nobody knows; the other queries arrive."""
+
+    def repeat(path: str, params: Params) -> Any:
+        hour = {"hour": 9, "year": 2025, "month": 1, "dayofmonth": 1}
+        return [{"_id": hour, "count": 1}] if params["aggregate_by"] == "hour" else counts_by_day(path, params)
+
+    hours = LineCrosses("2025-01-01", "2025-01-14", aggregate_by="hour", location=124)
+    days = LineCrosses("2025-01-01", "2025-01-14", aggregate_by="dayofmonth", location=124)
+    async with client_of(Script(repeat)) as client:
+        broken, whole = await client.fetch_all([hours, days], on_error="collect")
+        with pytest.raises(MergeConflictError):
+            await client.fetch_all([hours, days])
+    assert [(item.status, type(item.error)) for item in broken.coverage] == [("failed", MergeConflictError)] * 2
+    assert len(broken) == 0
+    assert whole.complete
+    assert len(whole) == 14
+
+
+async def test_what_is_asked_again_unsplit_is_collected_too() -> None:
+    """A batch that collects lists what failed, also of a plan that had to be asked again in one piece."""
+    script = Script(lambda path, params: 502 if len(days_of(params)) > 60 else _visits_at_nine(path, params))
+    query = ZoneVisitors("2025-01-01", "2025-03-31", tz="UTC", aggregate_by="hour")
     async with client_of(script) as client:
+        (result,) = await client.fetch_all([query], on_error="collect")
+    assert [item.status for item in result.coverage] == ["failed"]
+    assert "asked_unsplit" in {note.kind for note in result.notes}
+
+
+@pytest.mark.parametrize("ask", ["fetch", "fetch_all", "stream"])
+async def test_closing_ends_a_call_that_collects(ask: str) -> None:
+    """The end of the client is no piece's failure."""
+    asked = anyio.Event()
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        return await _hang(request)
+
+    client = client_of(httpx.MockTransport(hang), limits=Limits(concurrency=2))
+
+    async def stream() -> None:
+        async with client.stream(JANUARY) as chunks:
+            [chunk async for chunk in chunks]
+
+    calls = {
+        "fetch": lambda: client.fetch(attrs.evolve(JANUARY, on_error="collect")),
+        "fetch_all": lambda: client.fetch_all([JANUARY], on_error="collect"),
+        "stream": stream,
+    }
+
+    async def call() -> None:
+        with pytest.raises(ClientClosedError):
+            await calls[ask]()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        await asked.wait()
+        await client.aclose()
+
+
+async def test_a_strange_answer_names_the_request_and_the_place() -> None:
+    """DecodeError says which answer, what was expected and where; it is not retried, and the request has failed."""
+    script = Script(lambda path, params: [{"_id": {"year": "2025"}, "count": 1}])
+    events: list[Any] = []
+    async with client_of(script, on_event=events.append) as client:
         with pytest.raises(DecodeError, match=r"expected int, got str @ \$\[0\]\._id\.year.*line_crosses") as caught:
             await client.line_crosses("2025-01-01", "2025-01-02", location=124)
     assert caught.value.request is not None
     assert len(script.data) == 1
+    assert [(event.kind, event.status) for event in events] == [("planned", None), ("started", None), ("failed", 200)]
+    assert (events[-1].counts.finished, events[-1].counts.failed) == (0, 1)
 
 
 def _fields(query: ZoneVisitors) -> dict[str, Any]:
@@ -472,6 +538,33 @@ async def test_empty_answers_are_not_kept_and_a_broken_cache_is_done_without(tmp
     closed.close()
     async with client_of(Script(counts_by_day), cache=closed) as client:
         assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+
+
+async def test_a_cache_that_hangs_or_is_spoilt_is_done_without() -> None:
+    """It is waited for within the deadline, and what it holds must be an answer."""
+
+    class Slow(MemoryCache):
+        async def put(self, key: str, body: bytes) -> None:
+            await anyio.sleep_forever()
+
+    class Spoilt(MemoryCache):
+        async def get(self, key: str) -> bytes | None:
+            return b"{"
+
+    for cache, timeouts in ((Slow(), Timeouts(deadline=0.05)), (Spoilt(), None)):
+        async with client_of(Script(counts_by_day), cache=cache, timeouts=timeouts) as client:
+            assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+
+
+async def test_a_locked_file_does_not_outlast_the_deadline(tmp_path: Any) -> None:
+    """Another process may hold the file; the answer is there all the same, and so is a cancellation."""
+    cache = SQLiteCache(tmp_path / "answers.db")
+    other = sqlite3.connect(tmp_path / "answers.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with client_of(Script(counts_by_day), cache=cache, timeouts=Timeouts(deadline=0.1)) as client:
+        assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+    other.close()
+    cache.close()
 
 
 async def test_a_memory_cache_keeps_to_its_size() -> None:
@@ -612,8 +705,10 @@ async def test_what_is_no_query_does_not_end_a_stream_in_silence() -> None:
     query: Any = LineCrosses("2025-01-01", "2025-01-02", location=124)
     nothing: Any = None
     async with client_of(Script(counts_by_day)) as client, client.stream([query, nothing, query]) as chunks:
-        with pytest.raises(AttributeError):
+        with pytest.raises(InvalidQueryError, match="must be a LineCrosses, ZoneVisitors or DropInRate; got None"):
             [chunk async for chunk in chunks]
+        with pytest.raises(InvalidQueryError, match="`fetch` takes a query"):
+            await client.run(query)
 
 
 async def test_what_is_not_sent_after_a_refused_token_counts_as_failed() -> None:

@@ -244,6 +244,7 @@ async def test_a_retry_after_beyond_the_deadline_is_raised_with_it() -> None:
     with pytest.raises(RateLimitedError, match="ends after the deadline") as caught:
         await executor.send(Question())
     assert caught.value.retry_after == 10.0
+    assert caught.value.out_of_time
     assert time.slept == []
 
 

@@ -300,6 +300,27 @@ async def test_closing_from_another_task() -> None:
         assert server.connections == 1
 
 
+async def test_an_interrupted_close_closes_every_lane(anyio_backend: str) -> None:
+    """A task that is cancelled while it closes leaves no connection behind; asyncio's own cancel minds no shield."""
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(executor.send, Question())
+        assert server.connections == 4
+
+        if anyio_backend == "asyncio":
+            closing = asyncio.create_task(executor.aclose())
+            await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait([closing])
+        else:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await executor.aclose()
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
 # Places where it cannot be used.
 
 

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from scripted import Params, Script, counts_by_day, visits_by_day
 
-from indivd_async import Event, LineCrosses, RetryPolicy, ServerError, Timeouts, ZoneVisitors
+from indivd_async import DecodeError, Event, LineCrosses, RetryPolicy, ServerError, Timeouts, ZoneVisitors
 from indivd_async.cache import MemoryCache
 from indivd_async.otel import TracedIndivd
 
@@ -139,6 +139,20 @@ async def test_a_failure_marks_the_request_and_the_call(telemetry: Telemetry) ->
     assert [point.value for point in metrics["http.client.active_requests"]] == [0]
     (ended,) = metrics["indivd.client.requests"]
     assert (ended.value, ended.attributes["indivd.outcome"]) == (1, "failed")
+
+
+async def test_an_answer_that_cannot_be_read_is_a_failure(telemetry: Telemetry) -> None:
+    """Its status was 200, so the type of the error says what was wrong."""
+    async with telemetry.client(Script(lambda path, params: [1])) as client:
+        with pytest.raises(DecodeError):
+            await client.fetch(attrs.evolve(MARCH, split=None))
+    (span,) = telemetry.requests
+    told = span.attributes or {}
+    assert (told["http.response.status_code"], told["error.type"], told["indivd.outcome"]) == (
+        200,
+        "DecodeError",
+        "failed",
+    )
 
 
 async def test_a_fault_without_a_status_has_the_name_of_its_error(telemetry: Telemetry) -> None:

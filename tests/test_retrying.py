@@ -128,7 +128,7 @@ def test_a_long_retry_after_says_so_even_after_the_last_attempt() -> None:
         pytest.param(
             Failure(status=429, retry_after=5),
             105.4,
-            GiveUp("It asks for a wait that ends after the deadline"),
+            GiveUp("It asks for a wait that ends after the deadline", out_of_time=True),
             id="Retry-After ends after it",
         ),
         pytest.param(Failure(status=429, retry_after=5), 105.5, Wait(5.5), id="Retry-After ends with it"),

@@ -455,6 +455,35 @@ async def test_injected_client_gets_twenty_at_once() -> None:
     assert peak == 20
 
 
+async def test_a_body_that_a_hook_has_read_is_not_read_again() -> None:
+    """A hook may read the answer, as httpx's own documentation does to log it; gzip is decoded by then."""
+
+    async def hook(response: httpx.Response) -> None:
+        await response.aread()
+
+    body = gzip.compress(b"[1, 2]")
+    with RawServer(lambda peer: peer.serve(answer(body, headers=["Content-Encoding: gzip"]))) as server:
+        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as client:
+            executor = make_executor(server.url, http_client=client)
+            assert (await executor.send(Question())).body == b"[1, 2]"
+            assert executor.stats.attempts == 1
+
+
+async def test_a_body_that_a_hook_took_is_not_asked_for_again() -> None:
+    """A hook that consumed it without keeping it would take the next one too."""
+
+    async def hook(response: httpx.Response) -> None:
+        async for _ in response.aiter_raw():
+            pass
+
+    with RawServer(Peer.serve) as server:
+        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as client:
+            executor = make_executor(server.url, http_client=client)
+            with pytest.raises(ConnectionFailedError, match=r"without having called `read\(\)`"):
+                await executor.send(Question())
+            assert executor.stats.attempts == 1
+
+
 async def test_closed_client_says_so() -> None:
     """A caller's client that was closed is the caller's mistake, and is named."""
     client = httpx.AsyncClient()

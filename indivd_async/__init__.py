@@ -8,64 +8,69 @@ be.
 
 from __future__ import annotations
 
-from ._execution import Counts, Event, Stats
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .chunks import Chunk
-from .client import AsyncIndivd, merge_results
-from .errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    ClientClosedError,
-    ConfigError,
-    ConnectionFailedError,
-    DeadlineExceededError,
-    DecodeError,
-    IndivdError,
-    InvalidQueryError,
-    MergeConflictError,
-    NotFoundError,
-    NotMergeableError,
-    PartialResultError,
-    PermissionDeniedError,
-    RateLimitedError,
-    RequestTimeoutError,
-    ResponseTooLargeError,
-    ServerError,
-    TransportError,
-    UnexpectedStatusError,
-)
-from .models import (
-    Aggregation,
-    Bucket,
-    Category,
-    DropInRow,
-    DropInTotals,
-    DwellTimeStats,
-    Exclude,
-    Line,
-    LineCrossesRow,
-    Location,
-    Organization,
-    Zone,
-    ZoneDropIn,
-    ZoneDropInRow,
-    ZoneVisitorsRow,
-)
-from .plans import Plan, PlannedRequest
-from .queries import DropInRate, LineCrosses, ZoneVisitors
-from .results import (
-    Coverage,
-    DropInDetails,
-    DropInRateResult,
-    DropInSummary,
-    DropInZones,
-    LineCrossesResult,
-    Note,
-    ZoneVisitorsPeriod,
-    ZoneVisitorsResult,
-)
-from .settings import Limits, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    from ._execution import Counts, Event, Stats
+    from .chunks import Chunk
+    from .client import AsyncIndivd, merge_results
+    from .errors import (
+        ApiError,
+        AuthenticationError,
+        BadRequestError,
+        ClientClosedError,
+        ConfigError,
+        ConnectionFailedError,
+        DeadlineExceededError,
+        DecodeError,
+        IndivdError,
+        InvalidQueryError,
+        MergeConflictError,
+        NotFoundError,
+        NotMergeableError,
+        PartialResultError,
+        PermissionDeniedError,
+        RateLimitedError,
+        RequestTimeoutError,
+        ResponseTooLargeError,
+        ServerError,
+        TransportError,
+        UnexpectedStatusError,
+    )
+    from .models import (
+        Aggregation,
+        Bucket,
+        Category,
+        DropInRow,
+        DropInTotals,
+        DwellTimeStats,
+        Exclude,
+        Line,
+        LineCrossesRow,
+        Location,
+        Organization,
+        Zone,
+        ZoneDropIn,
+        ZoneDropInRow,
+        ZoneVisitorsRow,
+    )
+    from .plans import Plan, PlannedRequest
+    from .queries import DropInRate, LineCrosses, ZoneVisitors
+    from .results import (
+        Coverage,
+        DropInDetails,
+        DropInRateResult,
+        DropInSummary,
+        DropInZones,
+        LineCrossesResult,
+        Note,
+        ZoneVisitorsPeriod,
+        ZoneVisitorsResult,
+    )
+    from .settings import Limits, RetryPolicy, Timeouts
 
 __all__ = [
     "Aggregation",
@@ -129,3 +134,25 @@ __all__ = [
     "__version__",
     "merge_results",
 ]
+
+if not TYPE_CHECKING:  # a checker would believe that there is every name
+    #: Where the names are, the lighter modules first.
+    _HOMES = ("errors", "settings", "models", "queries", "plans", "chunks", "results", "_execution", "client")
+
+    def __getattr__(name: str) -> object:
+        """
+        Import what is asked for, when it is asked for.
+
+        So whoever wants a query, or the help of the command, does not wait for the libraries of the network; and the
+        command is there, to hear Ctrl-C, before they are.
+        """
+        if name in _HOMES:
+            return import_module(f".{name}", __name__)
+        for home in _HOMES if name in __all__ else ():
+            found = vars(import_module(f".{home}", __name__))
+            if name in found:
+                return globals().setdefault(name, found[name])
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

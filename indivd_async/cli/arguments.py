@@ -15,7 +15,9 @@ import attrs
 from .._version import __version__
 from ..queries import QUERIES, Query
 from .dates import FORMS, read_day
+from .wording import flag
 
+_NAME = "indivd"
 FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow")
 LIST_FORMATS = ("table", "json", "ndjson", "csv")
 LISTINGS = ("locations", "zones", "categories", "lines", "organizations")
@@ -90,6 +92,8 @@ _OPTIONS: Mapping[str, _Option] = {
     "split": _Option("DAYS", "auto, none, or at most so many days a request", _split),
     "on_error": _Option("HOW", "raise (the default), or collect: finish the rest, list what failed"),
 }
+#: Nobody was counted before, and nobody will be after: a slip there would ask for centuries, day by day.
+_FIRST_DAY, _LAST_DAY = "2000-01-01", "2099-12-31"
 _DAYS = tuple(name for name in _OPTIONS if name.endswith("_date"))
 _FIELDS = {name: {field.name for field in attrs.fields(query)} for name, query in QUERIES.items()}
 
@@ -120,22 +124,20 @@ def make_query(args: argparse.Namespace, today: date) -> Query:
     for name in given:
         if name not in _FIELDS[endpoint]:
             near = difflib.get_close_matches(name, [known for known in _OPTIONS if known in _FIELDS[endpoint]], n=1)
-            hint = f"; did you mean {_flag(near[0])}?" if near else ""
-            raise UsageError(f"{_flag(name)} is not a parameter of {endpoint}{hint}")
+            hint = f"; did you mean {flag(near[0])}?" if near else ""
+            raise UsageError(f"{flag(name)} is not a parameter of {endpoint}{hint}")
     for name in _DAYS:
         if name in given:
             try:
-                given[name] = read_day(given[name], today=today, last=name.endswith("end_date"))
+                day = given[name] = read_day(given[name], today=today, last=name.endswith("end_date"))
             except ValueError as error:
-                raise UsageError(f"{_flag(name)}: {error}") from None
+                raise UsageError(f"{flag(name)}: {error}") from None
+            if not _FIRST_DAY <= str(day) <= _LAST_DAY:
+                raise UsageError(f"{flag(name)}: {day} is not a day from {_FIRST_DAY} to {_LAST_DAY}")
     for name in ("start_date", "end_date"):
         if name not in given:
-            raise UsageError(f"{_flag(name)} is required: {FORMS}")
+            raise UsageError(f"{flag(name)} is required: {FORMS}")
     return QUERIES[endpoint](**given)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,19 +149,28 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
     ) -> Any:
-        known, left = super().parse_known_args(args, namespace)
+        # Before argparse does, which takes what follows a misspelt --token for something else, and shows it.
+        known = {"--help": ""} | dict(re.findall(r"(?<![^ \[])(--?[a-z-]+)( [A-Z{]+)?", self.format_usage()))
+        words = iter(args)
+        for word in words:
+            name, equals, _ = word.partition("=")
+            if name == "--" or (self.prog == _NAME and not name.startswith("-")):
+                break  # what follows is the command's
+            if name.startswith("-") and name not in known:
+                near = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
+                self.error(f"there is no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            if known.get(name) and not equals:
+                next(words, None)
+        found, left = super().parse_known_args(args, namespace)
         if left:
-            # The name alone: what follows a misspelt --token is a token.
-            name = left[0].partition("=")[0]
-            near = difflib.get_close_matches(name.replace("_", "-"), re.findall(r"--[a-z-]+", self.format_usage()), n=1)
-            self.error(f"there is no {name}" + (f"; did you mean {near[0]}?" if near else ""))
-        return known, left
+            self.error(f"there is no {left[0]}")
+        return found, left
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
     parser = _Parser(
-        prog="indivd",
+        prog=_NAME,
         description="Ask Indivd's visitor analytics: data to stdout, messages to stderr.",
         epilog="example:\n  indivd demo\n\nexit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -235,7 +246,7 @@ def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, .
         only = "" if len(takers) == len(QUERIES) else f" ({', '.join(takers)})"
         default = "auto" if name == "split" else None
         group.add_argument(
-            _flag(name), metavar=option.metavar, type=option.read, default=default, help=option.help + only
+            flag(name), metavar=option.metavar, type=option.read, default=default, help=option.help + only
         )
 
 
@@ -278,8 +289,13 @@ def _add_plan(commands: _Commands) -> None:
 
 
 def _add_export(commands: _Commands) -> None:
-    example = "indivd export zone_visitors --start-date 2025 --end-date -1d --out visits"
-    summary = "export an answer to a folder of Parquet files; run again, it goes on where it was"
+    example = (
+        "indivd export zone_visitors --start-date 2025 --end-date yesterday \\\n    --aggregate-by hour --out visits"
+    )
+    summary = (
+        "export an answer to a folder of Parquet files; run again, it goes on where it was, and asks for the days "
+        "that a later --end-date adds"
+    )
     parser = commands.add(
         "export",
         ".export",
@@ -298,8 +314,7 @@ def _add_export(commands: _Commands) -> None:
     group.add_argument(
         "--refresh",
         metavar="DAYS",
-        help="such as 3d: when all is there, ask again for the last days, replace their rows and tell what changed; "
-        "the question may then end later than before",
+        help="such as 3d: ask again for the last days that are there, replace their rows and tell what changed",
     )
     group.add_argument("--json", action="store_true", help="print what was done as JSON")
 

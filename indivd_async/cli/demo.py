@@ -22,6 +22,7 @@ from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from .connecting import make_client
 from .terminal import Style, bar, clip, draw_table, pad, sparkline, terminal_width
+from .wording import tell_note
 
 #: As wide as a terminal always is: what is shown may be pasted anywhere.
 _WIDTH = 80
@@ -127,7 +128,7 @@ async def _show(client: AsyncIndivd, page: Page) -> None:
     _show_week(page, by_hour, period)
     _show_zones(page, by_zone, homes, period)
     _show_funnel(page, funnel)
-    notes = dict.fromkeys(note.message for result in results for note in result.notes)
+    notes = dict.fromkeys(tell_note(note) for result in results for note in result.notes)
     if notes:
         page.head("What the client noticed")
         for note in notes:

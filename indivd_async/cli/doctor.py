@@ -23,6 +23,7 @@ from ..models import Location
 from ..settings import RetryPolicy
 from .connecting import make_client
 from .terminal import Style
+from .wording import tell
 
 #: Seconds by which the two clocks may differ; days end by ours.
 _CLOCK_TOLERANCE_S = 120
@@ -70,7 +71,7 @@ async def examine(args: argparse.Namespace) -> AsyncIterator[Finding]:
             try:
                 locations = await client.locations()
             except IndivdError as error:
-                yield Finding("failed", "service", str(error))
+                yield Finding("failed", "service", tell(error))
                 return
             yield Finding("ok", "service", f"answered in {time.perf_counter() - began:.2f} s")
             yield heard.judge()
@@ -78,7 +79,7 @@ async def examine(args: argparse.Namespace) -> AsyncIterator[Finding]:
             for name, ask in _questions(client, locations).items():
                 yield await _try(name, ask)
     except ConfigError as error:
-        yield Finding("failed", "configuration", str(error))
+        yield Finding("failed", "configuration", tell(error))
 
 
 @attrs.define
@@ -151,7 +152,7 @@ async def _try(name: str, ask: Callable[[], Awaitable[Any]]) -> Finding:
     try:
         result = await ask()
     except IndivdError as error:
-        return Finding("failed", name, str(error))
+        return Finding("failed", name, tell(error))
     took = f"{time.perf_counter() - began:.2f} s"
     kinds = {note.kind for note in result.notes}
     if "unlicensed_metrics" in kinds:

@@ -16,6 +16,7 @@ from ..queries import Query
 from .arguments import UsageError, make_query
 from .connecting import make_client
 from .progress import Meter
+from .wording import tell
 
 
 def main(args: argparse.Namespace) -> int:
@@ -51,15 +52,16 @@ async def _export(args: argparse.Namespace, query: Query, refresh: int | None) -
 def _tell(report: Report) -> None:
     say = sys.stderr.write
     for failure in report.failures:
-        say(f"missing: {failure.request}: {failure.error}\n")
+        say(f"missing: {failure.request}: {tell(failure.error)}\n")
     if report.changes is not None:
-        say(f"{report.changes}\n")
+        say(f"asked again: {report.changes}\n")
     parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"
     say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered\n")
     if report.failures:
         say(f"{len(report.failures):,} requests failed; run the same command again to ask them again\n")
     else:
-        say(f"read it as one table: {report.path}/**/*.parquet\n")
+        folder = str(report.path)
+        say(f"read it as one table: polars.scan_parquet({folder!r}), DuckDB: FROM '{folder}/**/*.parquet'\n")
 
 
 def _as_json(report: Report) -> str:
@@ -69,7 +71,7 @@ def _as_json(report: Report) -> str:
         "requests": report.requests,
         "rows": report.rows,
         "parts": report.parts,
-        "failures": [{"request": failure.request, "error": str(failure.error)} for failure in report.failures],
+        "failures": [{"request": failure.request, "error": tell(failure.error)} for failure in report.failures],
         "changes": None if report.changes is None else attrs.asdict(report.changes),
     }
     return orjson.dumps(document).decode()

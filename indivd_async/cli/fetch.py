@@ -17,6 +17,7 @@ from .arguments import make_query
 from .connecting import make_client
 from .output import choose_format, open_output, write_arrow, write_rows, write_table
 from .progress import Meter
+from .wording import tell, tell_note
 
 
 def main(args: argparse.Namespace) -> int:
@@ -33,10 +34,11 @@ def main(args: argparse.Namespace) -> int:
         else:
             write_rows(out, form, result.to_dicts(), [column.name for column in schema_of(query)])
     for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {tell_note(note)}", file=sys.stderr)
     failed = [item for item in result.coverage if item.status == "failed"]
     for item in failed:
-        print(f"missing: {item.request}: {item.error}", file=sys.stderr)
+        assert item.error is not None
+        print(f"missing: {item.request}: {tell(item.error)}", file=sys.stderr)
     return 1 if failed else 0
 
 

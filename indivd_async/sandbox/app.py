@@ -13,7 +13,7 @@ import orjson
 
 from .aggregation import World
 from .catalogue import TOKENS
-from .parameters import READERS, Refused, read_parameters
+from .parameters import READERS, Refused, check_work, read_parameters
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -156,7 +156,10 @@ def _listing(world: World, token: str, name: str, _params: list[tuple[str, str]]
 
 
 def _data(world: World, token: str, name: str, params: list[tuple[str, str]]) -> Any:
-    return getattr(world, name)(token=token, **read_parameters(name, params, TOKENS[token]))
+    access = TOKENS[token]
+    values = read_parameters(name, params, access)
+    check_work(values, access, world.now.date())
+    return getattr(world, name)(token=token, **values)
 
 
 def _authenticate(header: str) -> str:

@@ -14,12 +14,14 @@ from datetime import date
 from typing import Any
 
 from .catalogue import AREAS, Access
-from .visitors import zone_of
+from .visitors import FIRST_DAY, zone_of
 
 _TIMES = ("year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute")
 #: What line_crosses groups by minute or hour: so many days at most.
 _MOST_DAYS: dict[str | None, int] = {"minute": 3, "hour": 7}
 _MAX_DWELL_S = 10_800
+#: Days times locations that one answer may take; ten seconds of work, which would keep everybody else waiting.
+_MOST_WORK = 10_000
 
 
 class Refused(Exception):
@@ -133,6 +135,22 @@ READERS: dict[str, dict[str, Callable[[str], Any]]] = {
         "tz": _time_zone,
     },
 }
+
+
+def check_work(values: Mapping[str, Any], access: Access, today: date) -> None:
+    """
+    Refuse what takes too long, as a gateway does that waits no longer: with 504.
+
+    The documentation names no longest period; the days before the first visitor and after *today* cost nothing.
+    """
+    asked = values.get("location", ())
+    ids = set(asked if isinstance(asked, tuple) else (asked,)) or {place.id for place in access.places()}
+    days = 0
+    for name in ("", "comparison_"):
+        if f"{name}start_date" in values:
+            first, last = max(values[f"{name}start_date"], FIRST_DAY), min(values[f"{name}end_date"], today)
+            days += max(0, (last - first).days + 1)
+    _require(days * len(ids) <= _MOST_WORK, 504)
 
 
 # Rules between parameters, and scope.

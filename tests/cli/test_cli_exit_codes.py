@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -41,11 +42,67 @@ def test_what_cannot_be_read_is_told_in_two_lines(argv: tuple[str, ...], said: s
 
 def test_a_misspelt_token_option_does_not_show_the_token(indivd: Indivd) -> None:
     """What follows an option that is not known may be a secret."""
-    for argv in (("--tokn", "s3cret-4321"), ("--tokn=s3cret-4321",)):
-        said = indivd("locations", *argv)
+    given = (("--tokn", "s3cret-4321"), ("--tokn=s3cret-4321",))
+    for argv in [part for one in given for part in (("locations", *one), (*one, "locations"), ("fetch", *one, DAY[0]))]:
+        said = indivd(*argv)
         assert (said.code, said.out) == (2, "")
         assert "did you mean --token?" in said.err
         assert "s3cret" not in said.err
+
+
+#: As `python -m` and as the installed script, whose import of *module* is interrupted.
+INTERRUPTED = """
+import importlib.abc, runpy, sys
+
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["indivd", "locations"]
+{run}
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "module"),
+    [
+        ("runpy.run_module('indivd_async.cli', run_name='__main__')", "attrs"),
+        ("from indivd_async.cli import main; sys.exit(main())", "attrs"),
+        ("from indivd_async.cli import main; sys.exit(main())", "httpx"),
+    ],
+    ids=["module", "script", "later"],
+)
+def test_ctrl_c_while_it_is_imported(run: str, module: str) -> None:
+    """One line, and the code that belongs to it, from the first library on."""
+    argv = (sys.executable, "-c", INTERRUPTED.format(module=module, run=run))
+    done = subprocess.run(argv, env={**os.environ, "INDIVD_TOKEN": "t"}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "indivd: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "err"),
+    [
+        ("locations >&-", 1, "indivd: stdout is closed, so there is nowhere to write to\n"),
+        ("locations >/dev/full", 1, "indivd: [Errno 28] No space left on device\n"),
+        (
+            "plan line_crosses --start-date 2025 --end-date 2025 >/dev/full",
+            1,
+            "indivd: [Errno 28] No space left on device\n",
+        ),
+        ("locations 2>&-", 0, ""),
+        ("locations --format xls 2>&-", 2, ""),
+        ("locations >&- 2>&-", 1, ""),
+        ("zones --out zones.csv >&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(words: str, code: int, err: str, site: Any, tmp_path: Path) -> None:
+    """What cannot be said is not said elsewhere, and what cannot be written is a failure."""
+    shell = ("sh", "-c", f'exec "$0" -m indivd_async.cli {words}', sys.executable)
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, err)
+    assert bool(done.stdout) is (words == "locations 2>&-")
 
 
 @pytest.mark.parametrize("argv", [("--help",), ("--version",)], ids=str)

@@ -153,6 +153,19 @@ async def test_the_malformed_is_400_without_a_body() -> None:
     assert [recorded.status for recorded in application.requests] == [400] * len(MALFORMED)
 
 
+async def test_what_would_take_too_long_is_504_at_once() -> None:
+    """Centuries of all locations, of either period: as a gateway would refuse them."""
+    application = sandbox.app(WORLD)
+    async with client_of(application) as client:
+        long = "start_date=1753-02-08&end_date=2026-01-01"
+        year = (
+            "start_date=2025-01-01&end_date=2025-01-03&comparison_start_date=1753-02-08&comparison_end_date=2025-01-01"
+        )
+        for target in (f"line_crosses/?{long}", f"zone_visitors/?{year}", f"drop_in_rate/?{long}&tz=UTC"):
+            answer = await client.get(DATA + target)
+            assert (answer.status_code, answer.content) == (504, b""), target
+
+
 async def test_what_is_out_of_scope_is_403_without_a_body() -> None:
     """Locations and organisations of others, or of nobody."""
     async with client_of(sandbox.app(WORLD)) as client:

@@ -175,6 +175,43 @@ def test_parts_of_a_list_of_lines_are_added() -> None:
     assert result.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "summed"),
+    [
+        pytest.param([(1, 3), (2, 4)], [(1, 5), (2, 6)], [(1, 8), (2, 10)], id="the same buckets"),
+        pytest.param([(1, 3), (2, 4)], [(2, 6), (1, 5)], [(1, 8), (2, 10)], id="in another order"),
+        pytest.param([(2, 3), (1, 4)], [(2, 5), (1, 6)], [(1, 10), (2, 8)], id="neither in order"),
+        pytest.param([(1, 3), (2, 4)], [(1, 5)], [(1, 8), (2, 4)], id="one has fewer"),
+        pytest.param([(1, 3)], [(2, 5)], [(1, 3), (2, 5)], id="none in common"),
+        pytest.param([(1, 3)], [], [(1, 3)], id="one is empty"),
+        pytest.param([], [], [], id="both are empty"),
+        pytest.param([(1, 3), (1, 4)], [(1, 5), (1, 6)], [(1, 18)], id="a bucket twice in each"),
+        pytest.param([(1, 3), (2, 4), (2, 1)], [(1, 5), (1, 2), (2, 6)], [(1, 10), (2, 11)], id="others twice"),
+    ],
+)
+def test_parts_are_added_by_bucket_not_by_place(
+    one: list[tuple[int, int]], other: list[tuple[int, int]], summed: list[tuple[int, int]]
+) -> None:
+    """Whichever buckets each of them holds, and however often; a bucket is its labels, not its object."""
+    parts = [lines(*((day(number), count) for number, count in part), location=124) for part in (one, other)]
+    added = lines(*((day(number), count) for number, count in summed), location=124).rows
+    rows = merge(IN_PARTS, parts).rows
+    assert rows == added
+    assert all(type(row) is LineCrossesRow for row in rows)
+    assert rows == pickle.loads(pickle.dumps(rows))
+    assert hash(rows) == hash(added)
+
+
+def test_an_unknown_field_that_any_part_says_otherwise_is_gone() -> None:
+    """Also where a later part agrees with the first again."""
+    plan = Plan(LineCrosses(*DAYS, location=124, line_ids=range(10**6, 10**6 + 1_800)))
+    parts = [
+        LineCrossesAnswer(rows=(LineCrossesRow(bucket=day(1), count=1, extra=FrozenMap({"unit": unit, "of": 1})),))
+        for unit in ("m", "ft", "m")
+    ]
+    assert merge(plan, parts).rows == (LineCrossesRow(bucket=day(1), count=3, extra=FrozenMap({"of": 1})),)
+
+
 def test_a_failed_part_of_a_sum_is_noted() -> None:
     """For what is there lacks its share."""
     assert kinds(merge(IN_PARTS, [lines((day(1), 3)), None])) == ["partial_sum"]

@@ -338,7 +338,9 @@ async def test_an_incomplete_answer_says_so(page: Page) -> None:
     options = {"transport": sandbox.transport(faults=faults), "retry": RetryPolicy(attempts=1)}
     async with dashboard(**options) as url:
         await page.open(url + "?start=2025-03-01&end=2025-04-30&compare=none")
-        assert "failed: the figures are incomplete" in await page.text("#account")
+        account = await page.text("#account")
+        assert "failed: the figures are incomplete" in account
+        assert "retry_failed" not in account
         assert "Incomplete: 1 of 2 requests failed." in await page.text("#visits")
         assert "Every request for these figures failed (ServerError)." in await page.text("#zones")
         tiles = await page.evaluate("[...document.querySelectorAll('#tiles dd')].map(figure => figure.textContent)")
@@ -365,4 +367,7 @@ async def test_a_basic_plan_has_no_dwell_times(page: Page) -> None:
     async with dashboard(token="sandbox-basic") as url:
         await page.open(url + PERIOD)
         assert "needs Indivd Pro" in await page.text("#zones")
+        notes = await page.text("#account .notes")
+        assert "not measured by the plan of this location" in notes
+        assert "None" not in notes
         assert await page.evaluate("document.querySelectorAll('#tiles dd')[2].textContent") == "\N{EN DASH}"

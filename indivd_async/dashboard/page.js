@@ -514,9 +514,15 @@ function drawDropIn(body, answer) {
 
 // Notes and coverage.
 
+// What the client says to programmers, for people; its other notes speak to both.
+const NOTES = {
+  unlicensed_metrics: "Unique visits, bounces and dwell times are not measured by the plan of this location (Indivd Basic).",
+  partial_sum: "A failed request was one part of sums: some figures lack its share. Try again to complete them.",
+};
+
 function drawAccount() {
   const there = Object.values(answers);
-  const messages = [...new Set(there.flatMap((answer) => answer.notes.map((note) => note.message)))];
+  const messages = [...new Set(there.flatMap((answer) => answer.notes.map((note) => NOTES[note.kind] ?? note.message)))];
   const requests = there.flatMap((answer) => answer.coverage);
   const failed = there.flatMap(failedOf);
   const rows = sum(requests, (item) => item.rows);

@@ -9,10 +9,10 @@ be.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from ._version import __version__
 
+TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
     from ._execution import Counts, Event, Stats
     from .chunks import Chunk

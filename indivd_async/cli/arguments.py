@@ -15,12 +15,22 @@ import attrs
 from .._version import __version__
 from ..queries import QUERIES, Query
 from .dates import FORMS, read_day
+from .terminal import say
 from .wording import flag
 
 _NAME = "indivd"
 FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow")
 LIST_FORMATS = ("table", "json", "ndjson", "csv")
 LISTINGS = ("locations", "zones", "categories", "lines", "organizations")
+
+
+_EPILOG = """example:
+  indivd demo
+  indivd locations
+  indivd fetch zone_visitors --start-date -7d --end-date yesterday
+
+environment: INDIVD_TOKEN, INDIVD_BASE_URL, NO_COLOR
+exit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted"""
 
 
 class UsageError(Exception):
@@ -144,7 +154,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong as the rest of the command does: the whole usage, which argparse prints, would hide it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"indivd: {message}\ntry: {self.prog} --help\n")
+        say(f"indivd: {message}\ntry: {self.prog} --help")
+        self.exit(2)
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
@@ -172,7 +183,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=_NAME,
         description="Ask Indivd's visitor analytics: data to stdout, messages to stderr.",
-        epilog="example:\n  indivd demo\n\nexit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted",
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -237,7 +248,7 @@ class _Commands:
 
 
 def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, ...] = ()) -> None:
-    parser.add_argument("endpoint", choices=tuple(QUERIES), help="line_crosses, zone_visitors or drop_in_rate")
+    parser.add_argument("endpoint", metavar="ENDPOINT", choices=tuple(QUERIES), help=f"one of {', '.join(QUERIES)}")
     group = parser.add_argument_group("the question, as in the API (lists with commas)")
     for name, option in _OPTIONS.items():
         if name in without:
@@ -272,7 +283,7 @@ def _add_fetch(commands: _Commands) -> None:
     parser = commands.add(
         "fetch",
         ".fetch",
-        "fetch a question's answer, whatever number of requests it takes",
+        "fetch the answer to a question, however many requests it takes",
         example,
         after_interrupt="; nothing was kept. `indivd export` keeps what it has and goes on where it was",
     )

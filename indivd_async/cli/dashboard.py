@@ -16,5 +16,5 @@ def main(args: argparse.Namespace) -> int:
             os.environ[name] = value
     try:
         return serve(args)
-    except SystemExit:  # of the server that cannot listen; it has said why, and has exit codes of its own
+    except SystemExit:  # of the server that cannot start; it has said why, and has exit codes of its own
         return 1

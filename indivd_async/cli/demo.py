@@ -63,7 +63,7 @@ async def _connect(args: argparse.Namespace, page: Page) -> AsyncIterator[AsyncI
     ):
         page.title("Indivd, on made-up visitors")
         page.say(f"A sandbox that behaves as the API does listens on {url};")
-        page.say(f"{_FAULT_RATE:.0%} of its answers fail on purpose, to be asked for again.")
+        page.say(f"{100 * _FAULT_RATE:.0f} % of its answers fail on purpose, to be asked for again.")
         yield client
 
 

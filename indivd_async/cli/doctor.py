@@ -22,7 +22,7 @@ from ..errors import ConfigError, IndivdError
 from ..models import Location
 from ..settings import RetryPolicy
 from .connecting import make_client
-from .terminal import Style
+from .terminal import Style, fit, say
 from .wording import tell
 
 #: Seconds by which the two clocks may differ; days end by ours.
@@ -42,20 +42,23 @@ class Finding:
 def main(args: argparse.Namespace) -> int:
     """Check, print a finding a line, and fail where one is bad."""
     style = Style.of(sys.stdout)
-    marks = {"ok": style.good("ok    "), "warning": style.accent("note  "), "failed": style.bad("FAILED")}
+    marks = {"ok": ("ok    ", style.good), "warning": ("note  ", style.accent), "failed": ("FAILED", style.bad)}
     found: list[Finding] = []
 
     async def check() -> None:
         async for finding in examine(args):
             found.append(finding)
             if not args.json:
-                print(f"{marks[finding.state]} {style.bold(f'{finding.subject:<14}')} {finding.message}", flush=True)
+                mark, colour = marks[finding.state]
+                plain = f"{mark} {finding.subject:<14} "
+                text = fit(plain + finding.message, sys.stdout, indent=" " * len(plain))
+                print(f"{colour(mark)} {style.bold(plain[7:])}{text[len(plain) :]}", flush=True)
 
     anyio.run(check)
     if args.json:
         print(json.dumps([attrs.asdict(finding) for finding in found], indent=2, ensure_ascii=False))
     bad = sum(finding.state == "failed" for finding in found)
-    print("all is well" if not bad else f"{bad} of {len(found)} checks failed", file=sys.stderr)
+    say("all is well" if not bad else f"{bad} of {len(found)} checks failed")
     return 1 if bad else 0
 
 

@@ -16,6 +16,7 @@ from ..queries import Query
 from .arguments import UsageError, make_query
 from .connecting import make_client
 from .progress import Meter
+from .terminal import say
 from .wording import tell
 
 
@@ -50,18 +51,17 @@ async def _export(args: argparse.Namespace, query: Query, refresh: int | None) -
 
 
 def _tell(report: Report) -> None:
-    say = sys.stderr.write
     for failure in report.failures:
-        say(f"missing: {failure.request}: {tell(failure.error)}\n")
+        say(f"missing: {failure.request}: {tell(failure.error)}", indent="  ")
     if report.changes is not None:
-        say(f"asked again: {report.changes}\n")
+        say(f"asked again: {report.changes}", indent="  ")
     parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"
-    say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered\n")
+    say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered")
     if report.failures:
-        say(f"{len(report.failures):,} requests failed; run the same command again to ask them again\n")
+        say(f"{len(report.failures):,} requests failed; run the same command again to ask them again")
     else:
         folder = str(report.path)
-        say(f"read it as one table: polars.scan_parquet({folder!r}), DuckDB: FROM '{folder}/**/*.parquet'\n")
+        say(f"as one table: polars.scan_parquet({folder!r}); DuckDB: FROM '{folder}/**/*.parquet'", indent="  ")
 
 
 def _as_json(report: Report) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -17,6 +16,7 @@ from .arguments import make_query
 from .connecting import make_client
 from .output import choose_format, open_output, write_arrow, write_rows, write_table
 from .progress import Meter
+from .terminal import say
 from .wording import tell, tell_note
 
 
@@ -34,11 +34,11 @@ def main(args: argparse.Namespace) -> int:
         else:
             write_rows(out, form, result.to_dicts(), [column.name for column in schema_of(query)])
     for note in result.notes:
-        print(f"note: {tell_note(note)}", file=sys.stderr)
+        say(f"note: {tell_note(note)}", indent="  ")
     failed = [item for item in result.coverage if item.status == "failed"]
     for item in failed:
         assert item.error is not None
-        print(f"missing: {item.request}: {tell(item.error)}", file=sys.stderr)
+        say(f"missing: {item.request}: {tell(item.error)}", indent="  ")
     return 1 if failed else 0
 
 

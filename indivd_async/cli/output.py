@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from .arguments import UsageError
-from .terminal import Style, draw_table, terminal_width
+from .terminal import Style, draw_table, say, terminal_width
 
 #: Rows of a table shown to a person; a file or a pipe gets all.
 _SHOWN = 40
@@ -143,11 +143,11 @@ def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, t
     out.write("".join(f"{line}\n" for line in lines).encode())
     out.flush()
     if not rows:
-        print("no rows", file=sys.stderr)
+        say("no rows")
     if hidden:
-        print(f"not shown for lack of room: {', '.join(hidden)}", file=sys.stderr)
+        say(f"not shown for lack of room: {', '.join(hidden)}", indent="  ")
     if len(shown) < len(rows):
-        print(f"the first {len(shown)} of {len(rows):,} rows; --format csv gives all", file=sys.stderr)
+        say(f"the first {len(shown)} of {len(rows):,} rows; --format csv gives all")
 
 
 def write_arrow(out: BinaryIO, form: str, result: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import date
 
 import anyio
@@ -12,12 +13,13 @@ from ..plans import Plan, make_plan
 from ..queries import Query
 from .arguments import make_query
 from .connecting import make_client
+from .terminal import fit
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan = anyio.run(_plan, args, make_query(args, date.today()))
-    print(plan.to_json() if args.json else plan.explain())
+    print(plan.to_json() if args.json else fit(plan.explain(), sys.stdout, indent=" " * 8, whole_words=False))
     return 0
 
 

@@ -69,10 +69,11 @@ def _make_bar(stream: TextIO) -> Any:
         return None
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         TextColumn("{task.fields[rest]}"),
         console=Console(file=stream),
         transient=True,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..errors import ConfigError, IndivdError, InvalidQueryError
 from . import INTERRUPTED
 from .arguments import UsageError, join_negative, make_parser
+from .terminal import say
 from .wording import tell
 
 FAILED, MISUSED = 1, 2
@@ -62,5 +63,5 @@ def _drop_output() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"indivd: {message}", file=sys.stderr)
+    say(f"indivd: {message}")
     return code

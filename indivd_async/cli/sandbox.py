@@ -25,8 +25,8 @@ async def _serve(args: argparse.Namespace) -> None:
     faults = sandbox.Faults(rate=args.fault_rate)
     application = sandbox.app(latency_s=args.latency, faults=faults)
     async with sandbox.serving(application, host=args.host, port=args.port) as url:
-        print(f"the sandbox listens on {url}; its token is: sandbox (Ctrl-C ends it)\n")
+        print(f"the sandbox listens on {url} (Ctrl-C ends it)\n")
         print("in another terminal:")
         print(f"  export INDIVD_BASE_URL={url} INDIVD_TOKEN=sandbox")
-        print("  indivd fetch zone_visitors --start-date -7d --end-date yesterday --location 124", flush=True)
+        print("  indivd fetch zone_visitors --start-date -7d --end-date yesterday", flush=True)
         await anyio.sleep_forever()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 import attrs
@@ -64,6 +67,33 @@ def _step(share: float, steps: int) -> int:
 def terminal_width() -> int:
     """Return how many columns there are; 80 where nobody knows."""
     return shutil.get_terminal_size((80, 24)).columns
+
+
+def fit(text: str, stream: TextIO, *, indent: str = "", whole_words: bool = True) -> str:
+    """
+    Break the lines of *text* where the terminal that *stream* is would, but between words.
+
+    What goes on begins with *indent*. A pipe or a file gets the lines as they are.
+    """
+    if not stream.isatty():
+        return text
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        width = terminal_width()
+    wrap = partial(
+        textwrap.fill,
+        width=max(width, len(indent) + 20),
+        subsequent_indent=indent,
+        break_long_words=not whole_words,
+        break_on_hyphens=False,
+    )
+    return "\n".join(map(wrap, text.split("\n")))
+
+
+def say(text: str, *, indent: str = "") -> None:
+    """Print *text* for people, to stderr; lines that go on begin with *indent*."""
+    print(fit(text, sys.stderr, indent=indent), file=sys.stderr, flush=True)
 
 
 def text_width(text: str) -> int:

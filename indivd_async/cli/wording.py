@@ -41,6 +41,10 @@ _NOTES: Mapping[str, str] = {
         "Unique visits, bounces and dwell times are empty for locations that show visits but none of these anywhere: "
         "their plan (Indivd Basic) does not measure them."
     ),
+    "unscoped_lines": (
+        "No zones, categories or lines were given, so a visitor is counted once for every line crossed; --zone-to, "
+        "--zone-from, --category or --line-ids narrow it down."
+    ),
     "partial_sum": "A failed request was one part of sums: some figures lack its share. Run the command again.",
 }
 

@@ -257,7 +257,14 @@ def _check_question(folder: Folder, query: Query, partition: str | Sequence[str]
         plan_after(manifest, query, old.end_date)  # which refuses another grouping
     elif different:
         name = different[0]
+        there, here = (_in_words(getattr(question, name)) for question in (old, query))
         raise ConfigError(
-            f"out: {folder.path} holds the export of another question ({name} {getattr(old, name)!s} there, "
-            f"{getattr(query, name)!s} here); export to another folder"
+            f"{name}: {folder.path} holds the export of another question ({there} there, {here} here); export to "
+            "another folder"
         )
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -283,7 +283,7 @@ def test_an_export_goes_on_where_it_was(site: Any, indivd: Indivd, tmp_path: Pat
     site.application.faults.hook = None
     said = indivd(*argv)
     assert (said.code, said.out) == (0, "")
-    assert "rows in 3 parts, 2 requests answered\nread it as one table: " in said.err
+    assert "rows in 3 parts, 2 requests answered\nas one table: " in said.err
     said = indivd(*argv, "--refresh", "3d", "--json")
     assert said.code == 0
     report = json.loads(said.out)

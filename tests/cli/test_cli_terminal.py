@@ -10,7 +10,7 @@ import pytest
 from indivd_async import Counts, Event
 from indivd_async.cli.fetch import bucket_text, present
 from indivd_async.cli.progress import Meter
-from indivd_async.cli.terminal import Style, bar, clip, draw_table, pad, sparkline, text_width
+from indivd_async.cli.terminal import Style, bar, clip, draw_table, fit, pad, sparkline, text_width
 
 PLAIN = Style()
 
@@ -36,6 +36,20 @@ def test_widths_are_those_of_the_terminal(text: str, width: int) -> None:
 def test_clipping_says_that_something_is_lost(text: str, width: int, expected: str) -> None:
     """Never wider than it may be."""
     assert clip(text, width) == expected
+
+
+def test_a_terminal_gets_its_words_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that go on are begun as told; a pipe gets each line as it is."""
+    monkeypatch.setenv("COLUMNS", "24")
+    text = "  note: some figures are still growing\nGET /a/path?that=is-longer-than-that"
+    assert fit(text, io.StringIO()) == text
+    assert fit(text, Terminal(), indent="    ").split("\n") == [
+        "  note: some figures are",
+        "    still growing",
+        "GET",
+        "    /a/path?that=is-longer-than-that",
+    ]
+    assert fit(f"last: {'a' * 30}", Terminal(), whole_words=False) == f"last: {'a' * 18}\n{'a' * 12}"
 
 
 @pytest.mark.parametrize(

@@ -521,7 +521,7 @@ async def test_days_that_had_not_ended_are_asked_again(tmp_path: Path) -> None:
     script = Script(source)
     longer = attrs.evolve(DAYS, end_date="2025-04-02")
 
-    async def run_when(ended: str, query: Query) -> tuple[list[str], Any]:
+    async def run_when(ended: str, query: Query) -> tuple[list[str], Any, Any]:
         script.asked.clear()
         report = await run(
             client,
@@ -533,21 +533,26 @@ async def test_days_that_had_not_ended_are_asked_again(tmp_path: Path) -> None:
             commit_every=5.0,
             ended=date.fromisoformat(ended),
         )
-        return [f"{params['start_date']}..{params['end_date']}" for params in script.data], report.changes
+        return (
+            [f"{params['start_date']}..{params['end_date']}" for params in script.data],
+            report.changes,
+            report.provisional_from,
+        )
 
     async with make_client(script) as client:
         assert len((await run_when("2025-03-28", DAYS))[0]) == 9
-        assert await run_when("2025-03-28", DAYS) == ([], None)
+        assert await run_when("2025-03-28", DAYS) == ([], None, date(2025, 3, 29))
         source.counts = {date(2025, 3, 29): 11, date(2025, 3, 30): 12, date(2025, 3, 31): 13}
-        asked, changes = await run_when("2025-03-30", DAYS)
+        asked, changes, provisional = await run_when("2025-03-30", DAYS)
+        assert provisional == date(2025, 3, 31)
         assert asked == ["2025-03-29..2025-03-31"]
         assert str(changes) == "since 2025-03-29: 3 rows changed, 0 new, 0 gone, 0 as they were; count 30 → 36"
         source.counts[date(2025, 3, 31)] = 14
-        asked, changes = await run_when("2025-04-01", longer)
+        asked, changes, _ = await run_when("2025-04-01", longer)
         assert asked == ["2025-03-31..2025-03-31", "2025-04-01..2025-04-02"]
         assert str(changes) == "since 2025-03-31: 1 rows changed, 0 new, 0 gone, 0 as they were; count 13 → 14"
         assert (await run_when("2025-04-02", longer))[0] == ["2025-04-02..2025-04-02"]
-        assert await run_when("2025-04-09", longer) == ([], None)
+        assert await run_when("2025-04-09", longer) == ([], None, None)
         assert read(tmp_path).equals(table_of(await client.fetch(longer)))
 
 

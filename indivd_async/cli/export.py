@@ -57,6 +57,8 @@ def _tell(report: Report) -> None:
         say(f"asked again: {report.changes}", indent="  ")
     parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"
     say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered")
+    if report.provisional_from is not None:
+        say(f"days from {report.provisional_from} on may still grow; later runs ask for them again")
     if report.failures:
         say(f"{len(report.failures):,} requests failed; run the same command again to ask them again")
     else:
@@ -72,6 +74,7 @@ def _as_json(report: Report) -> str:
         "rows": report.rows,
         "parts": report.parts,
         "failures": [{"request": failure.request, "error": tell(failure.error)} for failure in report.failures],
+        "provisional_from": report.provisional_from,
         "changes": None if report.changes is None else attrs.asdict(report.changes),
     }
     return orjson.dumps(document).decode()

@@ -86,6 +86,8 @@ class Report:
     failures: tuple[Failure, ...] = ()
     #: What asking again has changed; None where nothing was asked again.
     changes: Changes | None = None
+    #: The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again.
+    provisional_from: date | None = None
 
     @property
     def complete(self) -> bool:

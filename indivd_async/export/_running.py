@@ -75,13 +75,15 @@ class _Run:
             changes = await self._bring_up_to_date(query, refresh)
         if not self.failures:
             await anyio.to_thread.run_sync(folder.finish)
+        manifest = folder.manifest
         return Report(
             path=folder.path,
             requests=self.answered,
-            rows=sum(part.rows for part in folder.manifest.parts.values()),
-            parts=len(folder.manifest.parts),
+            rows=sum(part.rows for part in manifest.parts.values()),
+            parts=len(manifest.parts),
             failures=tuple(self.failures),
             changes=changes,
+            provisional_from=manifest.closed + ONE_DAY if manifest.closed < manifest.query.end_date else None,
         )
 
     async def _fill(self, *, but_first: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,18 @@ def test_help_has_an_example(command: str, indivd: Indivd, monkeypatch: pytest.M
     assert (said.code, said.err) == (0, "")
     assert f"example:\n  indivd {command}" in said.out
     assert max(map(len, said.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["locations", "lines", "fetch", "plan", "export", "doctor"])
+def test_the_example_works(command: str, site: Any, indivd: Indivd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pasted as it stands; of the export, which takes a while, the plan."""
+    example = indivd(command, "--help").out.partition("example:\n")[2].replace("\\\n", " ")
+    _, *argv = shlex.split(example)
+    if command == "export":
+        argv = ["plan", *argv[1 : argv.index("--out")]]
+    said = indivd(*argv)
+    assert said.code == 0
+    assert said.out.count("\n") > 1
 
 
 # Plan.

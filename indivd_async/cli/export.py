@@ -15,6 +15,7 @@ from ..export import Progress, Report, export
 from ..queries import Query
 from .arguments import UsageError, make_query
 from .connecting import make_client
+from .output import say_missing
 from .progress import Meter
 from .terminal import say
 from .wording import tell
@@ -51,8 +52,7 @@ async def _export(args: argparse.Namespace, query: Query, refresh: int | None) -
 
 
 def _tell(report: Report) -> None:
-    for failure in report.failures:
-        say(f"missing: {failure.request}: {tell(failure.error)}", indent="  ")
+    say_missing([(failure.request, failure.error) for failure in report.failures])
     if report.changes is not None:
         say(f"asked again: {report.changes}", indent="  ")
     parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"

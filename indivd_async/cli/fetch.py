@@ -14,10 +14,10 @@ from ..results import AnyResult
 from ..tables import schema_of
 from .arguments import make_query
 from .connecting import make_client
-from .output import choose_format, open_output, write_arrow, write_rows, write_table
+from .output import choose_format, open_output, say_missing, write_arrow, write_rows, write_table
 from .progress import Meter
 from .terminal import say
-from .wording import tell, tell_note
+from .wording import tell_note
 
 
 def main(args: argparse.Namespace) -> int:
@@ -35,10 +35,8 @@ def main(args: argparse.Namespace) -> int:
             write_rows(out, form, result.to_dicts(), [column.name for column in schema_of(query)])
     for note in result.notes:
         say(f"note: {tell_note(note)}", indent="  ")
-    failed = [item for item in result.coverage if item.status == "failed"]
-    for item in failed:
-        assert item.error is not None
-        say(f"missing: {item.request}: {tell(item.error)}", indent="  ")
+    failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
+    say_missing(failed)
     return 1 if failed else 0
 
 

@@ -14,11 +14,15 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from ..errors import IndivdError
 from .arguments import UsageError
 from .terminal import Style, draw_table, say, terminal_width
+from .wording import tell
 
 #: Rows of a table shown to a person; a file or a pipe gets all.
 _SHOWN = 40
+#: Failures that are told one by one.
+_TOLD = 10
 _SUFFIXES = {
     ".json": "json",
     ".ndjson": "ndjson",
@@ -148,6 +152,15 @@ def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, t
         say(f"not shown for lack of room: {', '.join(hidden)}", indent="  ")
     if len(shown) < len(rows):
         say(f"the first {len(shown)} of {len(rows):,} rows; --format csv gives all")
+
+
+def say_missing(failures: Sequence[tuple[str, IndivdError | None]]) -> None:
+    """Tell which requests failed, and why: the first of them, for the others hardly differ."""
+    for request, error in failures[:_TOLD]:
+        text = tell(error) if error is not None else "it was not sent"
+        say(f"missing: {text}" if request in text else f"missing: {request}: {text}", indent="  ")
+    if len(failures) > _TOLD:
+        say(f"missing: and {len(failures) - _TOLD:,} more")
 
 
 def write_arrow(out: BinaryIO, form: str, result: Any) -> None:

@@ -146,8 +146,17 @@ def test_what_is_missing_is_told(site: Any, indivd: Indivd) -> None:
     said = indivd(*argv)
     assert said.code == 1
     assert {row["line"] for row in json.loads(said.out)} == {2010}
-    assert "missing: GET /api/v1/rnd/insights/external/line_crosses/?" in said.err
+    assert "missing: 400 for GET /api/v1/rnd/insights/external/line_crosses/?" in said.err
     assert "line_ids=2012" in said.err
+
+
+def test_of_many_failures_the_first_are_told(site: Any, indivd: Indivd) -> None:
+    """And how many more there are."""
+    site.application.faults.hook = lambda _, __, params: 400 if "line_ids" in params else None
+    lines = ",".join(map(str, range(2000, 2012)))
+    said = indivd("fetch", "line_crosses", *WEEK, "--line-ids", lines, "--per", "line", "--on-error", "collect")
+    assert (said.code, said.err.count("missing: 400 for GET ")) == (1, 10)
+    assert said.err.endswith("\nmissing: and 2 more\n")
 
 
 def test_a_failure_writes_nothing(site: Any, indivd: Indivd, tmp_path: Path) -> None:
@@ -291,7 +300,7 @@ def test_an_export_goes_on_where_it_was(site: Any, indivd: Indivd, tmp_path: Pat
     site.application.faults.hook = lambda _, __, params: 400 if params.get("start_date") == "2025-02-01" else None
     said = indivd(*argv)
     assert (said.code, said.out) == (1, "")
-    assert said.err.count("missing: GET ") == 2
+    assert said.err.count("missing: 400 for GET ") == 2
     assert "2 requests failed; run the same command again to ask them again" in said.err
     site.application.faults.hook = None
     said = indivd(*argv)

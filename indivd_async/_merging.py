@@ -20,8 +20,8 @@ from ._adding import rate
 from ._hooks import draft_of
 from ._licensing import Subject, find_unlicensed, hide_rows, hide_unlicensed
 from ._noting import PARTIAL_SUM, UNLICENSED, Known, notes_on
-from ._ordering import Buckets, Pile, line_up, same_place
-from .chunks import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ._ordering import Buckets, Pile, line_up, same_place, word_bucket
+from .chunks import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row
 from .errors import MergeConflictError
 from .models import (
     DropInRow,
@@ -66,6 +66,7 @@ def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Se
     by_request = _match(plan, chunks)
     coverage = tuple(_cover(request, chunk) for request, chunk in by_request)
     arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.answer is not None)
+    _check_defaults(plan, arrived)
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
     noted = dict.fromkeys((*notes, *result.notes, *notes_on(plan, result, known)))
     kept = arrived if plan.selection is not None or not result.complete else ()
@@ -99,6 +100,26 @@ def _cover(request: PlannedRequest, chunk: Chunk | None) -> Coverage:
 
 def _has_failed(coverage: _Covered) -> bool:
     return any(item.status == "failed" for item in coverage)
+
+
+def _check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
+    """
+    Refuse labels without a year where a default grouping was named to the API only because the period is cut.
+
+    Left to itself the API may name more in its labels, and so it must be asked.
+    """
+    query, endpoint = plan.query, plan.query.endpoint
+    if getattr(query, endpoint.grouping) is not None:
+        return
+    named = {part.period for part in plan.layout.parts if part.is_own_cut}
+    if getattr(query, endpoint.comparison_grouping or "", None) is not None:
+        named.discard("comparison")
+    for chunk in arrived:
+        if chunk.request.period in named and (row := first_row(chunk.answer)) is not None:
+            bucket = getattr(row, "aggregation", row).bucket
+            if bucket.year is None:
+                key = word_bucket(attrs.astuple(bucket))
+                raise OwnCutConflictError(key, (chunk.request,), "the label does not tell the year it belongs to")
 
 
 def _conflict(

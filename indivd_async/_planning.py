@@ -254,8 +254,10 @@ def _periods(query: Query, cutoff: date | None) -> tuple[Part, ...]:
     comparison = _cut(query, "comparison", other, own or resolved, cutoff)
     if comparison.resolved == resolved and len(current.windows) == len(comparison.windows) == 1:
         return (attrs.evolve(current, period="both", grouping=grouping, comparison=other),)
-    # Asked for apart, each would be grouped by its own length: both are told what the whole query means.
-    return attrs.evolve(current, grouping=resolved), attrs.evolve(comparison, grouping=comparison.resolved)
+    # Asked for apart, each would be grouped by its own length: both are told what the whole query means, unless the
+    # current period is asked for in one piece and the comparison has a grouping of its own.
+    sent = grouping if own is not None and len(current.windows) == 1 else resolved
+    return attrs.evolve(current, grouping=sent), attrs.evolve(comparison, grouping=comparison.resolved)
 
 
 def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date | None) -> Part:

@@ -57,7 +57,12 @@ Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
 
 def has_rows(answer: Answer) -> bool:
     """Tell whether *answer* brought anything."""
-    return next(_rows(answer), None) is not None
+    return first_row(answer) is not None
+
+
+def first_row(answer: Answer | None) -> Any:
+    """Return the first of the rows of *answer*, or None."""
+    return next(_rows(answer), None)
 
 
 def _rows(answer: Answer | None) -> Iterator[Any]:

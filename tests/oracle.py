@@ -153,7 +153,9 @@ def _visits_on_clock(world: World, query: ZoneVisitors, tz: str, ids: tuple[int,
         return found
 
     dates = _given(query, "start_date", "end_date", "aggregate_by")
-    if query.comparison_aggregate_by is None:
+    own = query.comparison_aggregate_by
+    # One request serves both where they are grouped alike, be it because the API would choose so.
+    if own is None or (query.aggregate_by is None and own == _default_of_visits(query)):
         both = ask_for(dates | _given(query, "comparison_start_date", "comparison_end_date"))
         return both.current, both.comparison or ()
     other = {
@@ -162,6 +164,11 @@ def _visits_on_clock(world: World, query: ZoneVisitors, tz: str, ids: tuple[int,
         "aggregate_by": query.comparison_aggregate_by,
     }
     return ask_for(dates).current, ask_for(other).current
+
+
+def _default_of_visits(query: ZoneVisitors) -> str:
+    days = (query.end_date - query.start_date).days + 1
+    return "hour" if days == 1 else "dayofmonth" if days <= 31 else "week" if days <= 364 else "month"
 
 
 def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:

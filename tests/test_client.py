@@ -397,6 +397,24 @@ async def test_rows_that_repeat_from_window_to_window_are_asked_for_unsplit() ->
     assert result.plan.query.split is None
 
 
+async def test_labels_that_do_not_tell_their_year_are_asked_for_unsplit() -> None:
+    """The API may name more where it chooses the grouping itself; pieces had to name it, and got less."""
+
+    def days(path: str, params: Params) -> Any:
+        document = visits_by_day(path, params)
+        if "aggregate_by" in params:
+            for row in document["current"]["insights"]:
+                del row["aggregation"]["year"], row["aggregation"]["month"]
+        return document
+
+    async with client_of(Script(days)) as client:
+        result = await client.zone_visitors("2025-02-27", "2025-03-02", tz="UTC", split=1)
+        named = await client.zone_visitors("2025-02-27", "2025-03-02", tz="UTC", split=1, aggregate_by="dayofmonth")
+    assert [row.aggregation.bucket.dayofmonth for row in result] == [27, 28, 1, 2]
+    assert [note.kind for note in result.notes] == ["asked_unsplit"]
+    assert [row.aggregation.bucket.dayofmonth for row in named] == [1, 2, 27, 28]
+
+
 async def test_rows_that_repeat_where_a_limit_forced_the_cut_are_a_conflict() -> None:
     """Hours of line_crosses can only be asked seven days at a time, so there is nothing to fall back on."""
     script = Script(lambda path, params: [{"_id": {"hour": 9}, "count": 1}])

@@ -222,10 +222,10 @@ def test_a_comparison_by_the_same_grouping_is_one_request() -> None:
 
 
 def test_a_comparison_by_another_grouping_is_a_request_of_its_own() -> None:
-    """Both are told their grouping, for each would choose by its own length."""
+    """It is told its grouping; that of the current period, asked for in one piece, is left to the API."""
     query = DropInRate("2025-03-01", "2025-03-07", location=124, comparison_interval="hour", **OTHER)
     assert asked(query) == [
-        ("current", {"start_date": "2025-03-01", "end_date": "2025-03-07", "interval": "day", "location": "124"}),
+        ("current", {"start_date": "2025-03-01", "end_date": "2025-03-07", "location": "124"}),
         ("comparison", {"start_date": "2024-03-01", "end_date": "2024-03-07", "interval": "hour", "location": "124"}),
     ]
 

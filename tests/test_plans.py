@@ -232,12 +232,12 @@ EXPLAINED: dict[str, tuple[Plan, str]] = {
         Plan(ZoneVisitors(*DAYS, tz="UTC", comparison_aggregate_by="hour", **OTHER)),
         """
         zone_visitors: 2 requests
-          period: 2025-03-01 to 2025-03-07, 7 days, by dayofmonth
+          period: 2025-03-01 to 2025-03-07, 7 days, by dayofmonth (the API's default for so many days, not sent)
           comparison: 2024-03-01 to 2024-03-07, 7 days, by hour
           asking for: tz=UTC
           merge: rows are put in order of their buckets; nothing is added up
           check: no row may come from two requests
-          first: start_date=2025-03-01&end_date=2025-03-07&aggregate_by=dayofmonth&tz=UTC
+          first: start_date=2025-03-01&end_date=2025-03-07&tz=UTC
           last: start_date=2024-03-01&end_date=2024-03-07&aggregate_by=hour&tz=UTC
         """,
     ),

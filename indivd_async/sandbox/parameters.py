@@ -21,7 +21,7 @@ _TIMES = ("year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute")
 _MOST_DAYS: dict[str | None, int] = {"minute": 3, "hour": 7}
 _MAX_DWELL_S = 10_800
 #: Days times locations that one answer may take; ten seconds of work, which would keep everybody else waiting.
-_MOST_WORK = 10_000
+_MOST_WORK = 20_000
 
 
 class Refused(Exception):

@@ -293,7 +293,31 @@ class Executor:
         self._core.enter()
         return await _Sending(self._core, self._timeouts, self._retry, request, total_deadline).run(read)
 
-    async def map(self, requests: Iterable[T], handle: Callable[[T], Awaitable[object]], *, workers: int) -> None:
+    async def ready(self, total_deadline: float | None) -> None:
+        """
+        Wait while a request that began now would spend more than half its deadline waiting for its turn.
+
+        What one request can only fail by, a long Retry-After or a slow pace, a batch waits for.
+        """
+        core = self._core
+        if self._timeouts.deadline is None:
+            return
+        while True:
+            now = core.clock()
+            turn = core.pause.until if core.pace is None else max(core.pause.until, core.pace.next_start(now))
+            moment = turn - self._timeouts.deadline / 2
+            if moment <= now or (total_deadline is not None and moment >= total_deadline):
+                return
+            await core.sleep_until(moment)
+
+    async def map(
+        self,
+        requests: Iterable[T],
+        handle: Callable[[T], Awaitable[object]],
+        *,
+        workers: int,
+        total_deadline: float | None = None,
+    ) -> None:
         """
         Handle each of *requests*, pulled as they are needed, by at most *workers* at once.
 
@@ -304,17 +328,21 @@ class Executor:
         pending = itertools.chain(head, source)
         if len(head) < 2 or workers == 1:
             for item in pending:
+                await self.ready(total_deadline)
                 await handle(item)
             return
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
 
-        async def work(item: T) -> None:
+        async def work(item: T | None) -> None:
             try:
-                await handle(item)
-                for item in pending:
+                while item is not None:
+                    await self.ready(total_deadline)
                     await handle(item)
-            except Exception as failure:
+                    item = next(pending, None)
+            except BaseException as failure:
                 failures.append(failure)
+                if not isinstance(failure, Exception):
+                    raise
                 tasks.cancel_scope.cancel()
 
         try:
@@ -324,6 +352,7 @@ class Executor:
         except BaseExceptionGroup as group:
             raise first_leaf(group) from None
         if failures:
+            # Also a cancellation that a caller's transport let out: asyncio takes it for the end of one task only.
             raise failures[0]
 
 
@@ -366,7 +395,7 @@ class _Sending:
             reply = await self._ask()
             status = reply.status
             answer = read(reply)
-        except IndivdError as error:
+        except Exception as error:
             self._tell("failed", status=getattr(error, "status", status))
             raise
         self._tell("finished", status=status)
@@ -472,10 +501,12 @@ class _Sending:
         if core.pause.until > self._end:
             raise self._out_of_time("a Retry-After pauses the client for longer") from last
         lane = await core.lanes.wait(None if limit_s == math.inf else limit_s)
+        if core.lanes.closed:
+            if lane is not None:
+                core.lanes.give_back(lane)
+            raise ClientClosedError("the client was closed while this request was waiting") from last
         if lane is not None:
             return lane
-        if core.lanes.closed:
-            raise ClientClosedError("the client was closed while this request was waiting") from last
         raise self._out_of_time("all lanes were busy (Limits.concurrency)") from last
 
     async def _wait_for_turn(self, last: IndivdError | None) -> None:
@@ -499,7 +530,12 @@ class _Sending:
             if booked and pace is not None:
                 pace.book(moment)
             if moment > now:
-                await core.sleep_until(moment)
+                try:
+                    await core.sleep_until(moment)
+                except BaseException:
+                    if booked and pace is not None:
+                        pace.give_back(moment)
+                    raise
 
     def _tell(self, kind: Kind, *, status: int | None = None, wait: float | None = None) -> None:
         core = self._core

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import AsyncExitStack, suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -80,6 +81,8 @@ def plan_lanes(
             count=limits.concurrency, make=_import_aiohttp().make_lanes(base_url, token, size, context.get, address)
         )
     if address is not None:
+        if address.url.scheme.startswith("socks") and find_spec("socksio") is None:
+            raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
 
         def make_proxy_lane() -> Lane:
             own = proxy_transport(address, context.get())

@@ -12,6 +12,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import attrs
@@ -103,22 +104,32 @@ class Pace:
     Starts of requests, evenly spaced: at most so many a second, without bursts.
 
     The next free moment moves on by one interval with each start that is booked (a leaky bucket of depth one), so that
-    whoever books first starts first.
+    whoever books first starts first. A moment that is given back is taken again before any later one.
     """
 
-    __slots__ = ("_interval", "_next")
+    __slots__ = ("_given_back", "_interval", "_next")
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second
         self._next = -math.inf
+        self._given_back: list[float] = []
 
     def next_start(self, now: float) -> float:
         """Tell when the next request may start, without booking it."""
-        return max(now, self._next)
+        while self._given_back and self._given_back[0] < now:
+            heappop(self._given_back)
+        return self._given_back[0] if self._given_back else max(now, self._next)
 
     def book(self, start: float) -> None:
         """Take the moment that `next_start` told."""
-        self._next = start + self._interval
+        if self._given_back:
+            heappop(self._given_back)
+        else:
+            self._next = start + self._interval
+
+    def give_back(self, start: float) -> None:
+        """Leave a booked moment to somebody else."""
+        heappush(self._given_back, start)
 
 
 def is_retried(status: int) -> bool:

@@ -59,7 +59,11 @@ class JobSource:
                     query = next(self._queries)
                 except StopIteration:
                     return None
-                plan = await self._plan(query)
+                try:
+                    plan = await self._plan(query)
+                except BaseException:
+                    self._queries = iter(())  # one worker tells of it
+                    raise
                 self._query, self._requests = plan.query, iter(plan)
 
     def _next(self) -> Job | None:
@@ -81,7 +85,9 @@ class ChunkStream:
         self._next_number = 0
         self._arrival = anyio.Event()
         self._working = workers
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
+        #: What ended a worker and was no failure.
+        self.interruption: BaseException | None = None
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
@@ -100,17 +106,23 @@ class ChunkStream:
         self._permits.release()
         return self._ready.popleft()
 
-    async def work(self, source: JobSource, ask: Callable[[Job], Awaitable[Chunk]]) -> None:
+    async def work(
+        self, source: JobSource, ready: Callable[[], Awaitable[object]], ask: Callable[[Job], Awaitable[Chunk]]
+    ) -> None:
         """Pull, ask and deliver until the source ends: one worker."""
         try:
             while True:
                 await self._permits.acquire()
+                await ready()
                 job = await source.pull()
                 if job is None:
                     break
                 self._deliver(job.number, await ask(job))
         except Exception as failure:  # told to the consumer, whose exception it is
             self._failure = self._failure or failure
+        except BaseException as interruption:
+            self.interruption = self.interruption or interruption
+            raise
         finally:
             self._working -= 1
             self._arrival.set()
@@ -129,24 +141,34 @@ class ChunkStream:
 
 @asynccontextmanager
 async def open_stream(
-    source: JobSource, ask: Callable[[Job], Awaitable[Chunk]], *, workers: int, ordered: bool
+    source: JobSource,
+    ready: Callable[[], Awaitable[object]],
+    ask: Callable[[Job], Awaitable[Chunk]],
+    *,
+    workers: int,
+    ordered: bool,
 ) -> AsyncIterator[ChunkStream]:
-    """Run *workers* for as long as the context is open; leaving it early cancels what runs."""
+    """Run *workers* for as long as the context is open, each pulling when *ready*; leaving it early cancels them."""
     stream = ChunkStream(workers=workers, ordered=ordered)
     raised: BaseException | None = None
+    is_left = False
     try:
         async with anyio.create_task_group() as tasks:
             for _ in range(workers):
-                tasks.start_soon(stream.work, source, ask)
+                tasks.start_soon(stream.work, source, ready, ask)
             try:
                 yield stream
             except Exception as error:
                 raised = error
                 raise
+            is_left = True
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         # The caller's own, which may be a group too: workers raise nothing but what interrupts all.
         raised = raised or first_leaf(group)
+    if raised is None and not is_left:
+        # A cancellation that a caller's transport let out: asyncio takes it for the end of one task only.
+        raised = stream.interruption
     if raised is not None:
         try:
             raise raised  # out here, where it keeps its cause and context

@@ -240,7 +240,7 @@ def proxy_transport(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpx.AsyncH
 class HttpxLane:
     """A lane over anything of httpx: a proxy, or what the caller gave. `own` is closed with the lane."""
 
-    __slots__ = ("_base", "_closed", "_handle", "_headers", "_max_bytes", "_own", "_prefix", "_scope")
+    __slots__ = ("_base", "_closed", "_handle", "_headers", "_max_bytes", "_own", "_prefix", "_refusal", "_scope")
 
     def __init__(
         self,
@@ -258,8 +258,19 @@ class HttpxLane:
         self._own = own
         self._closed = False
         self._scope: anyio.CancelScope | None = None
+        #: The status of an answer that is not 200, and holds whatever becomes of its body.
+        self._refusal: Reply | None = None
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
+        try:
+            return await self._get(target, timeouts, limit_s)
+        except BaseException:
+            # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.
+            await self._close_own()
+            raise
+
+    async def _get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
+        self._refusal = None
         request = httpx.Request(
             "GET",
             self._base.copy_with(raw_path=self._prefix + target),
@@ -281,6 +292,9 @@ class HttpxLane:
                 raise
         if self._closed:
             raise Fault(ConnectionFailedError, "the lane was closed", retried=False)
+        if self._refusal is not None:
+            await self._close_own()
+            return self._refusal
         raise Fault(RequestTimeoutError, f"the answer was not whole after {limit_s:.3g} s")
 
     async def _exchange(self, request: httpx.Request) -> Reply:
@@ -292,6 +306,8 @@ class HttpxLane:
                 headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
                 stream = httpx.ByteStream(response.content)
             assert isinstance(stream, httpx.AsyncByteStream)
+            if response.status_code != 200:
+                self._refusal = await read_reply(response.status_code, headers, httpx.ByteStream(b""), 0)
             return await read_reply(response.status_code, headers, stream, self._max_bytes)
         finally:
             with anyio.move_on_after(CLOSING_S, shield=True):
@@ -301,6 +317,9 @@ class HttpxLane:
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()
+        await self._close_own()
+
+    async def _close_own(self) -> None:
         if self._own is not None:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await self._own.aclose()

@@ -69,6 +69,8 @@ class MemoryCache:
         return body
 
     async def put(self, key: str, body: bytes) -> None:
+        if len(body) > self.max_bytes:
+            return
         self._held += len(body) - len(self._bodies.pop(key, b""))
         self._bodies[key] = body
         while self._held > self.max_bytes:

@@ -449,7 +449,7 @@ class AsyncIndivd:
 
         self._executor.announce(sum(map(len, plans)))
         tasks = ((pieces, request) for pieces in gathered for request in pieces.plan)
-        await self._executor.map(tasks, ask, workers=self._limits.concurrency)
+        await self._executor.map(tasks, ask, workers=self._limits.concurrency, total_deadline=total_deadline)
         return [
             pieces.result
             if pieces.result is not None
@@ -471,12 +471,12 @@ class AsyncIndivd:
         return self._open_stream(queries, ordered)
 
     async def retry_failed(self, result: R) -> R:
-        """Fetch what failed of *result*, and only that, and return the completed result."""
+        """Fetch what failed of *result*, and only that; what fails again is listed in the completed result."""
         total_deadline = self._total_deadline()
         wanted = [item.request for item in result.coverage if item.status == "failed"]
         if not wanted:
             return result
-        chunks = await self._gather(result.plan.query, wanted, total_deadline)
+        chunks = await self._gather(result.plan.query, wanted, total_deadline, collect=True)
         chunks += result.arrived
         kept = [note for note in result.notes if note.kind == _ASKED_UNSPLIT.kind]
         return cast("R", await self._merge_or_ask_unsplit(result.plan, chunks, total_deadline, kept))
@@ -517,7 +517,7 @@ class AsyncIndivd:
             chunks.append(await self._ask(query, request, total_deadline, collect=lists))
 
         self._executor.announce(len(requests))
-        await self._executor.map(requests, ask, workers=self._limits.concurrency)
+        await self._executor.map(requests, ask, workers=self._limits.concurrency, total_deadline=total_deadline)
         return chunks
 
     async def _ask(
@@ -554,6 +554,7 @@ class AsyncIndivd:
         if cache is None or request.last_day > last_closed_day(cache, datetime.now(UTC)):
             answer, reply = await self._executor.send(request, read=read, total_deadline=ends)
             return answer, reply.attempts
+        self._executor.check()
         key = cache_key(self._account, str(self._executor.base_url), request.path, request.params)
         if (kept := await self._recall(cache, key, request, ends)) is not None:
             self._executor.settled("finished", request)
@@ -668,7 +669,8 @@ class AsyncIndivd:
 
         single = isinstance(queries, (*_QUERIES, Plan))
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
-        async with open_stream(source, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
+        ready = partial(self._executor.ready, total_deadline)
+        async with open_stream(source, ready, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
             yield stream
 
 

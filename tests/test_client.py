@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import attrs
 import httpx
 import pytest
@@ -453,6 +455,41 @@ async def test_what_is_asked_again_unsplit_is_collected_too() -> None:
     assert "asked_unsplit" in {note.kind for note in result.notes}
 
 
+async def test_what_fails_again_is_listed_again() -> None:
+    """Asking for the rest gets nearer to the whole each time, though the query by itself would raise."""
+    broken = {"2025-01-08", "2025-01-15"}
+    script = Script(lambda path, params: 500 if params["start_date"] in broken else visits_by_day(path, params))
+    async with client_of(script) as client:
+        (result,) = await client.fetch_all([JANUARY], on_error="collect")
+        for left in (1, 0):
+            broken.pop()
+            result = await client.retry_failed(result)
+            assert [item.status for item in result.coverage].count("failed") == left
+    assert len(result) == 31
+
+
+@pytest.mark.parametrize("ask", ["fetch", "stream"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancellation_that_a_transport_lets_out_loses_nothing_in_silence(ask: str) -> None:
+    """asyncio takes it for the end of one task; the call must not take it for the end of its requests."""
+
+    async def answer(path: str, params: Params) -> Any:
+        await anyio.lowlevel.checkpoint()
+        if params["start_date"] == "2025-01-15":
+            task = asyncio.ensure_future(asyncio.sleep(1))
+            task.cancel()
+            await task
+        return visits_by_day(path, params)
+
+    async def stream() -> None:
+        async with client.stream(JANUARY) as chunks:
+            [chunk async for chunk in chunks]
+
+    async with client_of(Script(answer), limits=Limits(concurrency=2)) as client:
+        with pytest.raises(asyncio.CancelledError):
+            await (stream() if ask == "stream" else client.fetch(JANUARY))
+
+
 @pytest.mark.parametrize("ask", ["fetch", "fetch_all", "stream"])
 async def test_closing_ends_a_call_that_collects(ask: str) -> None:
     """The end of the client is no piece's failure."""
@@ -585,6 +622,15 @@ async def test_a_locked_file_does_not_outlast_the_deadline(tmp_path: Any) -> Non
     cache.close()
 
 
+async def test_a_closed_client_does_not_answer_from_its_cache() -> None:
+    """It cannot be used, whatever it might still know."""
+    client = client_of(Script(counts_by_day), cache=MemoryCache())
+    await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+    await client.aclose()
+    with pytest.raises(ClientClosedError):
+        await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+
+
 async def test_a_memory_cache_keeps_to_its_size() -> None:
     """The longest unused leaves first."""
     cache = MemoryCache(max_bytes=10)
@@ -593,6 +639,8 @@ async def test_a_memory_cache_keeps_to_its_size() -> None:
     assert await cache.get("a") == b"12345"
     await cache.put("c", b"12345")
     assert [await cache.get(key) for key in ("a", "b", "c")] == [b"12345", None, b"12345"]
+    await cache.put("d", bytes(100))
+    assert [await cache.get(key) for key in ("a", "c", "d")] == [b"12345", b"12345", None]
 
 
 async def test_events_count_what_is_planned_retried_and_done() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trio
 from asking import AT_ONCE, FakeTime, Question, make_executor
+from trio.testing import MockClock
 
 from indivd_async._execution import Counts, Event, Executor, Stats
 from indivd_async.errors import (
@@ -197,6 +199,82 @@ async def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
         await executor.send(Question())
     assert len(script.asked) == 1
     assert time.slept == []
+
+
+async def test_a_batch_waits_where_a_request_of_its_own_could_not() -> None:
+    """A pause longer than the deadline ends who was told of it, and nobody after it in the batch."""
+    executor, script, _ = scripted(
+        status(503, 45), OK, retry=RetryPolicy(attempts=1), timeouts=Timeouts(deadline=20), limits=Limits(concurrency=1)
+    )
+    told: list[IndivdError] = []
+
+    async def handle(question: Question) -> None:
+        try:
+            await executor.send(question)
+        except ServerError as error:
+            told.append(error)
+
+    await executor.map([Question()] * 100, handle, workers=1)
+    assert len(told) == 1
+    assert script.asked_at[1] == 1045.0
+    assert len(script.asked) == 100
+
+
+def test_a_batch_keeps_to_a_pace_slower_than_its_deadline() -> None:
+    """However slow the pace and many the workers, requests are pulled when their turn is near."""
+    script = Script(OK, clock=trio.current_time)
+
+    async def ask_all() -> None:
+        executor = make_executor(
+            transport=script,
+            clock=trio.current_time,
+            timeouts=Timeouts(deadline=60),
+            limits=Limits(concurrency=32, requests_per_second=0.1),
+        )
+        await executor.map([Question()] * 40, executor.send, workers=32)
+
+    trio.run(ask_all, clock=MockClock(autojump_threshold=0))
+    begun = [at - script.asked_at[0] for at in script.asked_at]
+    assert begun == pytest.approx([10.0 * number for number in range(40)])
+
+
+async def test_a_total_deadline_bounds_a_batchs_wait() -> None:
+    """What cannot begin in time fails at once."""
+    executor, script, _ = scripted(status(503, 45), OK, retry=RetryPolicy(attempts=1), timeouts=Timeouts(deadline=20))
+    with pytest.raises(ServerError):
+        await executor.send(Question())
+
+    async def handle(question: Question) -> None:
+        await executor.send(question, total_deadline=1010.0)
+
+    with pytest.raises(DeadlineExceededError, match="pauses the client"):
+        await executor.map([Question()] * 3, handle, workers=3, total_deadline=1010.0)
+    assert script.asked_at == [1000.0]
+
+
+async def test_who_leaves_gives_the_turn_back() -> None:
+    """Callers that are cancelled while they wait for their turn do not hold up those behind them."""
+    executor = make_executor(
+        transport=Script(OK), limits=Limits(concurrency=50, requests_per_second=0.01), timeouts=Timeouts(deadline=None)
+    )
+    await executor.send(Question())
+    turn = executor._core.pace.next_start(0.0)
+    for _ in range(3):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(executor.send, Question())
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert executor._core.pace.next_start(0.0) == turn
+
+
+async def test_what_the_callers_transport_raises_counts_as_failed() -> None:
+    """It comes out as it is, and progress comes to its end."""
+    events: list[Event] = []
+    executor = make_executor(transport=Script(KeyError("mine")), on_event=events.append)
+    with pytest.raises(KeyError, match="mine"):
+        await executor.send(Question())
+    assert [event.kind for event in events] == ["started", "failed"]
 
 
 async def test_the_budget_is_shared_and_ends_retries() -> None:

@@ -24,6 +24,7 @@ import httpx
 import pytest
 import trio
 from asking import AT_ONCE, ONCE, ROOMY, SENDERS, Question, each_sender, make_executor
+from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
 from indivd_async._execution import Executor
@@ -174,7 +175,9 @@ async def test_a_storm_of_cancels(seed: int) -> None:
     dice = random.Random(seed)
     before = open_files()
     with RawServer(serving) as server:
-        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=LANES))
+        # A call may meet new connections only, each of which fails once.
+        retry = evolve(AT_ONCE, attempts=50)
+        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=LANES), retry=retry)
 
         async def call() -> None:
             with anyio.CancelScope() as scope:
@@ -298,6 +301,35 @@ async def test_closing_from_another_task() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda step=step: step)
         assert server.connections == 1
+
+
+async def test_who_gets_a_lane_as_the_client_closes_sends_nothing() -> None:
+    """The lane was on its way when the end came."""
+    gate, asked = anyio.Event(), 0
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        await gate.wait()
+        return httpx.Response(200, content=b"[]")
+
+    executor = make_executor(transport=httpx.MockTransport(handle), limits=Limits(concurrency=1))
+
+    async def first() -> None:
+        await executor.send(Question())
+        await executor.aclose()
+
+    async def second() -> None:
+        with pytest.raises(ClientClosedError):
+            await executor.send(Question())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(first)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert asked == 1
 
 
 async def test_an_interrupted_close_closes_every_lane(anyio_backend: str) -> None:

@@ -196,6 +196,22 @@ def test_pace_spaces_starts_evenly() -> None:
     assert starts == [10.0, 10.25, 10.5, 10.75, 12.0, 12.25]
 
 
+def test_a_moment_given_back_is_the_next_that_is_taken() -> None:
+    """Who is cancelled while waiting holds nobody up; a moment that has passed is gone."""
+    pace = Pace(4)
+    booked = []
+    for _ in range(4):
+        booked.append(pace.next_start(10.0))
+        pace.book(booked[-1])
+    for start in (booked[2], booked[0], booked[1]):
+        pace.give_back(start)
+    taken = []
+    for now in (10.0, 10.1, 10.6, 10.6):
+        taken.append(pace.next_start(now))
+        pace.book(taken[-1])
+    assert taken == [10.0, 10.25, 11.0, 11.25]
+
+
 def test_pace_knows_no_zero() -> None:
     """A clock may begin anywhere; the first start is now."""
     assert Pace(4).next_start(-100.0) == -100.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,6 +20,7 @@ from raw_server import Peer, RawServer, answer
 from indivd_async._replies import Fault, Reply, UnknownCodingError, read_reply
 from indivd_async._transport import Token, parse_base_url
 from indivd_async.errors import (
+    AuthenticationError,
     ClientClosedError,
     ConfigError,
     ConnectionFailedError,
@@ -529,6 +531,30 @@ async def test_proxy_is_used() -> None:
         await executor.aclose()
     assert proxy.connections == 1
     assert all(head.startswith(b"GET http://127.0.0.1:9/api/a/ HTTP/1.1\r\n") for head in proxy.requests)
+
+
+async def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is said where the client is made."""
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigError, match=r"pip install 'httpx\[socks\]'"):
+        make_executor(proxy="socks5://127.0.0.1:1")
+
+
+async def test_a_status_holds_whatever_becomes_of_its_body() -> None:
+    """A refused token is told as such, though the body behind it never ends."""
+
+    async def dribble() -> AsyncIterator[bytes]:
+        while True:
+            yield b"."
+            await anyio.sleep(0.001)
+
+    executor = make_executor(
+        transport=httpx.MockTransport(lambda request: httpx.Response(401, content=dribble())),
+        timeouts=Timeouts(attempt=0.05),
+    )
+    with pytest.raises(AuthenticationError):
+        await executor.send(Question())
+    assert executor.stats.attempts == 1
 
 
 async def test_proxy_that_refuses() -> None:

@@ -174,6 +174,36 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.parametrize("fault", ["closed", "silent"])
+async def test_a_tunnel_that_failed_is_made_anew(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, fault: str
+) -> None:
+    """A handshake that fails behind a proxy costs an attempt, never the lane."""
+
+    def open_second(peer: Peer) -> None:
+        if peer.number > 1:
+            tunnel(peer)
+            return
+        peer.request()
+        peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        if fault == "silent":
+            peer.wait_for_close()
+
+    with RawServer(Peer.serve, tls=server_tls) as server, RawServer(open_second) as proxy:
+        executor = make_executor(
+            server.url,
+            proxy=proxy.url,
+            ssl_context=client_tls,
+            timeouts=evolve(ROOMY, connect=0.2),
+            limits=Limits(concurrency=1),
+        )
+        for _ in range(3):
+            await executor.send(Question())
+        await executor.aclose()
+    assert proxy.connections == 2
+    assert executor.stats.attempts == 4
+
+
 async def test_a_tunnel_through_a_proxy(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     """Over https a proxy sees the host, its own password, and nothing else."""
     with RawServer(Peer.serve, tls=server_tls) as server, RawServer(tunnel) as proxy:

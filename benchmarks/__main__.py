@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ def main() -> int:
     unknown = set(options.scripts) - set(_SCRIPTS)
     if unknown:
         parser.error(f"no such script: {', '.join(sorted(unknown))}")
+    # Servers and sides are ended by the blocks and calls that began them, which only an exception leaves.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"{'':76} {'reached':>10} {'target':>10}")
     rows: list[Row] = []
     for name in options.scripts or _SCRIPTS:

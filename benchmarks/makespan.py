@@ -19,7 +19,7 @@ def main(quick: bool) -> list[Row]:
             count = lanes * (10 if quick else 40)
             ideal_s = math.ceil(count / lanes) * _LATENCY_S
             runs = {side: {"side": side, "lanes": lanes, "count": count, "warm": 2 * lanes} for side in sides}
-            costs = in_turns(runs, url, 1 if quick else 5)
+            costs = in_turns(runs, url, 1 if quick else 3)
             for side, cost in costs.items():
                 name = f"makespan against the ideal, {lanes} at once, {side}"
                 reached = median(cost, "wall_s") / ideal_s

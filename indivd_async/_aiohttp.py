@@ -7,17 +7,13 @@ budget by, redirects, cookies, decoding, the environment. A module of its own, b
 
 from __future__ import annotations
 
-import asyncio
 import math
 from base64 import b64encode
-from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import anyio
 import yarl
-from multidict import CIMultiDict
 
 from ._network import is_readable
 from ._replies import Fault, Reply, read_reply
@@ -25,6 +21,7 @@ from ._transport import CLOSING_S, BaseURL, Lane, Token, cut_tracebacks, is_on_t
 from .errors import ConfigError, ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import AsyncIterator, Callable
 
@@ -36,15 +33,6 @@ if TYPE_CHECKING:
 _KEEPALIVE_S = 30.0
 #: Of an answer: with the longest that aiohttp takes of each, 16 MB at most.
 _MOST_HEADERS = 2_000
-
-
-class _SecretStr(str):
-    """Text that is shown as stars, as `SecretBytes` is; what aiohttp shows of a request, it shows by `repr`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 class _Broken(Exception):
@@ -98,7 +86,7 @@ def make_lanes(
 class AiohttpLane:
     """A lane of one connection; aiohttp makes it when it is used, and again where it was closed."""
 
-    __slots__ = ("_base", "_closed", "_connector", "_limit", "_max_bytes", "_refusal", "_session", "_where_to")
+    __slots__ = ("_base", "_closed", "_connector", "_headers", "_max_bytes", "_proxy", "_refusal", "_scope", "_session")
 
     def __init__(
         self,
@@ -112,9 +100,9 @@ class AiohttpLane:
             raise ConfigError('transport="aiohttp" works on asyncio only; leave it out to use the client on trio')
         self._base = str(base_url)
         self._max_bytes = max_bytes
-        headers = {name.decode(): value.decode() for name, value in request_headers(base_url, token)}
         # Not given to the session: it would send its headers, token and all, to a proxy as well.
-        self._where_to = _where_to(base_url, headers, proxy)
+        self._headers = [(name.decode(), value) for name, value in request_headers(base_url, token)]
+        self._proxy = proxy
         self._connector = _Connector(limit=1, keepalive_timeout=_KEEPALIVE_S, ssl=context)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -125,25 +113,23 @@ class AiohttpLane:
             middlewares=(_never_again,),
         )
         self._closed = False
-        self._limit: asyncio.Timeout | None = None
+        self._scope: anyio.CancelScope | None = None
         #: The status of an answer that is not 200, and holds whatever becomes of its body.
         self._refusal: Reply | None = None
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         self._refusal = None
-        # Half of what a scope of anyio's costs. Only the limit's own TimeoutError comes out of it: others are Faults.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s) as self._limit:
-                try:
-                    return await self._exchange(target, timeouts)
-                except (_Broken, aiohttp.ClientError, OSError, UnicodeError) as error:
+        with anyio.move_on_after(limit_s) as self._scope:
+            try:
+                return await self._exchange(target, timeouts)
+            except (_Broken, aiohttp.ClientError, OSError, UnicodeError) as error:
+                cut_tracebacks(error)
+                fault = self._fault(error, timeouts)
+            except BaseException as error:
+                if not isinstance(error, Exception):
                     cut_tracebacks(error)
-                    fault = self._fault(error, timeouts)
-                except BaseException as error:
-                    if not isinstance(error, Exception):
-                        cut_tracebacks(error)
-                    raise
-                raise fault  # out here, where the error is not its context: it may hold the headers of the request
+                raise
+            raise fault  # out here, where the error is not its context: it may hold the headers of the request
         if self._closed:
             raise Fault(ConnectionFailedError, "the lane was closed", retried=False)
         if self._refusal is not None:
@@ -154,8 +140,8 @@ class AiohttpLane:
         response = await self._session.get(
             yarl.URL(self._base + target.decode("ascii"), encoded=True),
             allow_redirects=False,
-            timeout=_client_timeout(timeouts.connect, timeouts.read),
-            **self._where_to,
+            timeout=aiohttp.ClientTimeout(connect=timeouts.connect, sock_read=timeouts.read, ceil_threshold=math.inf),
+            **self._where_to({name: value.decode() for name, value in self._headers}),
         )
         try:
             coding = response.headers.get("Transfer-Encoding", "chunked").lower()
@@ -163,16 +149,23 @@ class AiohttpLane:
                 raise Fault(ConnectionFailedError, "the body has a transfer coding that was not asked for")
             if response.status != 200:
                 self._refusal = await read_reply(response.status, response.raw_headers, _no_body(), 0)
-            reply = _at_hand(response, self._max_bytes)
-            if reply is not None:
-                return reply
             return await read_reply(response.status, response.raw_headers, response.content.iter_any(), self._max_bytes)
         except Fault:
             self._connector.doubtful = True
             raise
         finally:
-            if not response.closed:  # it is when all of the body has come, and its connection is free
-                response.close()
+            response.close()  # the connection too, unless all of the body has come
+
+    def _where_to(self, headers: dict[str, str]) -> dict[str, Any]:
+        """Say who gets which headers: a proxy its own with CONNECT, else its password among those of the request."""
+        proxy = self._proxy
+        if proxy is None:
+            return {"headers": headers}
+        own = dict(proxy.headers)
+        if proxy.raw_auth is not None:
+            reader = own if self._base.startswith("https:") else headers
+            reader["Proxy-Authorization"] = "Basic " + b64encode(b":".join(proxy.raw_auth)).decode("ascii")
+        return {"headers": headers, "proxy": str(proxy.url), "proxy_headers": own}
 
     def _fault(self, error: BaseException, timeouts: Timeouts) -> Fault:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -195,42 +188,10 @@ class AiohttpLane:
 
     async def aclose(self) -> None:
         self._closed = True
-        if self._limit is not None:
-            with suppress(RuntimeError):  # its request is over
-                self._limit.reschedule(0)
+        if self._scope is not None:
+            self._scope.cancel()
         with anyio.move_on_after(CLOSING_S, shield=True):
             await self._session.close()
-
-
-def _where_to(base_url: BaseURL, headers: dict[str, str], proxy: httpx.Proxy | None) -> dict[str, Any]:
-    """Say who gets which headers: a proxy its own with CONNECT, else its password among those of the request."""
-    own = {} if proxy is None else dict(proxy.headers)
-    if proxy is not None and proxy.raw_auth is not None:
-        reader = own if base_url.scheme == "https" else headers
-        reader["Proxy-Authorization"] = "Basic " + b64encode(b":".join(proxy.raw_auth)).decode("ascii")
-    options: dict[str, Any] = {"headers": _secret(headers)}
-    return options if proxy is None else {**options, "proxy": str(proxy.url), "proxy_headers": _secret(own)}
-
-
-def _secret(headers: dict[str, str]) -> CIMultiDict[str]:
-    """Return the headers as aiohttp takes them without a conversion, the values under stars."""
-    return CIMultiDict({name: _SecretStr(value) for name, value in headers.items()})
-
-
-@lru_cache(maxsize=16)
-def _client_timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=connect, sock_read=read, ceil_threshold=math.inf)
-
-
-def _at_hand(response: aiohttp.ClientResponse, max_bytes: int) -> Reply | None:
-    """Return an answer that is all here, uncoded and within the limit; None where `read_reply` has to see to it."""
-    content, headers = response.content, response.headers
-    if not content.is_eof() or content.total_bytes > max_bytes:
-        return None
-    if response.status != 200 or "Content-Encoding" in headers or "Retry-After" in headers:
-        return None
-    body = content.read_nowait()
-    return Reply(status=response.status, body=body, wire_bytes=len(body))
 
 
 def _has_bytes(transport: asyncio.Transport | None) -> bool:

@@ -16,14 +16,14 @@ import anyio
 import yarl
 
 from ._network import is_readable
-from ._replies import Fault, Reply, read_reply
+from ._replies import Fault, Reply, read_reply, refusal
 from ._transport import CLOSING_S, BaseURL, Lane, Token, cut_tracebacks, is_on_trio, request_headers, words_of
 from .errors import ConfigError, ConnectionFailedError, RequestTimeoutError
 
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     import httpx
 
@@ -148,7 +148,7 @@ class AiohttpLane:
             if coding != "chunked":
                 raise Fault(ConnectionFailedError, "the body has a transfer coding that was not asked for")
             if response.status != 200:
-                self._refusal = await read_reply(response.status, response.raw_headers, _no_body(), 0)
+                self._refusal = refusal(response.status, response.raw_headers)
             return await read_reply(response.status, response.raw_headers, response.content.iter_any(), self._max_bytes)
         except Fault:
             self._connector.doubtful = True
@@ -197,11 +197,6 @@ class AiohttpLane:
 def _has_bytes(transport: asyncio.Transport | None) -> bool:
     """Tell whether something came, or the end, that the loop has not seen yet."""
     return transport is None or is_readable(transport.get_extra_info("socket"))
-
-
-async def _no_body() -> AsyncIterator[bytes]:
-    return
-    yield b""
 
 
 def _came_to_nothing(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ import attrs
 
 ONE_DAY = timedelta(days=1)
 _ONE_SECOND = timedelta(seconds=1)
+_DAYS_END_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
 
 
 @attrs.frozen
@@ -143,6 +144,16 @@ def first_instant(local: datetime, tz: str) -> datetime:
 
 def _offset(moment: datetime) -> timedelta:
     return cast("timedelta", moment.utcoffset())  # None is for naive moments only
+
+
+def last_today(now_utc: datetime) -> date:
+    """
+    Return the date where days end last: all before it have ended everywhere on earth.
+
+    >>> last_today(datetime(2025, 3, 1, 11, 59, tzinfo=UTC))
+    datetime.date(2025, 2, 28)
+    """
+    return (now_utc.astimezone(UTC) + _DAYS_END_LAST_AT).date()
 
 
 def local_today(now_utc: datetime, tz: str) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 
 import attrs
@@ -13,8 +13,6 @@ from .models import Location
 from .plans import Plan, PlannedRequest
 from .queries import LineCrosses
 from .results import AnyResult, Coverage, DropInRateResult, Note
-
-_DAY_ENDS_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
 
 
 @attrs.frozen(kw_only=True)
@@ -111,7 +109,7 @@ def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> 
 
 
 def _today(clock: str | None, now: datetime) -> date:
-    return _calendar.local_today(now, clock) if clock else (now.astimezone(UTC) + _DAY_ENDS_LAST_AT).date()
+    return _calendar.local_today(now, clock) if clock else _calendar.last_today(now)
 
 
 def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:

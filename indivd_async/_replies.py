@@ -61,6 +61,22 @@ async def read_reply(
 
     Raises Fault where it is larger, or broken; what *stream* raises passes, unless the status says enough by itself.
     """
+    coding, retry_after = _read_headers(headers)
+    chunks = aiter(stream)
+    if status == 200:
+        body, wire_bytes = await _read_body(chunks, coding.strip().lower(), max_bytes)
+    else:
+        body, wire_bytes = b"", await _drain(chunks)
+    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes)
+
+
+def refusal(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
+    """Make the reply of a *status* that says enough without its body."""
+    return Reply(status=status, body=b"", retry_after=_read_headers(headers)[1])
+
+
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes | None]:
+    """Return the content coding and Retry-After."""
     retry_after = None
     coding = b""
     for name, value in headers:
@@ -69,12 +85,7 @@ async def read_reply(
                 coding = coding + b", " + value if coding else value
             case b"retry-after":
                 retry_after = value
-    chunks = aiter(stream)
-    if status == 200:
-        body, wire_bytes = await _read_body(chunks, coding.strip().lower(), max_bytes)
-    else:
-        body, wire_bytes = b"", await _drain(chunks)
-    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes)
+    return coding, retry_after
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> int:

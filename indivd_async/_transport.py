@@ -18,7 +18,7 @@ import anyio.lowlevel
 import attrs
 import httpx
 
-from ._replies import Fault, Reply, read_reply
+from ._replies import Fault, Reply, read_reply, refusal
 from ._version import __version__
 from .errors import ClientClosedError, ConfigError, ConnectionFailedError, RequestTimeoutError
 
@@ -307,7 +307,7 @@ class HttpxLane:
                 stream = httpx.ByteStream(response.content)
             assert isinstance(stream, httpx.AsyncByteStream)
             if response.status_code != 200:
-                self._refusal = await read_reply(response.status_code, headers, httpx.ByteStream(b""), 0)
+                self._refusal = refusal(response.status_code, headers)
             return await read_reply(response.status_code, headers, stream, self._max_bytes)
         finally:
             with anyio.move_on_after(CLOSING_S, shield=True):

@@ -12,7 +12,7 @@ import hashlib
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -22,11 +22,12 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
+from ._calendar import last_today
+
 T = TypeVar("T")
 _VERSION = 1
 #: Writers wait for each other for milliseconds; an entry that takes longer is not worth the threads it holds.
 _BUSY_S = 1.0
-_DAY_ENDS_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
 
 
 class Cache(Protocol):
@@ -44,7 +45,7 @@ class Cache(Protocol):
 
 def last_closed_day(cache: Cache, now: datetime) -> date:
     """Return the last day that is closed everywhere, *now* being aware."""
-    return (now.astimezone(UTC) + _DAY_ENDS_LAST_AT).date() - timedelta(days=1 + cache.margin_days)
+    return last_today(now) - timedelta(days=1 + cache.margin_days)
 
 
 def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) -> str:

@@ -67,7 +67,6 @@ E = TypeVar("E", Location, Zone, Category, Line, Organization)
 R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
 S = TypeVar("S")
 _Answered = tuple[Answer, int]
-_QUERIES = (LineCrosses, ZoneVisitors, DropInRate)
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
 
@@ -398,7 +397,7 @@ class AsyncIndivd:
         return await self._plan(query, self._total_deadline(), cutoff)
 
     async def _plan(self, query: Query, total_deadline: float | None, cutoff: date | None = None) -> Plan:
-        if not isinstance(query, _QUERIES):
+        if not isinstance(query, Query):
             raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
         if cutoff is None and self._cache is not None:
             cutoff = last_closed_day(self._cache, datetime.now(UTC))  # so that closed days are in requests of their own
@@ -439,13 +438,9 @@ class AsyncIndivd:
 
         async def ask(task: tuple[_Gathered, PlannedRequest]) -> None:
             pieces, request = task
-            plan = pieces.plan
-            lists = collect or plan.query.on_error == "collect"
-            chunk = await self._ask(plan.query, request, total_deadline, collect=lists)
-            if pieces.add(chunk):
-                pieces.result = self._merge(
-                    plan, pieces.take(), collect=collect
-                )  # at once, so that chunks do not pile up
+            chunk = await self._ask(pieces.plan.query, request, total_deadline, collect=collect)
+            if pieces.add(chunk):  # merged at once, so that chunks do not pile up
+                pieces.result = self._merge(pieces.plan, pieces.take(), collect=collect)
 
         self._executor.announce(sum(map(len, plans)))
         tasks = ((pieces, request) for pieces in gathered for request in pieces.plan)
@@ -509,12 +504,11 @@ class AsyncIndivd:
         *,
         collect: bool = False,
     ) -> list[Chunk]:
-        """Ask *requests* of one query; where it or the call collects, failures are among the chunks."""
+        """Ask *requests* of one query; chunks come in the order of arrival."""
         chunks: list[Chunk] = []
-        lists = collect or query.on_error == "collect"
 
         async def ask(request: PlannedRequest) -> None:
-            chunks.append(await self._ask(query, request, total_deadline, collect=lists))
+            chunks.append(await self._ask(query, request, total_deadline, collect=collect))
 
         self._executor.announce(len(requests))
         await self._executor.map(requests, ask, workers=self._limits.concurrency, total_deadline=total_deadline)
@@ -523,6 +517,7 @@ class AsyncIndivd:
     async def _ask(
         self, query: Query, request: PlannedRequest, total_deadline: float | None, *, collect: bool
     ) -> Chunk:
+        """Ask *request*; where the query or the call collects, a failure is a chunk."""
         self._executor.planned(request)
         asked = False
         ends = self._ends(total_deadline)
@@ -542,6 +537,7 @@ class AsyncIndivd:
         except IndivdError as error:
             if not asked:
                 self._executor.settled("failed", request)
+            collect = collect or query.on_error == "collect"
             if not collect or isinstance(error, _ENDS_ALL):
                 raise
             return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
@@ -667,7 +663,7 @@ class AsyncIndivd:
                 return Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
             return hide_unlicensed(chunk)
 
-        single = isinstance(queries, (*_QUERIES, Plan))
+        single = isinstance(queries, Query | Plan)
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
         ready = partial(self._executor.ready, total_deadline)
         async with open_stream(source, ready, ask, workers=self._limits.concurrency, ordered=ordered) as stream:

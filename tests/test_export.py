@@ -724,6 +724,7 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
         manifest = (tmp_path / MANIFEST).read_bytes()
         assert (await export(client, DAYS, tmp_path)).requests == 0
         assert (tmp_path / MANIFEST).read_bytes() == manifest
+    assert (tmp_path / "notes.txt").exists()
     (tmp_path / "notes.txt").unlink()  # which polars does not take
     assert read(tmp_path).equals(before)
     assert not [name for name in files(tmp_path) if "99" in name or name.endswith(".tmp") or name == LOCK]

@@ -7,7 +7,6 @@ The page is three files beside this one; it loads nothing from elsewhere.
 from __future__ import annotations
 
 import ipaddress
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,16 +188,14 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError(
             "the dashboard needs the extra `sandbox`: pip install 'indivd-async[fastapi,sandbox]'"
         ) from error
+    from .. import sandbox
 
     if args.live:
         AsyncIndivd()  # a missing token is told before anything listens
     app = make_app(live=args.live, host=args.host)
-    is_ipv6 = ":" in args.host
-    # Bound here, so that what is told next is true: this port, and it can be connected to.
-    with socket.create_server(
-        (args.host, args.port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET
-    ) as listening:
-        url = f"http://{f'[{args.host}]' if is_ipv6 else args.host}:{listening.getsockname()[1]}"
+    # Here, so that what is told next is true: this port, and it can be connected to.
+    listening, url = sandbox.listen(args.host, args.port)
+    with listening:
         print(f"dashboard: {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)  # noqa: T201
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
     return 0

@@ -14,21 +14,20 @@ the end, and by a refresh) a reader may for a moment see rows twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from .._calendar import ONE_DAY
+from .._calendar import ONE_DAY, last_today
 from ..errors import ConfigError, IndivdError
 from ..queries import Query
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
 
-_DAY_ENDS_LAST = timedelta(hours=12)  # after midnight UTC, where it is latest
 __all__ = ["Changes", "Failure", "Progress", "Report", "export"]
 
 
@@ -156,5 +155,5 @@ async def export(
         refresh=refresh,
         on_progress=on_progress,
         commit_every=commit_every,
-        ended=(datetime.now(UTC) - _DAY_ENDS_LAST - ONE_DAY).date(),
+        ended=last_today(datetime.now(UTC)) - ONE_DAY,
     )

@@ -119,9 +119,7 @@ def _from_document(document: Document) -> Manifest:
         query=QUERIES[document["endpoint"]](**document["query"]),
         partition=tuple(document["partition"]),
         plans=tuple(map(Plan.from_json, document["plans"])),
-        done=tuple(
-            frozenset(unit for first, end in ranges for unit in range(first, end)) for ranges in document["done"]
-        ),
+        done=tuple(map(_from_ranges, document["done"])),
         closed=date.fromisoformat(document["closed"]),
         parts={part.path: part for part in parts},
         owners=document["owners"],

@@ -47,7 +47,7 @@ def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | N
     """Serve the application until interrupted."""
     server = _server(application or app())
     with suppress(KeyboardInterrupt):
-        server.run([_listen(host, port)])
+        server.run([listen(host, port)[0]])
 
 
 @asynccontextmanager
@@ -59,8 +59,7 @@ async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1"
     listen.
     """
     server = _server(application or app())
-    listener = _listen(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    listener, url = listen(host, port)
     thread = threading.Thread(target=server.run, args=([listener],), name="indivd-sandbox", daemon=True)
     thread.start()
     try:
@@ -74,8 +73,11 @@ async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1"
         listener.close()  # which the server does, if it came to serve
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+def listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """Listen on *host* and *port*, 0 for a free one; return the socket and the base URL. Raises OSError."""
+    is_ipv6 = ":" in host
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)
+    return listener, f"http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}"
 
 
 def _server(application: Sandbox) -> uvicorn.Server:

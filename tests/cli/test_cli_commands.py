@@ -203,7 +203,6 @@ def test_a_file_that_cannot_be_finished_is_not_there(site: Any, indivd: Indivd, 
             ("fetch", "zone_visitors", *WEEK, "--split", "some"),
             "indivd: --split: must be auto, none, or a whole number",
         ),
-        (("fetch", "zone_visitors", *WEEK, "--location", "999"), "Pass --tz … to ask on one clock"),
         (("fetch", "visits"), "invalid choice: 'visits'"),
         (("fetch", "line_crosses", "--location", "a"), "'a' is not a list of whole numbers such as 124,125"),
         (("fetch", "zone_visitors", "--min-dwell", "a"), "'a' is not a whole number"),
@@ -220,7 +219,15 @@ def test_wrong_usage_is_2(argv: tuple[str, ...], message: str, site: Any, indivd
     said = indivd(*argv)
     assert (said.code, said.out) == (2, "")
     assert message in said.err
-    assert not [request for request in site.application.requests if "/external/" in request.path]
+    assert not site.application.requests
+
+
+def test_a_location_that_is_not_listed_is_2(site: Any, indivd: Indivd) -> None:
+    """It takes the look-up to know, and nothing else is sent."""
+    said = indivd("fetch", "zone_visitors", *WEEK, "--location", "999")
+    assert (said.code, said.out) == (2, "")
+    assert "Pass --tz … to ask on one clock" in said.err
+    assert [request.path for request in site.application.requests] == ["/filters/locations"]
 
 
 def test_without_a_token(indivd: Indivd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +325,7 @@ def test_an_export_goes_on_where_it_was(site: Any, indivd: Indivd, tmp_path: Pat
     assert len(frame) == report["rows"]
     said = indivd(*argv, "--zones", "201")
     assert said.code == 2
+    assert said.err.startswith("indivd: --zones: ")
     assert "holds the export of another question (none there, 201 here)" in said.err
 
 

@@ -210,6 +210,9 @@ def test_a_moment_given_back_is_the_next_that_is_taken() -> None:
         taken.append(pace.next_start(now))
         pace.book(taken[-1])
     assert taken == [10.0, 10.25, 11.0, 11.25]
+    for start in (12.0, 12.5):
+        pace.give_back(start)
+    assert pace.next_start(12.2) == 12.5
 
 
 def test_pace_knows_no_zero() -> None:

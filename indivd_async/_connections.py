@@ -53,15 +53,24 @@ class ConnectionLane:
 
     __slots__ = ("_connection", "_context", "_head", "_headers", "_max_bytes", "_network", "_origin", "_prefix")
 
-    def __init__(self, base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self,
+        base_url: BaseURL,
+        token: Token,
+        max_bytes: int,
+        context: Callable[[], ssl.SSLContext],
+        *,
+        forwarding: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        """Keep what is the same for all requests; *forwarding* are headers for a proxy that reads and forwards them."""
         self._origin = httpcore.Origin(base_url.scheme.encode("ascii"), base_url.host.encode("ascii"), base_url.port)
-        self._prefix = base_url.prefix.encode("ascii")
-        self._headers = request_headers(base_url, token)
+        self._prefix = (base_url.prefix if forwarding is None else str(base_url)).encode("ascii")
+        self._headers = request_headers(base_url, token) + (forwarding or [])
         lines = [b"%b: %b\r\n" % header for header in self._headers]
         self._head = SecretBytes(b" HTTP/1.1\r\n%b\r\n" % b"".join(lines))
         self._max_bytes = max_bytes
         self._context = context
-        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._connection: httpcore.AsyncConnectionInterface | None = None
         self._network = LaneNetwork(on_trio=is_on_trio())
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
@@ -113,7 +122,7 @@ class ConnectionLane:
         request.headers = self._headers
         return request
 
-    def _connect(self) -> httpcore.AsyncHTTPConnection:
+    def _connect(self) -> httpcore.AsyncConnectionInterface:
         """
         Make a connection of httpcore's, because mocks replace its method, and put our engine and no lock into it.
 
@@ -121,10 +130,12 @@ class ConnectionLane:
         """
         context = self._context() if self._origin.scheme == b"https" else None
         connection = httpcore.AsyncHTTPConnection(self._origin, context, network_backend=self._network)
-        engine = Http11(self._open, self._headers, self._head, self._max_bytes, _KEEPALIVE_S)
         if hasattr(connection, "__dict__"):
-            vars(connection).update(_connection=engine, _request_lock=_NoLock())
+            vars(connection).update(_connection=self._engine(), _request_lock=_NoLock())
         return connection
+
+    def _engine(self) -> Http11:
+        return Http11(self._open, self._headers, self._head, self._max_bytes, _KEEPALIVE_S)
 
     async def _open(self, timeout: float | None) -> httpcore.AsyncNetworkStream:
         host = self._origin.host.decode("ascii")
@@ -142,7 +153,7 @@ class ConnectionLane:
             return f"there was no connection after {timeouts.connect:g} s (Timeouts.connect)"
         return f"nothing was received for {timeouts.read:g} s (Timeouts.read)"
 
-    async def _retire(self, connection: httpcore.AsyncHTTPConnection) -> None:
+    async def _retire(self, connection: httpcore.AsyncConnectionInterface) -> None:
         if self._connection is connection:
             self._connection = None
         with anyio.move_on_after(CLOSING_S, shield=True):

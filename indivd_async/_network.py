@@ -100,7 +100,7 @@ class LaneNetwork(httpcore.AsyncNetworkBackend):
             self._scope.cancel()
 
 
-async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream:
+async def _connect(host: str, port: int, network: LaneNetwork) -> AsyncioStream:
     """
     Connect to the address of *host* that accepts first ("happy eyeballs").
 
@@ -110,13 +110,13 @@ async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if len(addresses) == 1:
-        return (await loop.create_connection(lambda: _AsyncioStream(network), addresses[0], port))[1]
-    made: list[_AsyncioStream] = []
+        return (await loop.create_connection(lambda: AsyncioStream(network), addresses[0], port))[1]
+    made: list[AsyncioStream] = []
     failures: list[OSError] = []
 
     async def attempt(address: str, over: anyio.Event) -> None:
         try:
-            made.append((await loop.create_connection(lambda: _AsyncioStream(network), address, port))[1])
+            made.append((await loop.create_connection(lambda: AsyncioStream(network), address, port))[1])
             tasks.cancel_scope.cancel()
         except OSError as failure:
             failures.append(failure)
@@ -140,7 +140,7 @@ async def _connect(host: str, port: int, network: LaneNetwork) -> _AsyncioStream
     return made[0]
 
 
-class _AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
+class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     """One connection on asyncio; what comes is kept until it is read."""
 
     def __init__(self, network: LaneNetwork) -> None:

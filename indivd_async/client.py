@@ -96,9 +96,8 @@ class AsyncIndivd:
         retry: see `RetryPolicy`.
         limits: see `Limits`.
         http_client: an httpx.AsyncClient of yours, used as it is and never closed, at most 20 requests at once.
-        transport: an httpx.AsyncBaseTransport of yours (a mock, an ASGI app), never closed; or "aiohttp" to send
-            through that library (extra
-            `aiohttp`).
+        transport: an httpx.AsyncBaseTransport of yours (a mock, an ASGI app), never closed; or "aiohttp" to let
+            that library make the connections, through a proxy too (extra `aiohttp`).
         proxy: the URL of a proxy; the environment is not looked at.
         ssl_context: for private certificate authorities.
         cache: keeps answers for closed days, so that a job run again asks only for the rest; see

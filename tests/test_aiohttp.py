@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from raw_server import Peer, RawServer, answer
 from test_secrets import FAULTS, told
 
 from indivd_async import AsyncIndivd
-from indivd_async.errors import ConfigError, IndivdError
+from indivd_async.errors import ConfigError, ConnectionFailedError, IndivdError
 from indivd_async.settings import Limits
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +59,36 @@ async def test_through_a_proxy() -> None:
         await executor.aclose()
     assert proxy.requests[0].startswith(b"GET http://127.0.0.1:9/path/?start_date=2025-03-01 HTTP/1.1\r\n")
     assert proxy.requests[0].count(b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        pytest.param(answer(status=407), "the proxy made no tunnel: 407 Said", id="refused"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "not an answer in HTTP", id="nonsense"),
+        pytest.param(b"", "the proxy disconnected", id="nothing"),
+    ],
+)
+async def test_no_tunnel(said: bytes, words: str) -> None:
+    """What the proxy said is told, and not what was said to it."""
+
+    def refuse(peer: Peer) -> None:
+        peer.request()
+        peer.send(said)
+
+    with RawServer(refuse) as proxy:
+        executor = make_executor(
+            "https://127.0.0.1:9", transport="aiohttp", proxy=proxy.url.replace("//", "//user:p4ssw0rd@"), retry=ONCE
+        )
+        with pytest.raises(ConnectionFailedError, match=words) as caught:
+            await executor.send(Question())
+        await executor.aclose()
+    sent = b64encode(b"user:p4ssw0rd").decode()
+    assert sent.encode() in proxy.requests[0]
+    link: BaseException | None = caught.value
+    while link is not None:
+        assert sent not in repr(link) + repr(vars(link))
+        link = link.__cause__ or link.__context__
 
 
 @pytest.mark.parametrize(
@@ -132,7 +163,7 @@ async def test_no_token_in_a_lane() -> None:
         executor = make_executor(server.url, transport="aiohttp")
         await executor.send(Question())
         (lane,) = executor._core.lanes._made
-        shown = [repr(getattr(lane, name)) for name in type(lane).__slots__]
+        shown = [repr(getattr(lane, name)) for kind in type(lane).__mro__[:-1] for name in kind.__slots__]
         await executor.aclose()
     assert any("***" in text for text in shown)
     assert not any(TOKEN in text for text in shown)

@@ -18,7 +18,7 @@ import yarl
 
 from ._connections import ConnectionLane
 from ._network import AsyncioStream, LaneNetwork
-from ._transport import CLOSING_S, BaseURL, Lane, Token, is_on_trio
+from ._transport import CLOSING_S, BaseURL, Lane, SecretBytes, Token, is_on_trio
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,8 +61,11 @@ class AiohttpLane(ConnectionLane):
         super().__init__(base_url, token, max_bytes, context, forwarding=forwarding)
         self._proxy = proxy
         self._url = yarl.URL(f"{base_url.scheme}://{base_url.authority}", encoded=True)
-        has_tls = is_secure or (proxy is not None and proxy.url.scheme == "https")
-        self._connector = aiohttp.TCPConnector(ssl=context() if has_tls else True)
+        tls: ssl.SSLContext | bool = True
+        if is_secure or (proxy is not None and proxy.url.scheme == "https"):
+            tls = context()
+            tls.set_alpn_protocols(["http/1.1"])
+        self._connector = aiohttp.TCPConnector(ssl=tls)
 
     def _connect(self) -> httpcore.AsyncConnectionInterface:
         return self._engine()
@@ -99,7 +102,7 @@ class AiohttpLane(ConnectionLane):
 def _proxy_headers(proxy: httpx.Proxy) -> list[tuple[bytes, bytes]]:
     headers = list(proxy.headers.raw)
     if proxy.raw_auth is not None:
-        headers.append((b"Proxy-Authorization", b"Basic " + b64encode(b":".join(proxy.raw_auth))))
+        headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(proxy.raw_auth)))))
     return headers
 
 

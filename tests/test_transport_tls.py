@@ -54,6 +54,25 @@ async def test_private_authority(server_tls: ssl.SSLContext, client_tls: ssl.SSL
     assert all(head.startswith(b"GET /path/?start_date=2025-03-01 HTTP/1.1\r\n") for head in server.requests)
 
 
+async def test_the_protocol_that_is_offered(authority: trustme.CA, server_tls: ssl.SSLContext) -> None:
+    """HTTP/1.1, whatever the caller's context offered before."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.set_alpn_protocols(["h2"])
+    spoken: list[str | None] = []
+
+    def handle(peer: Peer) -> None:
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        spoken.append(peer.sock.selected_alpn_protocol())
+        peer.serve()
+
+    with RawServer(handle, tls=server_tls) as server:
+        executor = make_executor(server.url, ssl_context=context, timeouts=ROOMY)
+        await executor.send(Question())
+        await executor.aclose()
+    assert spoken == ["http/1.1"]
+
+
 async def test_large_answers_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     """Bodies of many records arrive whole."""
     body = b"[" + b'"x",' * 2**18 + b"1]"

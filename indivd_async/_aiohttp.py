@@ -61,11 +61,8 @@ class AiohttpLane(ConnectionLane):
         super().__init__(base_url, token, max_bytes, context, forwarding=forwarding)
         self._proxy = proxy
         self._url = yarl.URL(f"{base_url.scheme}://{base_url.authority}", encoded=True)
-        tls: ssl.SSLContext | bool = True
-        if is_secure or (proxy is not None and proxy.url.scheme == "https"):
-            tls = context()
-            tls.set_alpn_protocols(["http/1.1"])
-        self._connector = aiohttp.TCPConnector(ssl=tls)
+        has_tls = is_secure or (proxy is not None and proxy.url.scheme == "https")
+        self._connector = aiohttp.TCPConnector(ssl=context() if has_tls else True)
 
     def _connect(self) -> httpcore.AsyncConnectionInterface:
         return self._engine()

@@ -142,9 +142,7 @@ class ConnectionLane:
         stream = await self._network.connect_tcp(host, self._origin.port, timeout)
         if self._origin.scheme == b"http":
             return stream
-        context = self._context()
-        context.set_alpn_protocols(["http/1.1"])
-        return await stream.start_tls(context, host, timeout)
+        return await stream.start_tls(self._context(), host, timeout)
 
     def _waited(self, error: httpcore.TimeoutException, timeouts: Timeouts, limit_s: float | None) -> str:
         if self._network.bound_by_end:

@@ -42,9 +42,10 @@ class SharedContext:
         self._context = context
 
     def get(self) -> ssl.SSLContext:
-        """Return the caller's context, or the one that trusts certifi's authorities."""
+        """Return the caller's context, or the one that trusts certifi's authorities; it offers HTTP/1.1 only."""
         if self._context is None:
             self._context = httpx.create_ssl_context(trust_env=False)
+        self._context.set_alpn_protocols(["http/1.1"])
         return self._context
 
 

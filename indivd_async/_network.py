@@ -254,7 +254,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            return bool(self._chunks) or self._ended or is_readable(self._transport.get_extra_info("socket"))
+            return bool(self._chunks) or self._ended or _is_readable(self._transport.get_extra_info("socket"))
         names = {"client_addr": "sockname", "server_addr": "peername"}
         return self._transport.get_extra_info(names.get(info, info))
 
@@ -264,7 +264,7 @@ def _expire(waiter: asyncio.Future[None]) -> None:
         waiter.set_exception(httpcore.ReadTimeout())
 
 
-def is_readable(sock: Any) -> bool:
+def _is_readable(sock: Any) -> bool:
     """Tell whether the system holds something that the loop has not seen yet."""
     if sock is None or sock.fileno() < 0:
         return True

@@ -108,7 +108,7 @@ class _Borrowed(AsyncioStream):
 
     def __init__(self, connection: aiohttp.connector.Connection, network: LaneNetwork) -> None:
         super().__init__(network)
-        self._connection = connection
+        self._connection: aiohttp.connector.Connection | None = connection
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or protocol.should_close:
             connection.close()
@@ -117,5 +117,8 @@ class _Borrowed(AsyncioStream):
         transport.set_protocol(self)
 
     def abort(self) -> None:
-        super().abort()
-        self._connection.close()
+        # Once: aiohttp closes the transport too, and older ones of asyncio's for TLS cannot be aborted after that.
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            super().abort()
+            connection.close()

@@ -2,9 +2,8 @@
 Whether a request costs the same however many there are, over however many lanes; streaming's memory; uvloop.
 
 Lanes are compared twice. Where answers take their time, all of them are in the air, as in a job: ten wake the loop for
-each answer, five hundred for many. Where answers are there at once, few of the five hundred are ever opened, and what
-they add is their making and the collector's work on what is alive at once; over many requests, so that what is made
-once weighs as little as in a job.
+each answer, five hundred for many. Where answers are there at once, few of the five hundred are opened, because more
+would be no faster; over many requests, so that what is made once weighs as little as in a job.
 """
 
 from __future__ import annotations

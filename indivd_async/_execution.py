@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from ._lanes import LanePlan, LanePool, plan_lanes
@@ -60,6 +61,13 @@ _ADVICE: dict[type[TransportError], str] = {
     DeadlineExceededError: "Timeouts.deadline and .total set it",
     ResponseTooLargeError: "Ask for a shorter period, or raise the limit",
 }
+#: Workers that start at once; more than these are started as they are needed.
+_AT_ONCE = 32
+#: Turns of the event loop in which a request connects, is sent and ends, where the answer is there at once. With
+#: nothing to do they take microseconds: where none ends in so many, the loop is idle, or blocked by somebody else.
+_TURNS = 5
+#: Requests that end in a second where the loop is busy with them: well below what one core handles.
+_BUSY_PER_S = 1_000.0
 #: A timer may end a hair before the deadline that it was set for.
 _HAIR_S = 1e-3
 
@@ -172,6 +180,11 @@ class _Core:
                 self._sleepers.discard(scope)
         if self.lanes.closed:
             raise ClientClosedError("the client was closed while this request was waiting")
+
+    @property
+    def ended(self) -> int:
+        """How many requests have been answered or given up."""
+        return self._told["finished"] + self._told["failed"]
 
     def count(self, kind: Kind, number: int = 1) -> None:
         self._told[kind] += number
@@ -310,6 +323,29 @@ class Executor:
                 return
             await core.sleep_until(moment)
 
+    async def start_workers(self, start: Callable[[], bool], most: int) -> None:
+        """
+        Call *start* up to *most* times, or until it returns False: some at once, the others as they are needed.
+
+        Where answers come as fast as they can be handled, more requests in the air end no sooner: they open more
+        connections, and keep more objects alive that the garbage collector looks at again and again.
+        """
+        enough = _AT_ONCE
+        for number in range(most):
+            while number == enough:
+                if not await self._is_busy():
+                    enough += enough // 4
+            if not start():
+                return
+
+    async def _is_busy(self) -> bool:
+        """Look on for some turns of the event loop, whether it is this client's answers that keep it busy."""
+        core = self._core
+        ended, since = core.ended, core.clock()
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()
+        return core.ended - ended > (core.clock() - since) * _BUSY_PER_S
+
     async def map(
         self,
         requests: Iterable[T],
@@ -333,6 +369,12 @@ class Executor:
             return
         failures: list[BaseException] = []
 
+        def start() -> bool:
+            item = next(pending, None)
+            if item is not None:
+                tasks.start_soon(work, item)
+            return item is not None
+
         async def work(item: T | None) -> None:
             try:
                 while item is not None:
@@ -347,8 +389,7 @@ class Executor:
 
         try:
             async with anyio.create_task_group() as tasks:
-                for item in itertools.islice(pending, workers):
-                    tasks.start_soon(work, item)
+                await self.start_workers(start, workers)
         except BaseExceptionGroup as group:
             raise first_leaf(group) from None
         if failures:

@@ -1,8 +1,8 @@
 """
 Many queries, one flow of chunks: bounded, with backpressure, in order if wanted.
 
-C workers pull planned requests from one source over all queries. A permit is taken before a request is pulled and
-given back when its chunk is consumed, so a slow consumer holds the workers back and memory does not grow with the
+Up to C workers pull planned requests from one source over all queries. A permit is taken before a request is pulled
+and given back when its chunk is consumed, so a slow consumer holds the workers back and memory does not grow with the
 number of queries.
 """
 
@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.lowlevel
 import attrs
+from anyio.abc import TaskGroup
 
 from ._execution import first_leaf
 from .chunks import Chunk
@@ -78,13 +79,16 @@ class ChunkStream:
     """An asynchronous iterator of chunks; see `AsyncIndivd.stream`."""
 
     def __init__(self, *, workers: int, ordered: bool) -> None:
+        self._workers = workers
         self._permits = anyio.Semaphore(workers * (1 + _WAITING_PER_WORKER), fast_acquire=True)
         self._ordered = ordered
         self._ready: deque[Chunk] = deque()
         self._early: dict[int, Chunk] = {}
         self._next_number = 0
         self._arrival = anyio.Event()
-        self._working = workers
+        #: Workers, and who starts them.
+        self._working = 1
+        self._is_ending = False
         self._failure: Exception | None = None
         #: What ended a worker and was no failure.
         self.interruption: BaseException | None = None
@@ -106,7 +110,28 @@ class ChunkStream:
         self._permits.release()
         return self._ready.popleft()
 
-    async def work(
+    async def run(
+        self,
+        source: JobSource,
+        tasks: TaskGroup,
+        start_workers: Callable[[Callable[[], bool], int], Awaitable[None]],
+        ready: Callable[[], Awaitable[object]],
+        ask: Callable[[Job], Awaitable[Chunk]],
+    ) -> None:
+        """Start workers in *tasks*, as *start_workers* finds them needed, until one comes to the end of *source*."""
+
+        def start() -> bool:
+            if not self._is_ending:
+                self._working += 1
+                tasks.start_soon(self._work, source, ready, ask)
+            return not self._is_ending
+
+        try:
+            await start_workers(start, self._workers)
+        finally:
+            self._end_one()
+
+    async def _work(
         self, source: JobSource, ready: Callable[[], Awaitable[object]], ask: Callable[[Job], Awaitable[Chunk]]
     ) -> None:
         """Pull, ask and deliver until the source ends: one worker."""
@@ -124,8 +149,12 @@ class ChunkStream:
             self.interruption = self.interruption or interruption
             raise
         finally:
-            self._working -= 1
-            self._arrival.set()
+            self._is_ending = True
+            self._end_one()
+
+    def _end_one(self) -> None:
+        self._working -= 1
+        self._arrival.set()
 
     def _deliver(self, number: int, chunk: Chunk) -> None:
         if not self._ordered:
@@ -142,20 +171,20 @@ class ChunkStream:
 @asynccontextmanager
 async def open_stream(
     source: JobSource,
+    start_workers: Callable[[Callable[[], bool], int], Awaitable[None]],
     ready: Callable[[], Awaitable[object]],
     ask: Callable[[Job], Awaitable[Chunk]],
     *,
     workers: int,
     ordered: bool,
 ) -> AsyncIterator[ChunkStream]:
-    """Run *workers* for as long as the context is open, each pulling when *ready*; leaving it early cancels them."""
+    """Let up to *workers* work while the context is open, each pulling when *ready*; leaving it early cancels them."""
     stream = ChunkStream(workers=workers, ordered=ordered)
     raised: BaseException | None = None
     is_left = False
     try:
         async with anyio.create_task_group() as tasks:
-            for _ in range(workers):
-                tasks.start_soon(stream.work, source, ready, ask)
+            tasks.start_soon(stream.run, source, tasks, start_workers, ready, ask)
             try:
                 yield stream
             except Exception as error:

@@ -664,8 +664,9 @@ class AsyncIndivd:
 
         single = isinstance(queries, Query | Plan)
         source = JobSource((queries,) if single else queries, plan)  # type: ignore[arg-type]
-        ready = partial(self._executor.ready, total_deadline)
-        async with open_stream(source, ready, ask, workers=self._limits.concurrency, ordered=ordered) as stream:
+        start_workers, ready = self._executor.start_workers, partial(self._executor.ready, total_deadline)
+        workers = self._limits.concurrency
+        async with open_stream(source, start_workers, ready, ask, workers=workers, ordered=ordered) as stream:
             yield stream
 
 

@@ -85,7 +85,8 @@ class RetryPolicy:
 class Limits:
     """What a client may use at once."""
 
-    #: Connections, each with one request in the air; more gains little once a core is busy.
+    #: Connections at most, each with one request in the air. Beyond the default they are opened where the event loop
+    #: has time for more answers; once a core is busy, they would gain nothing.
     concurrency: int = attrs.field(default=32, validator=_at_least(1))
     #: Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB.
     max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))

@@ -237,6 +237,26 @@ async def test_a_slow_consumer_holds_the_requests_back() -> None:
     assert consumed == 500
 
 
+async def test_a_stream_starts_workers_as_they_are_needed() -> None:
+    """All of them where answers are waited for; and it ends when there is no more to ask, however many may start."""
+    everybody = anyio.Event()
+
+    async def wait_for_everybody(path: str, params: Params) -> Any:
+        if script.in_air == 100:
+            everybody.set()
+        await everybody.wait()
+        return counts_by_day(path, params)
+
+    script = Script(wait_for_everybody)
+    queries = [LineCrosses("2025-01-01", "2025-01-01", location=number) for number in range(1, 151)]
+    async with client_of(script, limits=Limits(concurrency=100)) as client:
+        for asked in (queries, queries[:5], queries[:40]):
+            async with client.stream(asked) as chunks:
+                with anyio.fail_after(20):
+                    assert len([chunk async for chunk in chunks if chunk.error is None]) == len(asked)
+    assert client.stats.peak_in_flight == 100
+
+
 async def _fail_at_first_chunk(client: AsyncIndivd) -> None:
     async with client.stream(JANUARY) as chunks:
         async for _ in chunks:

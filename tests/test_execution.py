@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 import trio
-from asking import AT_ONCE, FakeTime, Question, make_executor
+from asking import AT_ONCE, ROOMY, FakeTime, Question, make_executor
 from trio.testing import MockClock
 
 from indivd_async._execution import Counts, Event, Executor, Stats
@@ -562,6 +562,43 @@ async def test_map_pulls_as_it_needs() -> None:
 
     await executor.map(items(), handle, workers=4)
     assert handled == 1000
+
+
+@pytest.mark.parametrize(("blocked_s", "at_once"), [(0.0, 32), (0.05, 200)])
+async def test_workers_start_as_they_are_needed(blocked_s: float, at_once: int) -> None:
+    """Where answers keep the event loop busy, more at once would not be faster; where others block it, they are."""
+    executor, _, time = scripted(OK, limits=Limits(concurrency=200))
+    handling = peak = 0
+
+    async def handle(number: int) -> None:
+        nonlocal handling, peak
+        handling += 1
+        peak = max(peak, handling)
+        await anyio.lowlevel.checkpoint()
+        await executor.send(Question())
+        time.now += blocked_s
+        handling -= 1
+
+    await executor.map(range(5_000), handle, workers=200)
+    assert executor.stats.requests == 5_000
+    assert peak == at_once
+
+
+async def test_all_workers_start_where_answers_are_waited_for() -> None:
+    """The event loop has time, so everything that may be in the air at once is."""
+    everybody = anyio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if executor.stats.in_flight == 500:
+            everybody.set()
+        await everybody.wait()
+        return OK
+
+    limits = Limits(concurrency=500)
+    executor = make_executor(transport=httpx.MockTransport(answer), limits=limits, timeouts=ROOMY)
+    with anyio.fail_after(20):
+        await executor.map([Question()] * 1_000, executor.send, workers=500)
+    assert executor.stats.peak_in_flight == 500
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 10])

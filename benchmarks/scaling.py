@@ -1,9 +1,9 @@
 """
 Whether a request costs the same however many there are, over however many lanes; streaming's memory; uvloop.
 
-Lanes are compared twice. Where answers take their time, all of them are in the air, as in a job: ten wake the loop for
-each answer, five hundred for many. Where answers are there at once, few of the five hundred are opened, because more
-would be no faster; over many requests, so that what is made once weighs as little as in a job.
+Concurrency is compared twice. Where answers take their time, all 500 are in the air, as in a job: ten wake the loop for
+each answer, five hundred for many. Where answers are there at once, the client opens only some of the 500 lanes (see
+`Executor.start_workers`); over many requests, so that what is made once weighs as little as in a job.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def main(quick: bool) -> list[Row]:
             "ratio",
         ),
         row(
-            "CPU a request, 500 lanes against 10, all in the air",
+            "CPU a request, concurrency 500 against 10, all in the air",
             ratio(slow["500 lanes"], slow["10 lanes"]),
             1.1,
             "ratio",
             latency_s=_LATENCY_S,
         ),
         row(
-            "CPU a request, 500 lanes against 10, answers at once",
+            "CPU a request, concurrency 500 against 10, answers at once",
             ratio(costs["500 lanes"], costs["10 lanes"]),
             1.1,
             "ratio",

@@ -37,6 +37,7 @@ from .errors import (
     TransportError,
     api_error,
 )
+from .settings import DEFAULT_CONCURRENCY
 
 if TYPE_CHECKING:
     import ssl
@@ -61,12 +62,11 @@ _ADVICE: dict[type[TransportError], str] = {
     DeadlineExceededError: "Timeouts.deadline and .total set it",
     ResponseTooLargeError: "Ask for a shorter period, or raise the limit",
 }
-#: Workers that start at once; more than these are started as they are needed.
-_AT_ONCE = 32
-#: Turns of the event loop in which a request connects, is sent and ends, where the answer is there at once. With
-#: nothing to do they take microseconds: where none ends in so many, the loop is idle, or blocked by somebody else.
+#: Turns of the event loop that are watched: about those of a request to a server that answers at once. With nothing to
+#: do they take microseconds, so that an idle loop shows no answer in them.
 _TURNS = 5
-#: Requests that end in a second where the loop is busy with them: well below what one core handles.
+#: Answers a second that say that the loop is busy with them: well below what one core handles where they are small.
+#: Where they are large, or others take the loop's time, there may be fewer, and more requests are sent at once.
 _BUSY_PER_S = 1_000.0
 #: A timer may end a hair before the deadline that it was set for.
 _HAIR_S = 1e-3
@@ -182,9 +182,9 @@ class _Core:
             raise ClientClosedError("the client was closed while this request was waiting")
 
     @property
-    def ended(self) -> int:
-        """How many requests have been answered or given up."""
-        return self._told["finished"] + self._told["failed"]
+    def attempts_ended(self) -> int:
+        """How many came back from the network; what a cache answers, or nobody asks, does not count."""
+        return self.stats.attempts - self.stats.in_flight
 
     def count(self, kind: Kind, number: int = 1) -> None:
         self._told[kind] += number
@@ -328,23 +328,24 @@ class Executor:
         Call *start* up to *most* times, or until it returns False: some at once, the others as they are needed.
 
         Where answers come as fast as they can be handled, more requests in the air end no sooner: they open more
-        connections, and keep more objects alive that the garbage collector looks at again and again.
+        connections, and keep more objects alive that the garbage collector looks at again and again. As long as this
+        goes on it waits, so whoever has nothing left to ask cancels it.
         """
-        enough = _AT_ONCE
+        allowed = DEFAULT_CONCURRENCY
         for number in range(most):
-            while number == enough:
-                if not await self._is_busy():
-                    enough += enough // 4
+            while number == allowed:
+                if not await self._is_busy_answering():
+                    allowed += allowed // 4  # in steps, between which the answers may begin to come
             if not start():
                 return
 
-    async def _is_busy(self) -> bool:
-        """Look on for some turns of the event loop, whether it is this client's answers that keep it busy."""
+    async def _is_busy_answering(self) -> bool:
+        """Watch some turns of the event loop, and tell whether answers from the network, to this client, fill them."""
         core = self._core
-        ended, since = core.ended, core.clock()
+        ended, since = core.attempts_ended, core.clock()
         for _ in range(_TURNS):
             await anyio.lowlevel.checkpoint()
-        return core.ended - ended > (core.clock() - since) * _BUSY_PER_S
+        return core.attempts_ended - ended > (core.clock() - since) * _BUSY_PER_S
 
     async def map(
         self,
@@ -368,6 +369,7 @@ class Executor:
                 await handle(item)
             return
         failures: list[BaseException] = []
+        starting = anyio.CancelScope()
 
         def start() -> bool:
             item = next(pending, None)
@@ -381,6 +383,7 @@ class Executor:
                     await self.ready(total_deadline)
                     await handle(item)
                     item = next(pending, None)
+                starting.cancel()
             except BaseException as failure:
                 failures.append(failure)
                 if not isinstance(failure, Exception):
@@ -389,7 +392,8 @@ class Executor:
 
         try:
             async with anyio.create_task_group() as tasks:
-                await self.start_workers(start, workers)
+                with starting:
+                    await self.start_workers(start, workers)
         except BaseExceptionGroup as group:
             raise first_leaf(group) from None
         if failures:

@@ -86,9 +86,9 @@ class ChunkStream:
         self._early: dict[int, Chunk] = {}
         self._next_number = 0
         self._arrival = anyio.Event()
-        #: Workers, and who starts them.
-        self._working = 1
-        self._is_ending = False
+        self._working = 0
+        #: Cancelled by the first worker that ends: there is nothing left to start others for.
+        self._starting = anyio.CancelScope()
         self._failure: Exception | None = None
         #: What ended a worker and was no failure.
         self.interruption: BaseException | None = None
@@ -100,7 +100,7 @@ class ChunkStream:
         while not self._ready:
             if self._failure is not None:
                 raise self._failure
-            if not self._working:
+            if self._starting.cancel_called and not self._working:
                 # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
                 await anyio.lowlevel.checkpoint()
                 raise StopAsyncIteration
@@ -110,7 +110,7 @@ class ChunkStream:
         self._permits.release()
         return self._ready.popleft()
 
-    async def run(
+    async def start(
         self,
         source: JobSource,
         tasks: TaskGroup,
@@ -118,18 +118,15 @@ class ChunkStream:
         ready: Callable[[], Awaitable[object]],
         ask: Callable[[Job], Awaitable[Chunk]],
     ) -> None:
-        """Start workers in *tasks*, as *start_workers* finds them needed, until one comes to the end of *source*."""
+        """Start workers in *tasks*, as *start_workers* finds them needed, until the first of them ends."""
 
-        def start() -> bool:
-            if not self._is_ending:
-                self._working += 1
-                tasks.start_soon(self._work, source, ready, ask)
-            return not self._is_ending
+        def start_one() -> bool:
+            self._working += 1
+            tasks.start_soon(self._work, source, ready, ask)
+            return True
 
-        try:
-            await start_workers(start, self._workers)
-        finally:
-            self._end_one()
+        with self._starting:
+            await start_workers(start_one, self._workers)
 
     async def _work(
         self, source: JobSource, ready: Callable[[], Awaitable[object]], ask: Callable[[Job], Awaitable[Chunk]]
@@ -149,12 +146,9 @@ class ChunkStream:
             self.interruption = self.interruption or interruption
             raise
         finally:
-            self._is_ending = True
-            self._end_one()
-
-    def _end_one(self) -> None:
-        self._working -= 1
-        self._arrival.set()
+            self._starting.cancel()
+            self._working -= 1
+            self._arrival.set()
 
     def _deliver(self, number: int, chunk: Chunk) -> None:
         if not self._ordered:
@@ -184,7 +178,7 @@ async def open_stream(
     is_left = False
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stream.run, source, tasks, start_workers, ready, ask)
+            tasks.start_soon(stream.start, source, tasks, start_workers, ready, ask)
             try:
                 yield stream
             except Exception as error:

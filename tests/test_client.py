@@ -257,6 +257,60 @@ async def test_a_stream_starts_workers_as_they_are_needed() -> None:
     assert client.stats.peak_in_flight == 100
 
 
+async def _ask_for_ever(client: AsyncIndivd, *locations: int) -> None:
+    while True:
+        for location in locations:
+            await client.line_crosses("2025-01-01", "2025-01-01", location=location)
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others ask of the same client may hold back its workers, never its end."""
+    monkeypatch.setattr("indivd_async._execution._BUSY_PER_S", 0.0)  # one answer, and the loop counts as busy
+
+    async def answer(path: str, params: Params) -> Any:
+        await anyio.lowlevel.checkpoint()
+        return counts_by_day(path, params)
+
+    queries = [LineCrosses("2025-01-01", "2025-01-01", location=number) for number in range(1, 6)]
+    with anyio.fail_after(20):
+        async with (
+            client_of(Script(answer), limits=Limits(concurrency=200)) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for number in range(10, 18):
+                tasks.start_soon(_ask_for_ever, client, number)
+            async with client.stream(queries) as chunks:
+                assert len([chunk async for chunk in chunks]) == 5
+            tasks.cancel_scope.cancel()
+
+
+async def test_what_a_cache_answers_does_not_hold_requests_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is idle then, and all that may be in the air is."""
+    monkeypatch.setattr("indivd_async._execution._BUSY_PER_S", 0.0)
+    everybody = anyio.Event()
+
+    async def wait_for_everybody(path: str, params: Params) -> Any:
+        if script.in_air == 100:
+            everybody.set()
+        if params["location"] != "500":
+            await everybody.wait()
+        return counts_by_day(path, params)
+
+    script = Script(wait_for_everybody)
+    queries = [LineCrosses("2025-01-01", "2025-01-01", location=number) for number in range(1, 101)]
+    with anyio.fail_after(20):
+        async with (
+            client_of(script, limits=Limits(concurrency=100), cache=MemoryCache()) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(3):
+                tasks.start_soon(_ask_for_ever, client, 500)
+            await client.fetch_all(queries)
+            tasks.cancel_scope.cancel()
+    assert client.stats.peak_in_flight == 100
+
+
 async def _fail_at_first_chunk(client: AsyncIndivd) -> None:
     async with client.stream(JANUARY) as chunks:
         async for _ in chunks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -564,8 +565,8 @@ async def test_map_pulls_as_it_needs() -> None:
     assert handled == 1000
 
 
-@pytest.mark.parametrize(("blocked_s", "at_once"), [(0.0, 32), (0.05, 200)])
-async def test_workers_start_as_they_are_needed(blocked_s: float, at_once: int) -> None:
+@pytest.mark.parametrize(("blocked_s", "expected"), [(0.0, 32), (0.05, 200)])
+async def test_workers_start_as_they_are_needed(blocked_s: float, expected: int) -> None:
     """Where answers keep the event loop busy, more at once would not be faster; where others block it, they are."""
     executor, _, time = scripted(OK, limits=Limits(concurrency=200))
     handling = peak = 0
@@ -581,7 +582,7 @@ async def test_workers_start_as_they_are_needed(blocked_s: float, at_once: int) 
 
     await executor.map(range(5_000), handle, workers=200)
     assert executor.stats.requests == 5_000
-    assert peak == at_once
+    assert peak == expected
 
 
 async def test_all_workers_start_where_answers_are_waited_for() -> None:
@@ -599,6 +600,25 @@ async def test_all_workers_start_where_answers_are_waited_for() -> None:
     with anyio.fail_after(20):
         await executor.map([Question()] * 1_000, executor.send, workers=500)
     assert executor.stats.peak_in_flight == 500
+
+
+async def test_a_batch_ends_with_its_last_answer_though_the_client_is_busy() -> None:
+    """What others ask of the same client may hold back its workers, never its end."""
+    executor, _, _ = scripted(OK, limits=Limits(concurrency=200))
+
+    async def handle(number: int) -> None:
+        await anyio.lowlevel.checkpoint()
+        await executor.send(Question())
+
+    async def keep_busy() -> None:
+        await executor.map(itertools.count(), handle, workers=8)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_busy)
+            for size in (31, 32, 33, 100):
+                await executor.map(range(size), handle, workers=200)
+            tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 10])

@@ -44,7 +44,7 @@ class JobSource:
         self._query: Query | None = None
         self._requests: Iterator[PlannedRequest] = iter(())
         self._number = 0
-        self._planning = anyio.Lock(fast_acquire=True)
+        self._planning = anyio.Lock()
 
     async def pull(self) -> Job | None:
         """Return the next request, or None at the end."""

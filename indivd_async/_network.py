@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ import anyio
 import httpcore
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Iterator
 
 #: Bytes received and not yet asked for, beyond which the other side is held back.
@@ -311,4 +311,21 @@ class _TrioStream(httpcore.AsyncNetworkStream):
         await self._stream.aclose()
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        found = self._stream.get_extra_info(info)
+        if info == "is_readable" and not found:
+            return _has_read_ahead(self._stream.get_extra_info("ssl_object"))
+        return found
+
+
+def _has_read_ahead(tls: ssl.SSLObject | None) -> bool:
+    """Tell whether *tls* took more from the socket than was read: the socket itself would not show it."""
+    if tls is None:
+        return False
+    try:
+        # What is there is lost; a connection with more than was asked for is closed.
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        return True
+    return True

@@ -167,6 +167,64 @@ async def test_cancel_at_every_await_over_tls(
         await anyio.to_thread.run_sync(server.wait_until_idle)
 
 
+EVIL = answer(b'["evil"]')
+
+
+class Records:
+    """TLS at the server's end of a connection, record by record: several can be put into one segment."""
+
+    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
+        self.sock = peer.sock
+        self.coming, self.going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.coming, self.going, server_side=True)
+        self.run(self.tls.do_handshake)
+
+    def run(self, step: Any, *arguments: object) -> Any:
+        """Do *step*, with as many segments of the client's as it takes."""
+        while True:
+            try:
+                done = step(*arguments)
+            except ssl.SSLWantReadError:
+                self.flush()
+                segment = self.sock.recv(65536)
+                if not segment:
+                    return b""
+                self.coming.write(segment)
+            else:
+                self.flush()
+                return done
+
+    def flush(self) -> None:
+        if self.going.pending:
+            self.sock.sendall(self.going.read())
+
+
+@pytest.mark.parametrize("more", ["an answer", "a goodbye", "part of an answer"])
+async def test_a_record_behind_an_answer(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, more: str) -> None:
+    """What came with an answer, though TLS has read it already, is never the next one's, and costs no attempt."""
+
+    def handle(peer: Peer) -> None:
+        records = Records(peer, server_tls)
+        while records.run(records.tls.read, 65536):
+            # Both go in one segment: nothing is sent between them.
+            records.tls.write(answer(b"[]"))
+            if more == "a goodbye":
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    records.tls.unwrap()
+            else:
+                records.tls.write(EVIL if more == "an answer" else EVIL[:20])
+            records.flush()
+
+    with RawServer(handle) as server:
+        url = server.url.replace("http:", "https:")
+        executor = make_executor(url, ssl_context=client_tls, timeouts=ROOMY, limits=Limits(concurrency=1))
+        for _ in range(10):
+            reply = await executor.send(Question())
+            assert (reply.body, reply.attempts) == (b"[]", 1)
+        await executor.aclose()
+    assert server.connections == 10
+
+
 # Tunnels.
 
 

@@ -1,0 +1,98 @@
+"""Pydantic models of results: field by field, for `response_model=` and OpenAPI."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import tokenize
+import typing
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import attrs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from ..chunks import Chunk
+from ..models import FrozenMap
+from ..plans import Plan, PlannedRequest
+
+
+@functools.cache
+def response_model(cls: type[Any]) -> type[BaseModel]:
+    """
+    Return the pydantic model of a result, row or catalogue class (any attrs class), for `response_model=` and OpenAPI.
+
+    Names, types, nulls and descriptions are those of the attrs class, nested ones too; a result also has `complete`,
+    and leaves out `plan` and `arrived`. Requests and errors in its coverage are written as text. The model takes the
+    attrs value as it is.
+    """
+    if not attrs.has(cls):
+        raise TypeError(f"response_model needs an attrs class, such as ZoneVisitorsResult; got {cls!r}")
+    hints = typing.get_type_hints(cls, localns={"Plan": Plan, "PlannedRequest": PlannedRequest, "Chunk": Chunk})
+    told = _comments(cls)
+    fields: dict[str, Any] = {}
+    for field in attrs.fields(cls):
+        if hints[field.name] in (Plan, tuple[Chunk, ...]):
+            continue
+        default = ... if field.default is attrs.NOTHING else _default(field)
+        fields[field.name] = (_schema(hints[field.name]), Field(default, description=told.get(field.name)))
+    if isinstance(complete := getattr(cls, "complete", None), property):
+        fields["complete"] = (bool, Field(..., description=inspect.getdoc(complete)))
+    return create_model(
+        cls.__name__,
+        __config__=ConfigDict(from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True),
+        __doc__=inspect.cleandoc(cls.__doc__ or "").partition("\n\n>>>")[0],
+        **fields,
+    )
+
+
+def _default(field: attrs.Attribute[Any]) -> Any:
+    return {} if isinstance(field.default, FrozenMap) else field.default
+
+
+def _schema(hint: Any) -> Any:
+    """Translate the type of an attrs field into one that pydantic knows."""
+    if hint is FrozenMap:
+        return Annotated[dict[str, Any], BeforeValidator(_thaw)]
+    if hint is Any:
+        return Annotated[Any, BeforeValidator(_thaw)]
+    if hint is PlannedRequest:
+        return Annotated[str, BeforeValidator(str)]
+    if isinstance(hint, type) and issubclass(hint, Exception):
+        return Annotated[str, BeforeValidator(lambda error: type(error).__name__)]
+    if isinstance(hint, type) and attrs.has(hint):
+        return response_model(hint)
+    origin = get_origin(hint)
+    if origin is None or origin is Literal:
+        return hint
+    parts = tuple(part if part in (..., NoneType) else _schema(part) for part in get_args(hint))
+    if origin in (Union, UnionType):
+        return Union[parts]  # noqa: UP007  made of parts, some of them Annotated
+    constructor: Any = dict if origin is Mapping else origin
+    return constructor[parts]
+
+
+def _thaw(item: Any) -> Any:
+    if isinstance(item, Mapping):
+        return {str(name): _thaw(inner) for name, inner in item.items()}
+    return [_thaw(inner) for inner in item] if isinstance(item, (list, tuple)) else item
+
+
+def _comments(cls: type[Any]) -> dict[str, str]:
+    """Read the `#:` comments above the fields of *cls*: units, and what adds up. Nothing where there is no source."""
+    told: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        try:
+            source = inspect.getsource(base) if attrs.has(base) else ""
+        except OSError:
+            source = ""
+        above: list[str] = []
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                above.append(token.string.removeprefix("#:").strip())
+            elif token.type == tokenize.NAME and above:
+                told[token.string] = " ".join(above)
+                above = []
+    return told

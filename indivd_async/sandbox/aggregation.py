@@ -10,38 +10,18 @@ between neighbours. Where no visit is left the mean is 0 and the statistics are 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-import attrs
-
 from .catalogue import AREAS, BASIC, BOUNDARIES, PLACES, TOKENS, Area, Boundary, Place, listing
-from .visitors import FIRST_DAY, Visit, Visitors, first_moment, midnight, utc_now, zone_of
+from .clocks import PARENTS, READ, Clock, Label, default_grouping
+from .measure import Measure
+from .visitors import Visit, Visitors, utc_now
 
 Ids = Sequence[int] | int | None
-Label = tuple[int, ...]
 
-_PARENTS = {
-    "year": ("year",),
-    "month": ("year", "month"),
-    "week": ("year", "week"),
-    "dayofmonth": ("year", "month", "dayofmonth"),
-    "dayofweek": ("dayofweek",),
-    "hour": ("year", "month", "dayofmonth", "hour"),
-    "minute": ("year", "month", "dayofmonth", "hour", "minute"),
-}
-_READ: dict[str, Callable[[datetime], int]] = {
-    "year": lambda wall: wall.year,
-    "month": lambda wall: wall.month,
-    "week": lambda wall: (wall.timetuple().tm_yday + 6 - wall.isoweekday() % 7) // 7,
-    "dayofmonth": lambda wall: wall.day,
-    "dayofweek": lambda wall: wall.isoweekday() % 7 + 1,
-    "hour": lambda wall: wall.hour,
-    "minute": lambda wall: wall.minute,
-}
 #: What the filters of line_crosses look at.
 _KEYS: dict[str, Callable[[Boundary], Iterable[int | None]]] = {
     "floor": lambda line: (line.floor,),
@@ -50,59 +30,6 @@ _KEYS: dict[str, Callable[[Boundary], Iterable[int | None]]] = {
     "category": lambda line: line.category,
     "line_ids": lambda line: (line.id,),
 }
-_DAY_S = 86_400
-
-
-def default_grouping(start: date, end: date, *, lines: bool = False) -> str:
-    """Name the grouping of a range where none is asked for."""
-    days = (end - start).days + 1
-    if days <= 31:
-        return "hour" if days <= 1 else "dayofmonth"
-    return "month" if lines or days >= 365 else "week"
-
-
-class Clock:
-    """Days on one clock, as far as there are events: from `start` up to `end`, UTC seconds, and labels for them."""
-
-    def __init__(self, tz: str, start: date, end: date, now: datetime) -> None:
-        zone = zone_of(tz)
-        # Beyond these days nothing happens anywhere, and the calendar ends at the year 9999.
-        first, last = FIRST_DAY - timedelta(days=2), now.date() + timedelta(days=2)
-        self.start = midnight(min(max(start, first), last), tz)
-        self.end = min(midnight(min(max(end, first), last) + timedelta(days=1), tz), int(now.timestamp()))
-
-        def offset(moment: int) -> int:
-            wall = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
-            return int(wall.timestamp()) - moment
-
-        def change(before: int, new: int) -> int:
-            return first_moment(before - _DAY_S, before, lambda moment: offset(moment) == new)
-
-        # An offset holds for days at least: look once a day whether it is a new one, and then since when.
-        self._since = [self.start]
-        self._offsets = [offset(self.start)]
-        for moment in range(self.start + _DAY_S, self.end + _DAY_S, _DAY_S):
-            new = offset(moment)
-            if new != self._offsets[-1]:
-                self._since.append(change(moment, new))
-                self._offsets.append(new)
-
-    def labeller(self, fields: Sequence[str]) -> Callable[[int], Label]:
-        """Make the function from an instant to its label, the values of *fields*."""
-        since, offsets = self._since, self._offsets
-        readers = [_READ[name] for name in fields]
-        size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
-        known: dict[int, Label] = {}
-
-        def label(moment: int) -> Label:
-            unit = (moment + offsets[bisect_right(since, moment) - 1]) // size
-            found = known.get(unit)
-            if found is None:
-                wall = datetime.fromtimestamp(unit * size, UTC)
-                found = known[unit] = tuple([read(wall) for read in readers])
-            return found
-
-        return label
 
 
 class World:
@@ -142,7 +69,7 @@ class World:
         line_ids: Ids = None,
     ) -> list[dict[str, Any]]:
         """Count the crossings of all lines that fit every filter."""
-        fields = _PARENTS[aggregate_by or default_grouping(start_date, end_date, lines=True)]
+        fields = PARENTS[aggregate_by or default_grouping(start_date, end_date, lines=True)]
         filters = {
             "floor": floor,
             "zone_to": zone_to,
@@ -182,7 +109,7 @@ class World:
     ) -> dict[str, Any]:
         """Sum up visits by zone and bucket, on the clock *tz*, else on the first location's."""
         names = set((aggregate_by or default_grouping(start_date, end_date)).split(","))
-        measure = _Measure(bounce_threshold=bounce_threshold, min_dwell=min_dwell, max_dwell=max_dwell)
+        measure = Measure(bounce_threshold=bounce_threshold, min_dwell=min_dwell, max_dwell=max_dwell)
         places = _places(token, location)
         areas = _areas(zones)
 
@@ -216,7 +143,7 @@ class World:
     ) -> dict[str, Any]:
         """Compare entries with passers-by, where there are passing lines, on the clock *tz* or the first location's."""
         interval = interval or default_grouping(start_date, end_date).replace("dayofmonth", "day")
-        fields = _PARENTS["dayofmonth" if interval == "day" else interval]
+        fields = PARENTS["dayofmonth" if interval == "day" else interval]
         places = _places(token, location)
         areas = {id: area for id, area in _areas(zone).items() if area.passing_line is not None}
 
@@ -248,7 +175,7 @@ class World:
         areas: Mapping[int, Area],
         clock: Clock,
         fields: Sequence[str],
-        measure: _Measure,
+        measure: Measure,
     ) -> Iterator[dict[str, Any]]:
         label = clock.labeller(fields)
         groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
@@ -318,57 +245,11 @@ def _tz_of(tz: str | None, places: Sequence[Place]) -> str:
 
 
 def _fields_of(names: set[str], *, parents: bool) -> tuple[str, ...]:
-    times = [name for name in _READ if name in names]
-    return _PARENTS[times[0]] if len(times) == 1 and parents else tuple(times)
+    times = [name for name in READ if name in names]
+    return PARENTS[times[0]] if len(times) == 1 and parents else tuple(times)
 
 
 # What is answered.
-
-
-@attrs.frozen(kw_only=True)
-class _Measure:
-    """How visits are judged, in seconds."""
-
-    bounce_threshold: int | None
-    min_dwell: int | None
-    max_dwell: int | None
-
-    def row(self, bucket: Mapping[str, int], area: Area, visits: Sequence[Visit], *, is_basic: bool) -> dict[str, Any]:
-        """Sum up the visits to one zone in one bucket."""
-        threshold = self.bounce_threshold
-        if threshold is None or threshold == -1:
-            threshold = area.bounce_threshold
-        dwells = [] if is_basic else sorted([visit[3] for visit in visits])
-        short = 0 if self.min_dwell is None else bisect_left(dwells, 10 * self.min_dwell)
-        kept = len(dwells) if self.max_dwell is None else bisect_right(dwells, 10 * self.max_dwell)
-        stats = _statistics(dwells if kept - short == len(dwells) else dwells[short:kept])
-        return {
-            "visits": len(visits),
-            "unique_visits": 0 if is_basic else len({visit[4] for visit in visits}),
-            "bounce": bisect_left(dwells, 10 * threshold),
-            "dwell_time": stats["mean"] if stats else 0.0,
-            "dwell_time_stats": stats,
-            "exclude": {"min_dwell_time": short, "max_dwell_time": len(dwells) - kept},
-            "aggregation": {**bucket, "zone_id": area.id, "zone_name": area.name, "bounce_threshold": threshold},
-        }
-
-
-def _statistics(dwells: Sequence[int]) -> dict[str, Any]:
-    """Describe ordered dwell times, given in tenths of a second."""
-    n = len(dwells)
-    if n == 0:
-        return {}
-    quartiles = []
-    for place in (n - 1, 2 * (n - 1), 3 * (n - 1)):  # in quarters of the way from one visit to the next
-        low, high = dwells[place >> 2], dwells[(place + 3) >> 2]
-        quartiles.append(round(low + (high - low) * (place & 3) / 4) / 10)
-    return {
-        "mean": round(sum(dwells) / n) / 10,
-        "min": dwells[0] / 10,
-        "max": dwells[-1] / 10,
-        "quantiles": quartiles,
-        "n": n,
-    }
 
 
 def _rate(part: int, whole: int) -> float:

@@ -1,0 +1,83 @@
+"""Days on one clock and the labels of their hours, as the API writes them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from .visitors import FIRST_DAY, first_moment, midnight, zone_of
+
+Label = tuple[int, ...]
+
+PARENTS = {
+    "year": ("year",),
+    "month": ("year", "month"),
+    "week": ("year", "week"),
+    "dayofmonth": ("year", "month", "dayofmonth"),
+    "dayofweek": ("dayofweek",),
+    "hour": ("year", "month", "dayofmonth", "hour"),
+    "minute": ("year", "month", "dayofmonth", "hour", "minute"),
+}
+READ: dict[str, Callable[[datetime], int]] = {
+    "year": lambda wall: wall.year,
+    "month": lambda wall: wall.month,
+    "week": lambda wall: (wall.timetuple().tm_yday + 6 - wall.isoweekday() % 7) // 7,
+    "dayofmonth": lambda wall: wall.day,
+    "dayofweek": lambda wall: wall.isoweekday() % 7 + 1,
+    "hour": lambda wall: wall.hour,
+    "minute": lambda wall: wall.minute,
+}
+_DAY_S = 86_400
+
+
+def default_grouping(start: date, end: date, *, lines: bool = False) -> str:
+    """Name the grouping of a range where none is asked for."""
+    days = (end - start).days + 1
+    if days <= 31:
+        return "hour" if days <= 1 else "dayofmonth"
+    return "month" if lines or days >= 365 else "week"
+
+
+class Clock:
+    """Days on one clock, as far as there are events: from `start` up to `end`, UTC seconds, and labels for them."""
+
+    def __init__(self, tz: str, start: date, end: date, now: datetime) -> None:
+        zone = zone_of(tz)
+        # Beyond these days nothing happens anywhere, and the calendar ends at the year 9999.
+        first, last = FIRST_DAY - timedelta(days=2), now.date() + timedelta(days=2)
+        self.start = midnight(min(max(start, first), last), tz)
+        self.end = min(midnight(min(max(end, first), last) + timedelta(days=1), tz), int(now.timestamp()))
+
+        def offset(moment: int) -> int:
+            wall = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
+            return int(wall.timestamp()) - moment
+
+        def change(before: int, new: int) -> int:
+            return first_moment(before - _DAY_S, before, lambda moment: offset(moment) == new)
+
+        # An offset holds for days at least: look once a day whether it is a new one, and then since when.
+        self._since = [self.start]
+        self._offsets = [offset(self.start)]
+        for moment in range(self.start + _DAY_S, self.end + _DAY_S, _DAY_S):
+            new = offset(moment)
+            if new != self._offsets[-1]:
+                self._since.append(change(moment, new))
+                self._offsets.append(new)
+
+    def labeller(self, fields: Sequence[str]) -> Callable[[int], Label]:
+        """Make the function from an instant to its label, the values of *fields*."""
+        since, offsets = self._since, self._offsets
+        readers = [READ[name] for name in fields]
+        size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
+        known: dict[int, Label] = {}
+
+        def label(moment: int) -> Label:
+            unit = (moment + offsets[bisect_right(since, moment) - 1]) // size
+            found = known.get(unit)
+            if found is None:
+                wall = datetime.fromtimestamp(unit * size, UTC)
+                found = known[unit] = tuple([read(wall) for read in readers])
+            return found
+
+        return label

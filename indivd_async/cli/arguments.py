@@ -350,3 +350,7 @@ def _add_sandbox(commands: _Commands) -> None:
     parser.add_argument("--port", type=_port, default=8765, help="port to listen on, 0 for any (%(default)s)")
     parser.add_argument("--latency", metavar="SECONDS", type=float, default=0.0, help="wait before each answer")
     parser.add_argument("--fault-rate", metavar="SHARE", type=float, default=0.0, help="fail so many, from 0 to 1")
+    parser.add_argument(
+        "--deviate", metavar="NAME", action="append", default=[], help="answer otherwise than asked; may be repeated"
+    )
+    parser.add_argument("--list-deviations", action="store_true", help="name the ways to deviate, and end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 
 import anyio
 
@@ -15,17 +16,33 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--fault-rate must be from 0 to 1; got {args.fault_rate:g}")
     if args.latency < 0:
         raise UsageError(f"--latency must not be negative; got {args.latency:g}")
-    anyio.run(_serve, args)
+    if args.list_deviations:
+        _list_deviations()
+    else:
+        anyio.run(_serve, args)
     return 0
+
+
+def _list_deviations() -> None:
+    from .. import sandbox
+
+    for deviation in sandbox.DEVIATIONS.values():
+        print(f"{deviation.name}  [{deviation.expect.replace('_', ' ')}]")
+        print(textwrap.fill(deviation.sentence, 80, initial_indent="    ", subsequent_indent="    "))
 
 
 async def _serve(args: argparse.Namespace) -> None:
     from .. import sandbox
 
     faults = sandbox.Faults(rate=args.fault_rate)
-    application = sandbox.app(latency_s=args.latency, faults=faults)
+    try:
+        application = sandbox.app(latency_s=args.latency, faults=faults, deviations=args.deviate)
+    except ValueError as error:
+        raise UsageError(f"--deviate: {error}") from None
     async with sandbox.serving(application, host=args.host, port=args.port) as url:
         print(f"the sandbox listens on {url} (Ctrl-C ends it)\n")
+        if args.deviate:
+            print(f"it deviates: {', '.join(args.deviate)}\n")
         print("in another terminal:")
         print(f"  export INDIVD_BASE_URL={url} INDIVD_TOKEN=sandbox")
         print("  indivd fetch zone_visitors --start-date -7d --end-date yesterday", flush=True)

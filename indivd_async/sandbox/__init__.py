@@ -5,13 +5,16 @@ package's own.
 Its figures are counted from single events, so those of every endpoint agree. It enforces tokens, scope, parameters and
 limits with the article's status codes and empty error bodies. Tokens: "sandbox" (all Pro organisations),
 "sandbox-basic", "sandbox-mixed", "sandbox-narrow" (location 124 only).
+
+So that a client can be tried on a service that is not as documented, `deviations` names ways to answer otherwise than
+asked, out of `DEVIATIONS`.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,27 +23,57 @@ import anyio.to_thread
 
 from .aggregation import World
 from .app import HOLD, Faults, Recorded, Sandbox
+from .deviations import DEVIATIONS, Deviation
 
 if TYPE_CHECKING:
     import httpx
     import uvicorn
 
-__all__ = ["HOLD", "Faults", "Recorded", "Sandbox", "World", "app", "serve", "serving", "transport"]
+__all__ = [
+    "DEVIATIONS",
+    "HOLD",
+    "Deviation",
+    "Faults",
+    "Recorded",
+    "Sandbox",
+    "World",
+    "app",
+    "serve",
+    "serving",
+    "transport",
+]
 
 
-def app(world: World | None = None, *, latency_s: float = 0.0, faults: Faults | None = None) -> Sandbox:
-    """Make the ASGI application."""
-    return Sandbox(world, latency_s=latency_s, faults=faults)
+def app(
+    world: World | None = None,
+    *,
+    latency_s: float = 0.0,
+    faults: Faults | None = None,
+    deviations: Iterable[str] = (),
+) -> Sandbox:
+    """Make the ASGI application; raises ValueError for a deviation that there is not."""
+    return Sandbox(world, latency_s=latency_s, faults=faults, deviations=deviations)
 
 
 def transport(
-    world: World | Sandbox | None = None, *, latency_s: float = 0.0, faults: Faults | None = None
+    world: World | Sandbox | None = None,
+    *,
+    latency_s: float = 0.0,
+    faults: Faults | None = None,
+    deviations: Iterable[str] = (),
 ) -> httpx.AsyncBaseTransport:
-    """Run the application in process: ``AsyncIndivd(token="sandbox", transport=sandbox.transport())``."""
+    """
+    Run the application in process: ``AsyncIndivd(token="sandbox", transport=sandbox.transport())``.
+
+    An application that was made before answers as it was made: the other arguments are for a new one.
+    """
     import httpx
 
-    asgi = world if isinstance(world, Sandbox) else app(world, latency_s=latency_s, faults=faults)
-    return httpx.ASGITransport(asgi)
+    if not isinstance(world, Sandbox):
+        world = app(world, latency_s=latency_s, faults=faults, deviations=deviations)
+    elif latency_s or faults or deviations:
+        raise ValueError("the application was made already: give latency_s, faults and deviations to sandbox.app()")
+    return httpx.ASGITransport(world)
 
 
 def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | None = None) -> None:

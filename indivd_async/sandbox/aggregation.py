@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import date, datetime
 from typing import Any
 
 from .catalogue import AREAS, BASIC, BOUNDARIES, PLACES, TOKENS, Area, Boundary, Place, listing
-from .clocks import PARENTS, READ, Clock, Label, default_grouping
+from .clocks import MONGO, PARENTS, Clock, Label, Numbering, default_grouping
 from .measure import Measure
 from .visitors import Visit, Visitors, utc_now
 
@@ -37,17 +38,37 @@ class World:
     A service's worth of visitors: equal worlds answer equally.
 
     *scale* multiplies the visitors; *now* ends the data. `parents=False` makes a single grouping that zone_visitors is
-    asked for return only the field it names, which the documentation leaves open. The methods answer with the API's
+    asked for return only the field it names, which the documentation leaves open; so are the *numbering* of weeks and
+    weekdays and the clock of line_crosses, *lines_tz* (None: each location's own). The methods answer with the API's
     JSON as Python values, whatever the API's limits: the application asks them after its checks. Filters take one id or
     several, also where the API takes one only.
     """
 
     def __init__(
-        self, *, seed: str = "indivd", scale: float = 1.0, now: datetime | None = None, parents: bool = True
+        self,
+        *,
+        seed: str = "indivd",
+        scale: float = 1.0,
+        now: datetime | None = None,
+        parents: bool = True,
+        numbering: Numbering = MONGO,
+        lines_tz: str | None = None,
     ) -> None:
         self.now = now if now is not None else utc_now()
         self.parents = parents
+        self.numbering = numbering
+        self.lines_tz = lines_tz
         self._visitors = Visitors(seed, scale, self.now)
+
+    def changed(
+        self, *, parents: bool | None = None, numbering: Numbering | None = None, lines_tz: str | None = None
+    ) -> World:
+        """Return a world of the same visitors that answers by other choices; None leaves a choice as it is."""
+        other = copy(self)
+        other.parents = self.parents if parents is None else parents
+        other.numbering = numbering or self.numbering
+        other.lines_tz = lines_tz or self.lines_tz
+        return other
 
     def listing(self, name: str, *, token: str = "sandbox") -> list[dict[str, Any]]:
         """Answer a filter endpoint."""
@@ -85,8 +106,8 @@ class World:
         counts: Counter[Label] = Counter()
         for place in _places(token, location):
             if owners is None or place.organization in owners:
-                clock = Clock(place.timezone, start_date, end_date, self.now)
-                label = clock.labeller(fields)
+                clock = Clock(self.lines_tz or place.timezone, start_date, end_date, self.now)
+                label = clock.labeller(fields, self.numbering)
                 crossings = self._visitors.crossings(place.id, clock.start, clock.end)
                 counts.update([label(moment) for line, moment in crossings if line in lines])
         return [{"_id": dict(zip(fields, key, strict=True)), "count": counts[key]} for key in sorted(counts)]
@@ -177,7 +198,7 @@ class World:
         fields: Sequence[str],
         measure: Measure,
     ) -> Iterator[dict[str, Any]]:
-        label = clock.labeller(fields)
+        label = clock.labeller(fields, self.numbering)
         groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
         for place in places:
             for visit in self._visitors.visits(place.id, clock.start, clock.end):
@@ -194,7 +215,7 @@ class World:
         self, places: Iterable[Place], areas: Mapping[int, Area], clock: Clock, fields: Sequence[str]
     ) -> tuple[list[dict[str, Any]], Mapping[int, list[dict[str, Any]]]]:
         """Count entries and passers-by: of all zones together, and of each."""
-        label = clock.labeller(fields)
+        label = clock.labeller(fields, self.numbering)
         tally: defaultdict[Label, defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for place in places:
             for zone, _, moment, *_ in self._visitors.visits(place.id, clock.start, clock.end):
@@ -245,7 +266,7 @@ def _tz_of(tz: str | None, places: Sequence[Place]) -> str:
 
 
 def _fields_of(names: set[str], *, parents: bool) -> tuple[str, ...]:
-    times = [name for name in READ if name in names]
+    times = [name for name in PARENTS if name in names]
     return PARENTS[times[0]] if len(times) == 1 and parents else tuple(times)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -13,6 +13,7 @@ import orjson
 
 from .aggregation import World
 from .catalogue import TOKENS
+from .deviations import Deviation, Question, Reply, find_deviations
 from .parameters import READERS, Refused, check_work, read_parameters
 
 if TYPE_CHECKING:
@@ -64,10 +65,18 @@ class Sandbox:
     """
     The application; `requests` are the last ones that arrived, `peak_in_flight` the most at any one moment.
 
-    `latency_s` is waited before each answer. `latency_s` and `faults` may be changed while it runs.
+    `latency_s` is waited before each answer. *deviations* names ways to answer otherwise than asked: see `DEVIATIONS`.
+    `latency_s` and `faults` may be changed while it runs, and so may the deviations, by `deviate`.
     """
 
-    def __init__(self, world: World | None = None, *, latency_s: float = 0.0, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        latency_s: float = 0.0,
+        faults: Faults | None = None,
+        deviations: Iterable[str] = (),
+    ) -> None:
         try:
             from starlette.applications import Starlette
             from starlette.routing import Route
@@ -80,6 +89,7 @@ class Sandbox:
         self.in_flight = 0
         self.peak_in_flight = 0
         self._arrived = 0
+        self.deviate(*([deviations] if isinstance(deviations, str) else deviations))
         routes = [Route(f"{_DATA}{name}/", self._endpoint(_data, name)) for name in READERS]
         routes += [Route(f"{_DATA}{name}", self._add_slash) for name in READERS]
         routes += [Route(f"/filters/{name}", self._endpoint(_listing, name)) for name in _LISTINGS]
@@ -89,6 +99,11 @@ class Sandbox:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer, as ASGI has it."""
         await self._app(scope, receive, send)
+
+    def deviate(self, *names: str) -> None:
+        """Answer from now on by these deviations, in their order, and no others; raises ValueError for unknown ones."""
+        self.deviations = find_deviations(names)
+        self._asked: Counter[tuple[str, str]] = Counter()
 
     def _endpoint(self, answer: _Answer, name: str) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
@@ -116,16 +131,32 @@ class Sandbox:
         return response
 
     def _answer(self, request: Request, answer: _Answer, name: str) -> Response:
+        active = [deviation for deviation in self.deviations if name in deviation.endpoints]
         try:
             token = _authenticate(request.headers.get("authorization", ""))
-            body = orjson.dumps(answer(self.world, token, name, request.query_params.multi_items()))
+            params = request.query_params.multi_items()
+            question = Question(
+                endpoint=name,
+                params=dict(params),
+                nth=self._count(request) if active else 1,
+                url_bytes=len(request.scope["path"]) + 1 + len(request.scope["query_string"]),
+                today=self.world.now.date(),
+            )
+            reply = answer(self.world, token, params, question, active)
         except Refused as refused:
             return self._reply(request, refused.status)
-        headers = {"Content-Type": "application/json"}
+        body = reply.prefix + (b"" if reply.document is None else orjson.dumps(reply.document))
+        headers = {"Content-Type": "application/json"} | reply.headers
         if len(body) >= _GZIP_FROM and "gzip" in request.headers.get("accept-encoding", ""):
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        return self._reply(request, 200, headers, body)
+        return self._reply(request, reply.status, headers, body)
+
+    def _count(self, request: Request) -> int:
+        """Count how often this was asked."""
+        asked = (request.scope["path"], str(request.query_params))
+        self._asked[asked] += 1
+        return self._asked[asked]
 
     async def _add_slash(self, request: Request) -> Response:
         return self._reply(request, 301, {"Location": str(request.url.replace(path=request.url.path + "/"))})
@@ -148,18 +179,43 @@ def _path_of(request: Request) -> str:
     return path.removeprefix(request.scope.get("root_path", ""))
 
 
-_Answer = Callable[[World, str, str, list[tuple[str, str]]], Any]
+_Answer = Callable[[World, str, list[tuple[str, str]], Question, list[Deviation]], Reply]
 
 
-def _listing(world: World, token: str, name: str, _params: list[tuple[str, str]]) -> Any:
-    return world.listing(name, token=token)  # no parameter of a filter endpoint is documented
+def _listing(
+    world: World, token: str, _params: list[tuple[str, str]], question: Question, active: list[Deviation]
+) -> Reply:
+    # No parameter of a filter endpoint is documented.
+    return _rework(Reply(document=world.listing(question.endpoint, token=token)), question, active)
 
 
-def _data(world: World, token: str, name: str, params: list[tuple[str, str]]) -> Any:
+def _data(
+    world: World, token: str, params: list[tuple[str, str]], question: Question, active: list[Deviation]
+) -> Reply:
     access = TOKENS[token]
-    values = read_parameters(name, params, access)
-    check_work(values, access, world.now.date())
-    return getattr(world, name)(token=token, **values)
+    for deviation in active:
+        if deviation.access is not None:
+            access = deviation.access(access)
+    question = attrs.evolve(question, values=read_parameters(question.endpoint, params, access))
+    check_work(question.values, access, world.now.date())
+    for deviation in active:
+        if deviation.refuse is not None and (status := deviation.refuse(question)) is not None:
+            raise Refused(status)
+    changed = question
+    for deviation in active:
+        if deviation.ask is not None:
+            changed = attrs.evolve(changed, values=deviation.ask(changed))
+        if deviation.world is not None:
+            world = deviation.world(world)
+    document = getattr(world, question.endpoint)(token=token, **changed.values)
+    return _rework(Reply(document=document), question, active)
+
+
+def _rework(reply: Reply, question: Question, active: list[Deviation]) -> Reply:
+    for deviation in active:
+        if deviation.answer is not None:
+            deviation.answer(question, reply)
+    return reply
 
 
 def _authenticate(header: str) -> str:

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import attrs
+
 from .visitors import FIRST_DAY, first_moment, midnight, zone_of
 
 Label = tuple[int, ...]
@@ -28,7 +30,38 @@ READ: dict[str, Callable[[datetime], int]] = {
     "hour": lambda wall: wall.hour,
     "minute": lambda wall: wall.minute,
 }
+#: Other ways to number, by names that no answer has: what stands in the label is what is read here.
+READ |= {
+    "iso_year": lambda wall: wall.isocalendar().year,
+    "iso_week": lambda wall: wall.isocalendar().week,
+    "first_sunday_week": lambda wall: (date(wall.year, 1, 1).isoweekday() % 7 + wall.timetuple().tm_yday - 1) // 7 + 1,
+    "monday_week_from_0": lambda wall: int(wall.strftime("%W")),
+    "iso_weekday": lambda wall: wall.isoweekday(),
+    "weekday_from_0_sunday": lambda wall: wall.isoweekday() % 7,
+    "weekday_from_0_monday": lambda wall: wall.weekday(),
+}
 _DAY_S = 86_400
+
+
+@attrs.frozen(kw_only=True)
+class Numbering:
+    """How weeks and weekdays are numbered: the names in `READ` that stand for each; `week_year` is a week's year."""
+
+    week: str = "week"
+    week_year: str = "year"
+    dayofweek: str = "dayofweek"
+
+    def names_read(self, fields: Sequence[str]) -> list[str]:
+        """Name what is read for each of *fields*."""
+        named = {"week": self.week, "dayofweek": self.dayofweek}
+        if "week" in fields:
+            named["year"] = self.week_year
+        return [named.get(name, name) for name in fields]
+
+
+#: MongoDB's: weeks 0 to 53 from Sunday, weekdays 1 to 7 from Sunday.
+MONGO = Numbering()
+ISO = Numbering(week="iso_week", week_year="iso_year", dayofweek="iso_weekday")
 
 
 def default_grouping(start: date, end: date, *, lines: bool = False) -> str:
@@ -65,10 +98,10 @@ class Clock:
                 self._since.append(change(moment, new))
                 self._offsets.append(new)
 
-    def labeller(self, fields: Sequence[str]) -> Callable[[int], Label]:
+    def labeller(self, fields: Sequence[str], numbering: Numbering = MONGO) -> Callable[[int], Label]:
         """Make the function from an instant to its label, the values of *fields*."""
         since, offsets = self._since, self._offsets
-        readers = [READ[name] for name in fields]
+        readers = [READ[name] for name in numbering.names_read(fields)]
         size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
         known: dict[int, Label] = {}
 

@@ -209,6 +209,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(site: Any, indivd: Indivd, 
         (("fetch", "line_crosses", *WEEK, "--format", "xls"), "invalid choice: 'xls'"),
         (("sandbox", "--fault-rate", "2"), "--fault-rate must be from 0 to 1; got 2"),
         (("sandbox", "--latency", "-1"), "--latency must not be negative; got -1"),
+        (("sandbox", "--deviate", "ignored_zone"), "--deviate: no deviation is called 'ignored_zone'; did you mean"),
         (("export", "line_crosses", *WEEK, "--out", "x", "--refresh", "3"), "--refresh: '3' is not a number of days"),
         ((), "the following arguments are required: COMMAND"),
     ],
@@ -220,6 +221,16 @@ def test_wrong_usage_is_2(argv: tuple[str, ...], message: str, site: Any, indivd
     assert (said.code, said.out) == (2, "")
     assert message in said.err
     assert not site.application.requests
+
+
+def test_the_ways_to_deviate_are_listed(indivd: Indivd) -> None:
+    """Each with what a client is to make of it and why a service may; no line is wider than a terminal."""
+    said = indivd("sandbox", "--list-deviations")
+    assert (said.code, said.err) == (0, "")
+    assert (
+        "ignored_zones  [error]\n    A gateway passes on parameters it knows, and knows no list of zones.\n" in said.out
+    )
+    assert max(map(len, said.out.splitlines())) <= 80
 
 
 def test_a_location_that_is_not_listed_is_2(site: Any, indivd: Indivd) -> None:

@@ -1,0 +1,42 @@
+"""
+Ways to answer otherwise than asked: what a client, and `indivd verify`, must not be fooled by.
+
+Nobody outside Indivd can know how the real service reads what its documentation leaves open, nor what lies between it
+and its users. Each deviation is one thing that services of this kind do; they can be combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+from .deviation import Deviation, Expect, Question, Reply
+from .filters import FILTER_DEVIATIONS
+from .forms import FORM_DEVIATIONS
+from .more import MORE_DEVIATIONS
+from .periods import PERIOD_DEVIATIONS
+
+__all__ = ["DEVIATIONS", "Deviation", "Expect", "Question", "Reply", "find_deviations"]
+
+#: All of them, by name.
+DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
+    {
+        deviation.name: deviation
+        for deviations in (PERIOD_DEVIATIONS, FILTER_DEVIATIONS, MORE_DEVIATIONS, FORM_DEVIATIONS)
+        for deviation in deviations
+    }
+)
+
+
+def find_deviations(names: Iterable[str]) -> tuple[Deviation, ...]:
+    """Return the deviations of these names, in their order; raises ValueError for one that there is not."""
+    found = []
+    for name in names:
+        if name not in DEVIATIONS:
+            near = get_close_matches(name, DEVIATIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "`indivd sandbox --list-deviations` names them"
+            raise ValueError(f"no deviation is called {name!r}; {hint}")
+        found.append(DEVIATIONS[name])
+    return tuple(found)

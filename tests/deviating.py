@@ -1,0 +1,71 @@
+"""A question for every deviation of the sandbox that it answers otherwise than as documented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from indivd_async import sandbox
+
+#: The present of the world that is asked, long after all periods.
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WEEK = {"start_date": "2025-03-03", "end_date": "2025-03-09"}
+BEFORE = {"comparison_start_date": "2025-02-03", "comparison_end_date": "2025-02-09"}
+QUARTER = {"start_date": "2025-01-01", "end_date": "2025-03-31"}
+DAY = {"start_date": "2025-03-05", "end_date": "2025-03-05"}
+
+#: What is asked unless a deviation needs something else: a week by days at a place that never closes.
+USUAL: Mapping[str, Mapping[str, Any]] = {
+    "line_crosses": WEEK | {"aggregate_by": "dayofmonth", "location": 125, "category": [1, 2]},
+    "zone_visitors": WEEK
+    | BEFORE
+    | {"aggregate_by": "dayofmonth", "location": 125, "zones": [211, 212], "bounce_threshold": 30},
+    "drop_in_rate": WEEK | BEFORE | {"interval": "day", "location": 125, "zone": [211, 213]},
+}
+
+
+def _everywhere(**changes: Any) -> Mapping[str, Mapping[str, Any]]:
+    return dict.fromkeys(USUAL, changes)
+
+
+def _hours(**changes: Any) -> Mapping[str, Mapping[str, Any]]:
+    grouping = {"line_crosses": "aggregate_by", "zone_visitors": "aggregate_by", "drop_in_rate": "interval"}
+    return {endpoint: changes | {name: "hour"} for endpoint, name in grouping.items()}
+
+
+#: What is asked beyond the usual, by deviation and endpoint; None takes a parameter away.
+CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "clamped_to_last_days": _everywhere(**QUARTER),
+    "clamped_to_first_days": _everywhere(**QUARTER),
+    "clamped_without_a_word": _everywhere(**QUARTER),
+    "ignored_grouping": {
+        "line_crosses": {"aggregate_by": "hour"},
+        "zone_visitors": {"aggregate_by": "hour"},
+        "drop_in_rate": {"interval": "hour"},
+    },
+    "days_for_hours": _hours(),
+    "ignored_location": {"zone_visitors": {"zones": None}, "drop_in_rate": {"zone": None}},
+    "ignored_min_dwell": {"zone_visitors": {"min_dwell": 60}},
+    "ignored_max_dwell": {"zone_visitors": {"max_dwell": 300}},
+    "ignored_tz": {"zone_visitors": {"tz": "Asia/Tokyo"}, "drop_in_rate": {"tz": "Asia/Tokyo"}},
+    "first_value_only": {"line_crosses": {"category": [2, 1]}},
+    "ignored_organization_of_lines": {"line_crosses": {"location": None, "organization": 2}},
+    "ignored_floor_of_lines": {"line_crosses": {"floor": [1]}},
+    "ignored_zone_to_of_lines": {"line_crosses": {"zone_to": [211]}},
+    "ignored_zone_from_of_lines": {"line_crosses": {"zone_from": [211]}},
+    "ignored_line_ids_of_lines": {"line_crosses": {"line_ids": [2110]}},
+    "null_statistics": {"zone_visitors": {"min_dwell": 10_000}},
+    "null_rates": {"drop_in_rate": {"interval": "hour"}},
+}
+
+
+def question_for(name: str, endpoint: str) -> dict[str, Any]:
+    """Return what to ask, as the client's methods take it; nothing for a list."""
+    wanted = dict(USUAL.get(endpoint, {})) | dict(CHANGES.get(name, {}).get(endpoint, {}))
+    return {parameter: value for parameter, value in wanted.items() if value is not None}
+
+
+def world() -> sandbox.World:
+    """Make the world that is asked."""
+    return sandbox.World(now=NOW)

@@ -26,6 +26,7 @@ from ._replies import Fault, Reply, UnknownCodingError
 from ._retrying import Failure, GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
 from ._transport import is_on_trio
 from .errors import (
+    DEADLINE_ADVICE,
     STATUS_PAGE,
     ClientClosedError,
     ConnectionFailedError,
@@ -57,10 +58,10 @@ logger.addHandler(logging.NullHandler())
 
 #: What to do about it.
 _ADVICE: dict[type[TransportError], str] = {
-    ConnectionFailedError: f"Check base_url and what stands between; {STATUS_PAGE} tells of incidents",
-    RequestTimeoutError: "Ask for a shorter period, or allow more time",
-    DeadlineExceededError: "Timeouts.deadline and .total set it",
-    ResponseTooLargeError: "Ask for a shorter period, or raise the limit",
+    ConnectionFailedError: f"Check {{base_url}} and what stands between; {STATUS_PAGE} tells of incidents.",
+    RequestTimeoutError: "Ask for a shorter period, or allow more time.",
+    DeadlineExceededError: DEADLINE_ADVICE,
+    ResponseTooLargeError: "Ask for a shorter period, or raise the limit.",
 }
 #: Turns of the event loop that are watched: about those of a request to a server that answers at once. With nothing to
 #: do they take microseconds, so that an idle loop shows no answer in them.
@@ -552,7 +553,7 @@ class _Sending:
             raise ClientClosedError("the client was closed while this request was waiting") from last
         if lane is not None:
             return lane
-        raise self._out_of_time("all lanes were busy (Limits.concurrency)") from last
+        raise self._out_of_time("all lanes were busy ({Limits.concurrency})") from last
 
     async def _wait_for_turn(self, last: IndivdError | None) -> None:
         """Wait while the client pauses, and for the next start that its pace allows."""
@@ -568,7 +569,7 @@ class _Sending:
             elif pace is None or booked:
                 return
             else:
-                moment, reason = pace.next_start(now), "Limits.requests_per_second leaves no earlier turn"
+                moment, reason = pace.next_start(now), "{Limits.requests_per_second} leaves no earlier turn"
                 booked = True
             if moment > self._end:
                 raise self._out_of_time(reason) from last
@@ -616,9 +617,10 @@ class _Sending:
         tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
         why = f" {gave_up}." if gave_up else ""
         return kind(
-            f"{base.host}:{base.port}: {what}; {self._request} after {tries}.{why} {_ADVICE[kind]}.",
+            f"{base.host}:{base.port}: {what}; {self._request} after {tries}.{why}",
             host=base.host,
             port=base.port,
             request=self._request,
             attempts=self._attempts,
+            advice=_ADVICE[kind],
         )

@@ -65,7 +65,7 @@ def plan_lanes(
     size = limits.max_response_bytes
     if http_client is not None:
         if not isinstance(http_client, httpx.AsyncClient):
-            raise ConfigError(f"http_client must be an httpx.AsyncClient, got {type(http_client).__name__}")
+            raise ConfigError(f"{{http_client}} must be an httpx.AsyncClient, got {type(http_client).__name__}")
         send = client_sender(http_client)
         count = min(_INJECTED_AT_ONCE, limits.concurrency)
         return LanePlan(count=count, make=lambda: HttpxLane(send, base_url, token, size))
@@ -119,7 +119,7 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
     with suppress(ValueError, TypeError, httpx.InvalidURL):
         return httpx.Proxy(proxy)
     # It may hold a password, so neither it nor what was said of it is shown.
-    raise ConfigError("proxy must be a URL such as 'http://host:port' or 'socks5://host:port'")
+    raise ConfigError("{proxy} must be a URL such as 'http://host:port' or 'socks5://host:port'")
 
 
 class _Waiter:

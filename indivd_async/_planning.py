@@ -199,7 +199,7 @@ def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple
 
 
 def _time_zone_of(id: int, location: Location | None) -> str:
-    hint = 'Pass tz="…" to ask on one clock for all, without looking at locations.'
+    hint = 'Pass {tz:"…"} to ask on one clock for all, without looking at locations.'
     if location is None:
         raise InvalidQueryError(
             "location", "is not among the locations this token may see, so its time zone is unknown", id, hint

@@ -20,7 +20,7 @@ import httpx
 
 from ._replies import Fault, Reply, read_reply, refusal
 from ._version import __version__
-from .errors import ClientClosedError, ConfigError, ConnectionFailedError, RequestTimeoutError
+from .errors import ClientClosedError, ConfigError, ConnectionFailedError, RequestTimeoutError, literally
 
 if TYPE_CHECKING:
     import ssl
@@ -68,7 +68,7 @@ class Token:
             )
         if problem:
             del token  # else a traceback with locals shows it
-            raise ConfigError(f"token {problem}. Indivd issues it; the environment variable INDIVD_TOKEN may hold it")
+            raise ConfigError(f"{{token}} {problem}. Indivd issues it; INDIVD_TOKEN in the environment may hold it")
         self._secret = SecretBytes(token.encode("ascii"))
 
     def header(self) -> SecretBytes:
@@ -117,23 +117,27 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
     '/indivd'
     """
     if not isinstance(url, str):
-        raise ConfigError(f"base_url must be a str, got {type(url).__name__}")
+        raise ConfigError(f"{{base_url}} must be a str, got {type(url).__name__}")
     try:
         parsed = httpx.URL(url.strip())
         host = parsed.raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ConfigError(f"base_url cannot be read as a URL: {error}") from None
+        raise ConfigError(f"{{base_url}} cannot be read as a URL: {literally(str(error))}") from None
     # What may hold a secret is not shown.
     if parsed.userinfo:
-        raise ConfigError("base_url must not hold a user or password; pass the token as token=…")
+        raise ConfigError("{base_url} must not hold a user or password; pass the token as {token:…}")
     if "?" in url or "#" in url:
-        raise ConfigError("base_url must not hold a query or fragment; a path prefix is allowed")
+        raise ConfigError("{base_url} must not hold a query or fragment; a path prefix is allowed")
     port = _PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
     if parsed.scheme not in _PORTS or not host or port is None or not 0 < port < 2**16:
-        raise ConfigError(f"base_url must be like 'https://host', with a port and a path prefix if needed; got {url!r}")
+        raise ConfigError(
+            "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
+            f"got {literally(repr(url))}"
+        )
     if parsed.scheme == "http" and not (allow_http or _is_loopback(host)):
         raise ConfigError(
-            f"base_url must be https: over http, the token can be read on the way to {host}. allow_http=True allows it"
+            f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
+            "{allow_http:True} allows it"
         )
     return BaseURL(
         scheme=parsed.scheme,

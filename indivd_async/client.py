@@ -31,6 +31,7 @@ from ._transport import Token, parse_base_url
 from .cache import Cache, cache_key, last_closed_day
 from .chunks import Answer, Chunk, has_rows
 from .errors import (
+    DEADLINE_ADVICE,
     ApiError,
     AuthenticationError,
     ClientClosedError,
@@ -136,7 +137,7 @@ class AsyncIndivd:
     ) -> None:
         given = token if token is not None else os.environ.get("INDIVD_TOKEN")
         if given is None:
-            raise ConfigError("token: none was given; pass token=… or set the environment variable INDIVD_TOKEN")
+            raise ConfigError("{token}: none was given; pass {token:…} or set the environment variable INDIVD_TOKEN")
         try:
             secret = Token(given)
         finally:
@@ -430,7 +431,7 @@ class AsyncIndivd:
         """
         total_deadline = self._total_deadline()
         if on_error not in ("raise", "collect"):
-            raise InvalidQueryError("on_error", 'must be "raise" or "collect"', on_error)
+            raise InvalidQueryError("on_error", 'must be {:"raise"} or {:"collect"}', on_error)
         plans = [await self._plan(query, total_deadline) for query in queries]
         gathered = [_Gathered(plan, result=None if len(plan) else self._merge(plan, ())) for plan in plans]
         collect = on_error == "collect"
@@ -487,7 +488,7 @@ class AsyncIndivd:
             try:
                 await self._look_up_locations(total_deadline)
             except IndivdError as error:
-                error.add_note(_WITHOUT_LOCATIONS[type(query)])
+                error.add_advice(_WITHOUT_LOCATIONS[type(query)])
                 raise
         return catalogue.locations
 
@@ -594,12 +595,12 @@ class AsyncIndivd:
         except TimeoutError:
             base = self._executor.base_url
             raise DeadlineExceededError(
-                f"{base.host}:{base.port}: the same question of another caller was not answered within the deadline. "
-                "Timeouts.deadline and .total set it",
+                f"{base.host}:{base.port}: the same question of another caller was not answered within the deadline.",
                 host=base.host,
                 port=base.port,
                 request=request,
                 attempts=0,
+                advice=DEADLINE_ADVICE,
             ) from None
 
     def _known(self) -> Known:
@@ -727,9 +728,9 @@ _ASKED_UNSPLIT = Note(
     "than assumed. It was asked again in one piece.",
 )
 _WITHOUT_LOCATIONS: Mapping[type, str] = {
-    LineCrosses: 'per="location" asks for every location; pass location=[…] to do without the look-up.',
-    ZoneVisitors: 'Locations are looked up for their time zones; pass tz="…" to ask on one clock and do without.',
-    DropInRate: 'Locations are looked up for their time zones; pass tz="…", or a single location, to do without.',
+    LineCrosses: '{per:"location"} asks for every location; pass {location:[…]} to do without the look-up.',
+    ZoneVisitors: 'Locations are looked up for their time zones; pass {tz:"…"} to ask on one clock and do without.',
+    DropInRate: 'Locations are looked up for their time zones; pass {tz:"…"}, or a single location, to do without.',
 }
 
 

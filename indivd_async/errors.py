@@ -22,17 +22,23 @@ Everything that can go wrong, sorted by whose fault it is.
 
 Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever
 holds the token.
+
+In the words that errors are made of, a parameter stands in braces, with the value to give it behind a colon: "pass
+{tz:…}". `str(error)` reads ``tz=…``; who knows parameters by other names, as options of a command say, spells them with
+`IndivdError.worded`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .plans import PlannedRequest
 
 STATUS_PAGE = "indivd.statuspage.io"
+DEADLINE_ADVICE = "{Timeouts.deadline} and {Timeouts.total} set it."
 
 
 def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> IndivdError:
@@ -42,8 +48,65 @@ def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> In
     return error
 
 
+#: From a parameter's name and a value for it, either of them empty, to the words for both.
+Spelling = Callable[[str, str], str]
+_NAMED = re.compile(r"\{\{|\{(?=[A-Za-z_:])([A-Za-z_.]*(?:\(\))?)(?::([^{}]*))?\}")
+
+
+def spell_as_python(name: str, value: str) -> str:
+    """
+    Spell parameters as a caller writes them.
+
+    >>> spell_as_python("tz", '"UTC"'), spell_as_python("locations()", "")
+    ('tz="UTC"', '`await client.locations()`')
+    """
+    if name.endswith("()"):
+        return f"`await client.{name}`"
+    return f"{name}={value}" if name and value else name or value
+
+
+def _spell(words: str, spelling: Spelling = spell_as_python) -> str:
+    return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
+
+
+def literally(text: str) -> str:
+    """Mark *text*, which comes from elsewhere, as free of parameters."""
+    return text.replace("{", "{{")
+
+
 class IndivdError(Exception):
-    """The root: `except IndivdError` catches everything this package raises on purpose."""
+    """
+    The root: `except IndivdError` catches everything this package raises on purpose.
+
+    `advice` says what to do about it, where anything can be done.
+    """
+
+    advice: str = ""
+    _words: str | None = None
+
+    def worded(self, spelling: Spelling) -> str:
+        """
+        Return the message and its notes, with the parameters in it spelled by *spelling*.
+
+        >>> error = InvalidQueryError("end_date", "must not be before {start_date}", "2025-01-01")
+        >>> error.worded(lambda name, value: f"--{name.replace('_', '-')}")
+        "--end-date: must not be before --start-date; got '2025-01-01'."
+        """
+        words = literally(str(self)) if self._words is None else self._words
+        asides: dict[str, str] = getattr(self, "_asides", {})
+        notes = [asides.get(note, literally(note)) for note in getattr(self, "__notes__", ())]
+        return _spell("\n".join([words, *notes]), spelling)
+
+    def add_advice(self, words: str) -> None:
+        """Add a note that says what else can be done."""
+        note = _spell(words)
+        self.__dict__.setdefault("_asides", {})[note] = words
+        self.add_note(note)
+
+    def _say(self, words: str, advice: str = "") -> None:
+        self._words = f"{words} {advice}" if advice else words
+        self.advice = _spell(advice)
+        self.args = (_spell(self._words),)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), str(self), dict(self.__dict__))
@@ -52,19 +115,27 @@ class IndivdError(Exception):
 class ConfigError(IndivdError, ValueError):
     """An option of the client, or an environment variable behind it, cannot be used."""
 
+    def __init__(self, words: str, advice: str = "") -> None:
+        super().__init__()
+        self._say(words, advice)
+
 
 class InvalidQueryError(IndivdError, ValueError):
     """
     A parameter breaks a rule of the API, known beforehand; nothing was sent.
 
-    `parameter`, `rule` and `value` say which, what and with what. The API answers such requests with a status and no
-    body, so this message is all the explanation there is.
+    `parameter`, `rule` and `value` say which, what and with what, `advice` what else to pass. The API answers such
+    requests with a status and no body, so this message is all the explanation there is.
     """
 
     def __init__(self, parameter: str, rule: str, value: object, hint: str = "") -> None:
-        super().__init__(f"{parameter}: {rule}; got {_clip(value)}." + (f" {hint}" if hint else ""))
+        super().__init__()
+        got = f"; got {literally(_clip(value))}"
+        if value is None:
+            got = f"{{:{got}}}"  # of Python's own
+        self._say(f"{{{parameter}}}: {rule}{got}.", hint)
         self.parameter = parameter
-        self.rule = rule
+        self.rule = _spell(rule)
         self.value = value
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -130,8 +201,10 @@ class ApiError(IndivdError):
         attempts: int = 1,
         retry_after: float | None = None,
         out_of_time: bool = False,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__()
+        self._say(message, advice)
         self.status = status
         self.request = request
         self.attempts = attempts
@@ -180,9 +253,17 @@ class TransportError(IndivdError):
     attempts: int
 
     def __init__(
-        self, message: str, *, host: str, port: int, request: PlannedRequest | None = None, attempts: int = 1
+        self,
+        message: str,
+        *,
+        host: str,
+        port: int,
+        request: PlannedRequest | None = None,
+        attempts: int = 1,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__()
+        self._say(message, advice)
         self.host = host
         self.port = port
         self.request = request
@@ -257,15 +338,15 @@ _STATUS: dict[int, tuple[type[ApiError], str]] = {
     ),
     403: (
         PermissionDeniedError,
-        "A location or organisation is outside the token's scope. `await client.locations()` lists what it may see",
+        "A location or organisation is outside the token's scope. {locations()} lists what it may see",
     ),
-    404: (NotFoundError, "There is no such path. Check base_url, and its path prefix if there is a gateway"),
-    429: (RateLimitedError, "Too many requests: lower Limits.requests_per_second or .concurrency"),
+    404: (NotFoundError, "There is no such path. Check {base_url}, and its path prefix if there is a gateway"),
+    429: (RateLimitedError, "Too many requests: lower {Limits.requests_per_second} or {Limits.concurrency}"),
 }
 _SERVER = (ServerError, f"The service failed. See {STATUS_PAGE} for incidents before changing anything of your own")
 _UNEXPECTED = (
     UnexpectedStatusError,
-    "The API documents no such status (redirects are never followed). Check base_url, and what stands between",
+    "The API documents no such status (redirects are never followed). Check {base_url}, and what stands between",
 )
 
 
@@ -285,12 +366,13 @@ def api_error(
     wait = f" (retry after {retry_after:g} s)" if retry_after is not None else ""
     why = f" {gave_up}." if gave_up else ""
     return cls(
-        f"{status} for {request} after {tries}{wait}.{why} {advice}.",
+        f"{status} for {request} after {tries}{wait}.{why}",
         status=status,
         request=request,
         attempts=attempts,
         retry_after=retry_after,
         out_of_time=out_of_time,
+        advice=f"{advice}.",
     )
 
 

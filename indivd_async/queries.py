@@ -116,7 +116,7 @@ def _check_ids(_: object, field: attrs.Attribute[Any], value: object) -> None:
             field.name,
             "must not be empty: an empty list would ask for everything",
             value,
-            f"Leave {field.name} out to ask for all.",
+            f"Leave {{{field.name}}} out to ask for all.",
         )
     if not isinstance(value, tuple) or not all(map(_is_int, value)):
         raise InvalidQueryError(field.name, "must be an int, or an iterable of ints", value)
@@ -141,12 +141,14 @@ def _check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
 
 def _check_split(_: object, field: attrs.Attribute[Any], value: Any) -> None:
     if not (value is None or (_is_int(value) and value >= 1) or (isinstance(value, str) and value == "auto")):
-        raise InvalidQueryError(field.name, 'must be "auto", None, or a whole number of days of at least 1', value)
+        raise InvalidQueryError(
+            field.name, 'must be {:"auto"}, {:None}, or a whole number of days of at least 1', value
+        )
 
 
 def _check_on_error(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or value not in ("raise", "collect"):
-        raise InvalidQueryError(field.name, 'must be "raise" or "collect"', value)
+        raise InvalidQueryError(field.name, 'must be {:"raise"} or {:"collect"}', value)
 
 
 def _check_grouping(endpoint: DataEndpoint) -> Any:
@@ -178,7 +180,7 @@ def _check_grouping(endpoint: DataEndpoint) -> Any:
 
 def _check_order(start: date, end: date, name: str) -> None:
     if end < start:
-        raise InvalidQueryError(name, f"must not be before {name.replace('end', 'start')} ({start})", str(end))
+        raise InvalidQueryError(name, f"must not be before {{{name.replace('end', 'start')}}} ({start})", str(end))
 
 
 def _check_comparison(query: ZoneVisitors | DropInRate, grouping_name: str) -> None:
@@ -188,12 +190,12 @@ def _check_comparison(query: ZoneVisitors | DropInRate, grouping_name: str) -> N
         ("comparison_end_date", end, "comparison_start_date", start),
     ):
         if one is None and other is not None:
-            raise InvalidQueryError(name, f"is required when {other_name} is given", None)
+            raise InvalidQueryError(name, f"is required when {{{other_name}}} is given", None)
     if start is not None and end is not None:
         _check_order(start, end, "comparison_end_date")
     elif (grouping := getattr(query, grouping_name)) is not None:
         raise InvalidQueryError(
-            grouping_name, "has no meaning without comparison_start_date and comparison_end_date", grouping
+            grouping_name, "has no meaning without {comparison_start_date} and {comparison_end_date}", grouping
         )
 
 
@@ -235,7 +237,10 @@ class LineCrosses:
             raise InvalidQueryError("per", f"must be one of {', '.join(PER)}", self.per)
         if self.per != "location" and getattr(self, PER[self.per]) is None:
             raise InvalidQueryError(
-                "per", f"needs its values: one series per {self.per} of which?", self.per, f"Pass {PER[self.per]}=[…]."
+                "per",
+                f"needs its values: one series per {self.per} of which?",
+                self.per,
+                f"Pass {{{PER[self.per]}:[…]}}.",
             )
 
     @property
@@ -295,7 +300,7 @@ class ZoneVisitors:
         _check_order(self.start_date, self.end_date, "end_date")
         _check_comparison(self, "comparison_aggregate_by")
         if self.min_dwell is not None and self.max_dwell is not None and self.min_dwell > self.max_dwell:
-            raise InvalidQueryError("min_dwell", f"must not be above max_dwell ({self.max_dwell})", self.min_dwell)
+            raise InvalidQueryError("min_dwell", f"must not be above {{max_dwell}} ({self.max_dwell})", self.min_dwell)
 
     @property
     def endpoint(self) -> DataEndpoint:

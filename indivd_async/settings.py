@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .errors import ConfigError
+from .errors import ConfigError, literally
 
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
 
@@ -17,7 +17,8 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> 
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST:
         raise ConfigError(
-            f"{type(instance).__name__}.{attribute.name} must be a finite number above 0, or None; got {value!r}"
+            f"{{{type(instance).__name__}.{attribute.name}}} must be a finite number above 0{{:, or None}}; "
+            f"got {literally(repr(value))}"
         )
 
 
@@ -27,7 +28,8 @@ def _at_least(minimum: float, *, whole: bool = True) -> Any:
         if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value <= _MOST:
             kind = "a whole number" if whole else "a number"
             raise ConfigError(
-                f"{type(instance).__name__}.{attribute.name} must be {kind} of at least {minimum:g}; got {value!r}"
+                f"{{{type(instance).__name__}.{attribute.name}}} must be {kind} of at least {minimum:g}; "
+                f"got {literally(repr(value))}"
             )
 
     return check

@@ -164,3 +164,59 @@ def test_a_conflict_names_the_row_and_both_requests() -> None:
     assert row.count(str(REQUEST)) == 2
     whole = str(MergeConflictError("request 3", (REQUEST,), "it is not of this plan"))
     assert whole == f"request 3: it is not of this plan ({REQUEST})"
+
+
+def as_option(name: str, value: str) -> str:
+    return f"<{name}|{value}>"
+
+
+@pytest.mark.parametrize(
+    ("make", "python", "worded"),
+    [
+        (
+            lambda: InvalidQueryError("end_date", "must not be before {start_date}", "{tz}", "Pass {tz:…}, or {}."),
+            "end_date: must not be before start_date; got '{tz}'. Pass tz=…, or {}.",
+            "<end_date|>: must not be before <start_date|>; got '{tz}'. Pass <tz|…>, or {}.",
+        ),
+        (
+            lambda: InvalidQueryError("per", 'must be {:"a"} or {:None}', None),
+            'per: must be "a" or None; got None.',
+            '<per|>: must be <|"a"> or <|None><|; got None>.',
+        ),
+        (
+            lambda: ConfigError("{Timeouts.deadline} is odd", "{allow_http:True} helps"),
+            "Timeouts.deadline is odd allow_http=True helps",
+            "<Timeouts.deadline|> is odd <allow_http|True> helps",
+        ),
+        (
+            lambda: ApiError("403.", status=403, advice="{locations()} tells."),
+            "403. `await client.locations()` tells.",
+            "403. <locations()|> tells.",
+        ),
+        (
+            lambda: ConnectionFailedError("h:1: refused.", host="h", port=1, advice="Check {base_url}."),
+            "h:1: refused. Check base_url.",
+            "h:1: refused. Check <base_url|>.",
+        ),
+        (lambda: DecodeError(["{tz} @ $"]), "{tz} @ $", "{tz} @ $"),
+    ],
+    ids=["rule and hint", "values", "options", "status", "transport", "free of parameters"],
+)
+def test_whoever_shows_an_error_spells_its_parameters(make: Any, python: str, worded: str) -> None:
+    """As a caller would write them, or as they are called elsewhere; also after a pickle, and with notes."""
+    error = make()
+    error.add_advice("Or pass {zone:7}.")
+    error.add_note("{zone}")
+    for each in (error, pickle.loads(pickle.dumps(error))):
+        assert str(each) == python
+    assert error.worded(as_option) == f"{worded}\nOr pass <zone|7>.\n{{zone}}"
+    assert pickle.loads(pickle.dumps(error)).worded(as_option).startswith(worded)
+    assert error.__notes__ == ["Or pass zone=7.", "{zone}"]
+
+
+def test_errors_carry_their_advice() -> None:
+    """Nobody searches their text for what to do."""
+    assert InvalidQueryError("per", "needs its values", "line", "Pass {line_ids:[…]}.").advice == "Pass line_ids=[…]."
+    assert InvalidQueryError("per", "must not be {:None}", None).rule == "must not be None"
+    assert "bare, without that word" in api_error(401, request=None, attempts=1, elapsed_s=0.1).advice
+    assert IndivdError("x").advice == ""

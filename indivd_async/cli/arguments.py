@@ -15,8 +15,8 @@ import attrs
 from .._version import __version__
 from ..queries import QUERIES, Query
 from .dates import FORMS, read_day
+from .spelling import flag
 from .terminal import say
-from .wording import flag
 
 _NAME = "indivd"
 FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow")
@@ -214,7 +214,9 @@ def _add_client_options(parser: argparse.ArgumentParser, *, default: Any) -> Non
     )
     add("--base-url", metavar="URL", default=default, help="else INDIVD_BASE_URL, else the service itself")
     add("--concurrency", metavar="N", type=_whole, default=default, help="requests in the air at once")
+    add("--requests-per-second", metavar="N", type=float, default=default, help="for services that limit them")
     add("--timeout", metavar="SECONDS", type=float, default=default, help="for one request, with its retries")
+    add("--total-timeout", metavar="SECONDS", type=float, default=default, help="for all that a question takes")
     add("--allow-http", action="store_true", default=default or False, help="also to hosts other than this machine")
 
 

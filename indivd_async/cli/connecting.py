@@ -13,22 +13,29 @@ from ..settings import Limits, Timeouts
 
 def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
     """Make the client that *args* describe; *options* win."""
-    if args.concurrency is not None:
-        options.setdefault("limits", Limits(concurrency=args.concurrency))
-    if args.timeout is not None:
-        options.setdefault("timeouts", _timeouts(args.timeout))
     token = options.pop("token", args.token)
     if token is None and not os.environ.get("INDIVD_TOKEN"):
         raise ConfigError(
             "no token: set INDIVD_TOKEN (or pass --token). `indivd demo` and `indivd sandbox` need none, and Indivd "
             "issues real ones"
         )
-    return AsyncIndivd(token, **{"base_url": args.base_url, "allow_http": args.allow_http, **options})
+    asked: dict[str, Any] = {
+        "base_url": args.base_url,
+        "allow_http": args.allow_http,
+        "limits": Limits(**_given(concurrency=args.concurrency, requests_per_second=args.requests_per_second)),
+        "timeouts": _timeouts(args.timeout, args.total_timeout),
+    }
+    return AsyncIndivd(token, **{**asked, **options})
 
 
-def _timeouts(seconds: float) -> Timeouts:
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _timeouts(deadline_s: float | None, total_s: float | None) -> Timeouts:
+    usual = Timeouts(total=total_s)
+    if deadline_s is None:
+        return usual
     # Half of the time for one attempt leaves room for another; nobody who waits longer wants a shorter attempt.
-    usual = Timeouts()
-    assert usual.read is not None
-    assert usual.attempt is not None
-    return Timeouts(read=max(usual.read, seconds / 2), attempt=max(usual.attempt, seconds / 2), deadline=seconds)
+    read, attempt = (max(each or 0.0, deadline_s / 2) for each in (usual.read, usual.attempt))
+    return Timeouts(read=read, attempt=attempt, deadline=deadline_s, total=total_s)

@@ -21,8 +21,8 @@ from ..models import Location
 from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from .connecting import make_client
+from .spelling import tell_note
 from .terminal import Style, bar, clip, draw_table, pad, sparkline, terminal_width
-from .wording import tell_note
 
 #: As wide as a terminal always is: what is shown may be pasted anywhere.
 _WIDTH = 80

@@ -22,8 +22,8 @@ from ..errors import ConfigError, IndivdError
 from ..models import Location
 from ..settings import RetryPolicy
 from .connecting import make_client
+from .spelling import tell
 from .terminal import Style, fit, say
-from .wording import tell
 
 #: Seconds by which the two clocks may differ; days end by ours.
 _CLOCK_TOLERANCE_S = 120

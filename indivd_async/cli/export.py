@@ -17,8 +17,8 @@ from .arguments import UsageError, make_query
 from .connecting import make_client
 from .output import say_missing
 from .progress import Meter
+from .spelling import tell
 from .terminal import say
-from .wording import tell
 
 
 def main(args: argparse.Namespace) -> int:

@@ -16,8 +16,8 @@ from .arguments import make_query
 from .connecting import make_client
 from .output import choose_format, open_output, say_missing, write_arrow, write_rows, write_table
 from .progress import Meter
+from .spelling import tell_note
 from .terminal import say
-from .wording import tell_note
 
 
 def main(args: argparse.Namespace) -> int:

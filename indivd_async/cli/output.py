@@ -16,8 +16,8 @@ import orjson
 
 from ..errors import IndivdError
 from .arguments import UsageError
+from .spelling import tell
 from .terminal import Style, draw_table, say, terminal_width
-from .wording import tell
 
 #: Rows of a table shown to a person; a file or a pipe gets all.
 _SHOWN = 40

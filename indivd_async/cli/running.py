@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from ..errors import ConfigError, IndivdError, InvalidQueryError
 from . import INTERRUPTED
 from .arguments import UsageError, join_negative, make_parser
+from .spelling import tell
 from .terminal import say
-from .wording import tell
 
 FAILED, MISUSED = 1, 2
 

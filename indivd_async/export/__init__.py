@@ -140,7 +140,7 @@ async def export(
     True
     """
     if refresh is not None and (isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1):
-        raise ConfigError(f"refresh: must be a whole number of days of at least 1; got {refresh!r}")
+        raise ConfigError(f"{{refresh}}: must be a whole number of days of at least 1; got {refresh!r}")
     try:
         import pyarrow  # noqa: F401
     except ImportError:

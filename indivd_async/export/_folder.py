@@ -84,7 +84,7 @@ class Folder:
         parts = self._manifest.parts if self._manifest is not None else {}
         found = {path.relative_to(self.path).as_posix(): path for path in self.path.rglob("*") if path.is_file()}
         if self._manifest is None and any(name.endswith(".parquet") for name in found):
-            raise ConfigError(f"out: {self.path} holds Parquet files of something else; export to another folder")
+            raise ConfigError(f"{{out}}: {self.path} holds Parquet files of something else; export to another folder")
         for part in parts.values():
             if part.path not in found or found[part.path].stat().st_size != part.size:
                 raise damaged(self.path, f"{part.path} is not there as it was written")
@@ -215,7 +215,7 @@ def open_folder(path: Path) -> Folder:
     lock = (path / LOCK).open("ab")
     if not _take(lock, path / LOCK):
         lock.close()
-        raise ConfigError(f"out: another export is writing to {path}; wait for it, or export to another folder")
+        raise ConfigError(f"{{out}}: another export is writing to {path}; wait for it, or export to another folder")
     folder = Folder(path, lock)
     try:
         folder.recover()

@@ -74,7 +74,7 @@ class Manifest:
 
 def damaged(folder: Path, what: str) -> ConfigError:
     """Say that *folder* cannot be relied on."""
-    return ConfigError(f"out: {folder} is damaged: {what}. Remove the folder to begin anew")
+    return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
 
 
 def write_manifest(manifest: Manifest, file: IO[bytes]) -> None:
@@ -93,7 +93,7 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:  # pyarrow's own are ValueErrors
         raise damaged(path.parent, f"{path.name} cannot be read") from error
     raise ConfigError(
-        f"out: {path.parent} was written by another version of this library (format {version}, this one knows "
+        f"{{out}}: {path.parent} was written by another version of this library (format {version}, this one knows "
         f"{_VERSION}); export to another folder"
     )
 

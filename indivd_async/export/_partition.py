@@ -34,7 +34,7 @@ def read_partition(partition: str | Sequence[str]) -> tuple[str, ...]:
     if names in ((), ("none",)):
         return ()
     if len(set(names)) < len(names) or not set(names) <= set(PARTITIONS):
-        raise ConfigError(f"partition: must be location,month, one of them, or none; got {','.join(names)!r}")
+        raise ConfigError(f"{{partition}}: must be location,month, one of them, or none; got {','.join(names)!r}")
     return tuple(name for name in PARTITIONS if name in names)
 
 
@@ -51,7 +51,7 @@ async def plan_export(
     names = told if partition is None else read_partition(partition)
     if "month" in names and "month" not in told:
         raise ConfigError(
-            f"partition: rows by {plan.layout.parts[0].resolved} do not tell their month; take location or none"
+            f"{{partition}}: rows by {plan.layout.parts[0].resolved} do not tell their month; take location or none"
         )
     if "location" not in names or "location" in told:
         return names, (plan,)

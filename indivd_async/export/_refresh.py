@@ -51,7 +51,7 @@ def plan_after(manifest: Manifest, query: Query, closed: date) -> tuple[Plan, ..
         before, after = (plan.layout.parts[0].resolved for plan in (old, new))
         if before != after:
             raise ConfigError(
-                f"end_date: the rows there are by {before}; over the longer period the API would group by {after}. "
+                f"{{end_date}}: the rows there are by {before}; over the longer period the API would group by {after}. "
                 "Export to another folder, and name the grouping"
             )
         plans.append(new)

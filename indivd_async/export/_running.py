@@ -247,9 +247,9 @@ def _check_question(folder: Folder, query: Query, partition: str | Sequence[str]
     manifest = folder.manifest
     old = manifest.query
     if partition is not None and read_partition(partition) != manifest.partition:
-        raise ConfigError(f"partition: {folder.path} is parted by {','.join(manifest.partition) or 'none'}")
+        raise ConfigError(f"{{partition}}: {folder.path} is parted by {','.join(manifest.partition) or 'none'}")
     if type(old) is not type(query):
-        raise ConfigError(f"out: {folder.path} holds an export of {old.endpoint.name}; export to another folder")
+        raise ConfigError(f"{{out}}: {folder.path} holds an export of {old.endpoint.name}; export to another folder")
     different = [
         field.name
         for field in attrs.fields(type(old))
@@ -261,7 +261,7 @@ def _check_question(folder: Folder, query: Query, partition: str | Sequence[str]
         name = different[0]
         there, here = (_in_words(getattr(question, name)) for question in (old, query))
         raise ConfigError(
-            f"{name}: {folder.path} holds the export of another question ({there} there, {here} here); export to "
+            f"{{{name}}}: {folder.path} holds the export of another question ({there} there, {here} here); export to "
             "another folder"
         )
 

@@ -1,0 +1,77 @@
+"""What the library says, with options and commands where it speaks of parameters and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import IndivdError
+
+if TYPE_CHECKING:
+    from ..results import Note
+
+#: What is no option of its own name.
+_OPTIONS: Mapping[str, str] = {
+    "base_url": "--base-url (or INDIVD_BASE_URL)",
+    "locations()": "`indivd locations`",
+    "ssl_context": "--ca-file",
+    "Limits.concurrency": "--concurrency",
+    "Limits.requests_per_second": "--requests-per-second",
+    "Timeouts.deadline": "--timeout",
+    "Timeouts.total": "--total-timeout",
+}
+#: Notes that speak of calls, by kind.
+_NOTES: Mapping[str, str] = {
+    "unlicensed_metrics": (
+        "Unique visits, bounces and dwell times are empty for locations that show visits but none of these anywhere: "
+        "their plan (Indivd Basic) does not measure them."
+    ),
+    "unscoped_lines": (
+        "No zones, categories or lines were given, so a visitor is counted once for every line crossed; --zone-to, "
+        "--zone-from, --category or --line-ids narrow it down."
+    ),
+    "partial_sum": "A failed request was one part of sums: some figures lack its share. Run the command again.",
+}
+
+
+def flag(parameter: str) -> str:
+    """
+    Name the option of a parameter.
+
+    >>> flag("start_date")
+    '--start-date'
+    """
+    return f"--{parameter.replace('_', '-')}"
+
+
+def spell(name: str, value: str) -> str:
+    """
+    Spell a parameter with a value for it, or one of them, as the command line takes them.
+
+    >>> spell("line_ids", "[…]"), spell("allow_http", "True"), spell("", '"auto"'), spell("", "None")
+    ('--line-ids …', '--allow-http', 'auto', 'none')
+    """
+    if name.endswith("()") or not value:
+        return _OPTIONS.get(name) or flag(name)
+    words = {"True": "", "None": "none"}.get(value, value.strip('[]"'))
+    if not name:
+        return "" if words[0] in ",;" else words  # of Python's own
+    return f"{_OPTIONS.get(name) or flag(name)} {words}".rstrip()
+
+
+def tell(error: BaseException) -> str:
+    """
+    Say what went wrong.
+
+    >>> from indivd_async import InvalidQueryError
+    >>> tell(InvalidQueryError("comparison_end_date", "is required when {comparison_start_date} is given", None))
+    '--comparison-end-date: is required when --comparison-start-date is given.'
+    """
+    if isinstance(error, IndivdError):
+        return error.worded(spell)
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def tell_note(note: Note) -> str:
+    """Say what there is to know about figures."""
+    return _NOTES.get(note.kind, note.message)

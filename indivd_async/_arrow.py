@@ -18,7 +18,7 @@ from .tables import Batch, Column, Runs, Same, Values
 if TYPE_CHECKING:
     import pyarrow
 
-_CODES = {"int16": "h", "int64": "q", "float64": "d", "timestamp": "q"}
+_CODES = {"int64": "q", "float64": "d", "timestamp": "q"}
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -35,7 +35,7 @@ BATCH_ROWS = 4_096
 
 @attrs.frozen
 class Column:
-    """One column: `kind` is int16, int64, float64, string or timestamp (microseconds; `tz` where aware)."""
+    """One column: `kind` is int64, float64, string or timestamp (microseconds; `tz` where aware)."""
 
     name: str
     kind: str
@@ -191,7 +191,7 @@ def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
 
 _LABELS = tuple(field.name for field in attrs.fields(Bucket))
 _read_labels = attrgetter(*_LABELS)
-_LEADING = (Column("period", "string"), *(Column(name, "int16") for name in _LABELS))
+_LEADING = (Column("period", "string"), *(Column(name, "int64") for name in _LABELS))
 
 
 def _bucket_columns(buckets: Sequence[Bucket], tz: str | None) -> list[Values]:

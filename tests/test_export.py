@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -716,8 +717,11 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
         await export(client, DAYS, tmp_path)
         before = read(tmp_path)
         part = tmp_path / next(name for name in files(tmp_path) if "part-" in name)
-        (part.parent / "part-000099.parquet").write_bytes(part.read_bytes())
+        (part.parent / f"{part.stem[:-6]}000099.parquet").write_bytes(part.read_bytes())
         (part.parent / ".part-000100.tmp").write_bytes(b"PAR1")
+        beside = tmp_path.parent / f".{tmp_path.name}.unfinished"
+        beside.mkdir()
+        (beside / "part-000101").write_bytes(b"PAR1")
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
         (tmp_path / LOCK).touch()
@@ -727,7 +731,8 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").exists()
     (tmp_path / "notes.txt").unlink()  # which polars does not take
     assert read(tmp_path).equals(before)
-    assert not [name for name in files(tmp_path) if "99" in name or name.endswith(".tmp") or name == LOCK]
+    assert not [name for name in files(tmp_path) if name.endswith(("99.parquet", ".tmp")) or name == LOCK]
+    assert not beside.exists()
 
 
 @on_asyncio
@@ -758,7 +763,7 @@ def garble_the_manifest(out: Path) -> None:
 
 def age(out: Path) -> None:
     manifest = out / MANIFEST
-    manifest.write_bytes(manifest.read_bytes().replace(b'"version":1', b'"version":7', 1))
+    manifest.write_bytes(manifest.read_bytes().replace(b'"version":2', b'"version":7', 1))
 
 
 @pytest.mark.parametrize(
@@ -768,7 +773,7 @@ def age(out: Path) -> None:
         (cut_a_part, "is not there as it was written"),
         (cut_the_manifest, "is damaged: _manifest.parquet cannot be read"),
         (garble_the_manifest, "is damaged: _manifest.parquet cannot be read"),
-        (age, "format 7, this one knows 1"),
+        (age, "format 7, this one knows 2"),
     ],
     ids=["a part is lost", "a part is cut", "the manifest is cut", "the manifest is garbled", "another version"],
 )
@@ -793,6 +798,41 @@ async def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="holds Parquet files of something else"):
             await export(client, DAYS, tmp_path)
     assert files(tmp_path) == ["sub/part-000001.parquet"]
+
+
+@on_asyncio
+async def test_an_export_inside_another_is_refused(tmp_path: Path) -> None:
+    """Readers of the outer one would take its rows for theirs; also by way of a link."""
+    out = tmp_path / "out"
+    (tmp_path / "link").symlink_to(out)
+    async with make_client(Script(counts_by_day)) as client:
+        await export(client, DAYS, out)
+        before = files(out)
+        for inner in (out / "lines", out / "a/b/c", tmp_path / "link/lines"):
+            with pytest.raises(ConfigError, match=r"lies in the export .*export to a folder outside of it"):
+                await export(client, DAYS, inner)
+        assert files(out) == before
+
+
+@on_asyncio
+async def test_what_is_not_of_the_export_is_left_alone(tmp_path: Path) -> None:
+    """Whatever its name: parts of other exports, and an export that an earlier version has let begin inside."""
+    out, other = tmp_path / "out", tmp_path / "other"
+    async with make_client(Script(counts_by_day)) as client:
+        for folder in (out, other):
+            await export(client, DAYS, folder)
+        other.rename(out / "lines")
+        part = next((out / "lines").rglob("part-*.parquet"))
+        theirs = {name for name in files(out) if name.startswith("lines/")}
+        for name in (part.name, "part-000001.parquet", "part-1.parquet"):
+            (out / "location-124" / name).write_bytes(part.read_bytes())
+            theirs.add(f"location-124/{name}")
+        longer = attrs.evolve(DAYS, end_date="2025-04-20")
+        for options in ({}, {"refresh": 90}):
+            assert (await export(client, longer, out, **options)).complete
+            assert theirs <= set(files(out))
+        shutil.move(out / "lines", other)
+        assert (await export(client, DAYS, other)).requests == 0
 
 
 @on_asyncio

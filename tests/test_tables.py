@@ -20,7 +20,7 @@ import pytest
 from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox, tables
 from indivd_async._arrow import _nanoarrow_stream, record_batches
 from indivd_async._structuring import structure_answer
-from indivd_async.chunks import Chunk
+from indivd_async.chunks import Chunk, LineCrossesAnswer
 from indivd_async.models import FrozenMap
 from indivd_async.plans import PlannedRequest
 from indivd_async.queries import Query
@@ -289,11 +289,17 @@ def test_more_rows_than_a_batch_holds(zones: int) -> None:
     assert table.column("bucket_start")[-1].as_py() == datetime(750, 12, 1, tzinfo=ZoneInfo("Asia/Kathmandu"))
 
 
-def test_a_label_that_fits_no_column_is_not_cut() -> None:
-    """A number too large for its column is refused by name."""
+def test_a_number_that_fits_no_column_is_not_cut() -> None:
+    """A label may be as large as a week with its year; a number too large for its column is refused by name."""
     query = LineCrosses("2025-03-01", "2025-03-01")
-    chunk = chunk_of(query, [{"_id": {"year": 2025, "week": 70_000}, "count": 1}])
-    with pytest.raises(OverflowError, match="week: a value does not fit int16"):
+    chunk = chunk_of(query, [{"_id": {"year": 2025, "week": 202_510}, "count": 1}])
+    assert pyarrow.table(tables.stream_of(query, [chunk])).column("week").to_pylist() == [202_510]
+    answer = chunk.answer
+    assert isinstance(answer, LineCrossesAnswer)
+    (row,) = answer.rows
+    too_large = attrs.evolve(row, bucket=attrs.evolve(row.bucket, week=2**63))
+    chunk = attrs.evolve(chunk, answer=attrs.evolve(answer, rows=(too_large,)))
+    with pytest.raises(OverflowError, match="week: a value does not fit int64"):
         pyarrow.table(tables.stream_of(query, [chunk]))
 
 

@@ -7,8 +7,8 @@ folder holds parts (``part-*.parquet``, in folders) and ``_manifest.parquet``, a
 how far it is. Needs the extra `parquet`.
 
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
-``FROM 'visits/**/*.parquet'``. While a process writes, polars needs that pattern too, and where parts are exchanged (at
-the end, and by a refresh) a reader may for a moment see rows twice.
+``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes; only where parts are exchanged (at the end,
+and by a refresh) a reader may for a moment see rows twice. What is half written lies beside the folder.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """
 The folder of an export: its parts, and the manifest that says which of them count. Blocking, for a worker thread.
 
-Theory of operation. A part is written under a temporary name, synced, and renamed; when all parts of a commit are
+Theory of operation. A part is written beside the folder, synced, and moved into it; when all parts of a commit are
 there, a new manifest takes the place of the old one and makes them count, together with the units of the plans whose
-rows they hold. A process that dies before that leaves files that no manifest names: the next one removes them, and asks
+rows they hold. A process that dies before that leaves parts that no manifest names: the next one removes them, and asks
 for those units again. So there is no moment at which rows are lost or doubled for good.
+
+What is half written never lies in the folder, where it would stop readers that take all files of it. Names of parts
+carry a word drawn for this export: files that do not carry it are somebody else's, and are left alone.
 """
 
 # pyarrow.compute makes its functions when it is imported.
@@ -14,12 +17,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import attrs
 import pyarrow as pa
@@ -38,8 +43,8 @@ LOCK = "_lock"
 GROUP_ROWS = 200_000
 #: Rows of a part that is made of smaller ones.
 _PART_ROWS = 1_000_000
-#: The only files that are ever removed from the folder.
-_OURS = re.compile(r"part-[0-9]{6,}\.parquet|\.(part-[0-9]{6,}|manifest)\.tmp")
+#: Half written files of earlier versions, which no reader counts.
+_UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
 
 Place = tuple[str, ...]  # the folders below the export's, such as ("location-124", "2025-03")
 
@@ -71,26 +76,34 @@ class Folder:
         return self._manifest is not None
 
     @property
+    def unfinished(self) -> Path:
+        """Where files are before they are whole: beside the folder, so that they can be moved into it."""
+        path = self.path.resolve()
+        return path.parent / f".{path.name}.unfinished"
+
+    @property
     def manifest(self) -> Manifest:
         """What is there, once the export has begun."""
         assert self._manifest is not None
         return self._manifest
 
     def recover(self) -> None:
-        """Read the manifest, and remove the files that it does not name."""
+        """Read the manifest, and remove parts of this export that it does not name."""
+        shutil.rmtree(self.unfinished, ignore_errors=True)
         if (self.path / MANIFEST).exists():
             self._manifest = read_manifest(self.path / MANIFEST)
             self.owners.update(self._manifest.owners)
         parts = self._manifest.parts if self._manifest is not None else {}
-        found = {path.relative_to(self.path).as_posix(): path for path in self.path.rglob("*") if path.is_file()}
+        found = {path.relative_to(self.path).as_posix(): path for path in _walk(self.path) if path.is_file()}
         if self._manifest is None and any(name.endswith(".parquet") for name in found):
             raise ConfigError(f"{{out}}: {self.path} holds Parquet files of something else; export to another folder")
         for part in parts.values():
             if part.path not in found or found[part.path].stat().st_size != part.size:
                 raise damaged(self.path, f"{part.path} is not there as it was written")
         self._number = max((int(re.findall(r"[0-9]+", name)[-1]) for name in parts), default=0)
+        ours = None if self._manifest is None else re.compile(rf"part-{self._manifest.id}-[0-9]{{6,}}\.parquet")
         for name, path in found.items():
-            if _OURS.fullmatch(path.name) and name not in parts:
+            if name not in parts and (_UNFINISHED.fullmatch(path.name) or (ours and ours.fullmatch(path.name))):
                 path.unlink()
 
     # Writing.
@@ -100,6 +113,7 @@ class Folder:
         nothing: frozenset[int] = frozenset()
         self.keep(
             Manifest(
+                id=uuid4().hex[:8],
                 query=query,
                 partition=tuple(partition),
                 plans=tuple(plans),
@@ -124,6 +138,7 @@ class Folder:
         """Let *staged* parts count, those *removed* no longer, and make the other *changes* to the manifest."""
         removed = frozenset(removed)
         for one in staged:
+            (self.path / one.part.path).parent.mkdir(parents=True, exist_ok=True)
             one.temporary.replace(self.path / one.part.path)
         for directory in dict.fromkeys((self.path / one.part.path).parent for one in staged):
             while directory != self.path.parent:
@@ -147,12 +162,11 @@ class Folder:
                 yield from file.iter_batches()
 
     def stage(self, place: Place, batches: Iterable[pa.RecordBatch]) -> Staged:
-        """Write a part under a temporary name."""
+        """Write a part, beside the folder."""
         self._number += 1
-        name = f"part-{self._number:06}"
-        directory = self.path.joinpath(*place)
-        directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".{name}.tmp"
+        name = f"part-{self.manifest.id}-{self._number:06}"
+        self.unfinished.mkdir(exist_ok=True)
+        temporary = self.unfinished / name
         rows, until = 0, None
         with temporary.open("wb") as file:
             with pq.ParquetWriter(file, self.manifest.schema, compression="zstd") as writer:
@@ -187,6 +201,7 @@ class Folder:
 
     def close(self) -> None:
         """Let others write; what never began leaves no trace."""
+        shutil.rmtree(self.unfinished, ignore_errors=True)
         if sys.platform == "win32":
             self._lock.close()  # where an open file cannot be removed, nobody else can have it open
         with suppress(OSError):
@@ -199,7 +214,8 @@ class Folder:
         """Let *manifest* take the place of the present one."""
         if manifest == self._manifest:
             return
-        temporary = self.path / ".manifest.tmp"
+        self.unfinished.mkdir(exist_ok=True)
+        temporary = self.unfinished / "manifest"
         with temporary.open("wb") as file:
             write_manifest(manifest, file)
             file.flush()
@@ -211,6 +227,12 @@ class Folder:
 
 def open_folder(path: Path) -> Folder:
     """Open *path*, alone: make it if it is not there, and put right what a process that died has left."""
+    for outer in path.resolve().parents:
+        if (outer / MANIFEST).exists():
+            raise ConfigError(
+                f"out: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to a "
+                "folder outside of it"
+            )
     path.mkdir(parents=True, exist_ok=True)
     lock = (path / LOCK).open("ab")
     if not _take(lock, path / LOCK):
@@ -223,6 +245,14 @@ def open_folder(path: Path) -> Folder:
         folder.close()
         raise
     return folder
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what is below *folder*, but for the exports in it."""
+    for path in folder.iterdir():
+        yield path
+        if path.is_dir() and not path.is_symlink() and not (path / MANIFEST).exists():
+            yield from _walk(path)
 
 
 def last_day(table: pa.Table) -> str | None:

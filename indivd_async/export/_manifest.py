@@ -24,7 +24,7 @@ from ..queries import QUERIES, Query
 from ..tables import arrow_schema
 
 _KEY = b"indivd.export"
-_VERSION = 1
+_VERSION = 2
 Document = dict[str, Any]
 
 
@@ -42,6 +42,8 @@ class Part:
 class Manifest:
     """The state of an export."""
 
+    #: Is in the names of its parts, and tells them from files of anything else.
+    id: str
     query: Query
     partition: tuple[str, ...]
     #: Those of `query`; before them, where the period has grown, those of earlier ends that still miss something.
@@ -102,6 +104,7 @@ def _to_document(manifest: Manifest) -> Document:
     query = manifest.query
     return {
         "version": _VERSION,
+        "id": manifest.id,
         "endpoint": query.endpoint.name,
         "query": {field.name: getattr(query, field.name) for field in attrs.fields(type(query))},
         "partition": manifest.partition,
@@ -116,6 +119,7 @@ def _to_document(manifest: Manifest) -> Document:
 def _from_document(document: Document) -> Manifest:
     parts = [Part(path=path, rows=rows, size=size, until=until) for path, rows, size, until in document["parts"]]
     return Manifest(
+        id=document["id"],
         query=QUERIES[document["endpoint"]](**document["query"]),
         partition=tuple(document["partition"]),
         plans=tuple(map(Plan.from_json, document["plans"])),

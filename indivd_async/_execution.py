@@ -29,6 +29,7 @@ from .errors import (
     DEADLINE_ADVICE,
     STATUS_PAGE,
     ClientClosedError,
+    ClosedReason,
     ConnectionFailedError,
     DeadlineExceededError,
     DecodeError,
@@ -153,14 +154,19 @@ class _Core:
         if os.getpid() != self._pid:
             raise ClientClosedError(
                 f"this client was made in process {self._pid}, and its connections cannot be shared with the fork "
-                f"{os.getpid()}; make a client after forking"
+                f"{os.getpid()}; make a client after forking",
+                reason="forked",
             )
         loop = _running_loop()
         if self._loop is None:
             self._loop = loop
         elif loop is not self._loop:
+            reason: ClosedReason = "loop_ended" if _has_ended(self._loop) else "other_loop"
+            ended = " and has ended" if reason == "loop_ended" else ""
             raise ClientClosedError(
-                "this client was used on another event loop, which its connections belong to; make one for each loop"
+                f"this client was used on another event loop, which its connections belong to{ended}; make one for "
+                "each loop",
+                reason=reason,
             )
 
     async def aclose(self) -> None:
@@ -210,6 +216,17 @@ def _running_loop() -> object:
     import asyncio  # by now somebody has; with it, importing this library would take a quarter longer
 
     return asyncio.get_running_loop()
+
+
+def _has_ended(loop: Any) -> bool:
+    """Tell whether an asyncio loop was closed, or trio's run is over."""
+    if hasattr(loop, "is_closed"):
+        return bool(loop.is_closed())
+    try:
+        loop.run_sync_soon(lambda: None)
+    except RuntimeError:  # trio.RunFinishedError
+        return True
+    return False
 
 
 class Executor:

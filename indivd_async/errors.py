@@ -32,11 +32,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .plans import PlannedRequest
 
+ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
 STATUS_PAGE = "indivd.statuspage.io"
 DEADLINE_ADVICE = "{Timeouts.deadline} and {Timeouts.total} set it."
 
@@ -323,7 +324,15 @@ class PartialResultError(IndivdError):
 
 
 class ClientClosedError(IndivdError):
-    """The client was used after `aclose()`, on another event loop than before, or after a fork."""
+    """
+    The client was used after `aclose()`, on another event loop than before, or after a fork.
+
+    `reason` says which: "closed", "other_loop" (which still runs), "loop_ended", or "forked".
+    """
+
+    def __init__(self, message: str, *, reason: ClosedReason = "closed") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 #: Status to error, and what to do about it. 5xx and whatever is not here are added by `api_error`.

@@ -302,11 +302,21 @@ async def test_the_answer_is_the_result_field_by_field() -> None:
     assert answer["current"]["insights"] == json.loads(json.dumps(rows))
     assert (answer["comparison"], answer["complete"], len(rows)) == (None, True, 7)
     assert answer["coverage"] == [
+        {
+            "request": "zone_visitors, current: 2025-03-01 to 2025-03-07",
+            "status": "ok",
+            "rows": 7,
+            "attempts": 1,
+            "error": None,
+        }
+    ]
+    told = json.loads(response_model(ZoneVisitorsResult, upstream=True).model_validate(result).model_dump_json())
+    assert told["coverage"] == [
         {"request": str(item.request), "status": "ok", "rows": 7, "attempts": 1, "error": None}
         for item in result.coverage
     ]
     assert answer["notes"] == [attrs.asdict(note) for note in result.notes]
-    assert set(answer) == {"coverage", "notes", "current", "comparison", "complete"}
+    assert set(answer) == set(told) == {"coverage", "notes", "current", "comparison", "complete"}
 
 
 @pytest.mark.parametrize("cls", [ZoneVisitorsResult, DropInRateResult, LineCrossesResult])

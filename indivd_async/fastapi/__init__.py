@@ -1,6 +1,6 @@
 """
-The door to FastAPI: one client an application, errors as problem+json, response models, streams that end with their
-visitor.
+The door to FastAPI: one client an application, errors as problem+json, response models nested and flat,
+streams that end with their visitor or their server.
 
 >>> import fastapi
 >>> from indivd_async import ZoneVisitorsResult
@@ -20,9 +20,19 @@ try:
 except ImportError as error:
     raise ImportError("indivd_async.fastapi needs the extra `fastapi`: pip install 'indivd-async[fastapi]'") from error
 
-from .clients import IndivdDep, Lifespan, lifespan
+from .clients import ClientMissingError, IndivdDep, Lifespan, lifespan
 from .models import response_model
 from .problems import install_error_handlers
+from .rows import rows_model
 from .streams import stream_ndjson
 
-__all__ = ["IndivdDep", "Lifespan", "install_error_handlers", "lifespan", "response_model", "stream_ndjson"]
+__all__ = [
+    "ClientMissingError",
+    "IndivdDep",
+    "Lifespan",
+    "install_error_handlers",
+    "lifespan",
+    "response_model",
+    "rows_model",
+    "stream_ndjson",
+]

@@ -53,15 +53,20 @@ def lifespan(
     return opened if app is None else opened(app)
 
 
-async def _client_of(connection: HTTPConnection) -> AsyncIndivd:
+class ClientMissingError(ConfigError):
+    """The application has no client: its lifespan did not run, or opens none."""
+
+
+async def client_of(connection: HTTPConnection) -> AsyncIndivd:
+    """Return the client of the application that *connection* belongs to."""
     client = getattr(connection.app.state, "indivd", None)
     if not isinstance(client, AsyncIndivd):
-        raise ConfigError(
-            "this application has no client: make it with FastAPI(lifespan=indivd_async.fastapi.lifespan(…)); "
-            "a mounted application needs its own app.state.indivd"
+        raise ClientMissingError(
+            "this application has no client: make it with FastAPI(lifespan=indivd_async.fastapi.lifespan(…)), and in "
+            "tests start it with `with TestClient(app)`; a mounted application needs its own app.state.indivd"
         )
     return client
 
 
 #: The application's client, for routes and websockets: ``async def route(client: IndivdDep)``.
-IndivdDep = Annotated[AsyncIndivd, Depends(_client_of)]
+IndivdDep = Annotated[AsyncIndivd, Depends(client_of)]

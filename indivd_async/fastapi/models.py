@@ -20,13 +20,14 @@ from ..plans import Plan, PlannedRequest
 
 
 @functools.cache
-def response_model(cls: type[Any]) -> type[BaseModel]:
+def response_model(cls: type[Any], *, upstream: bool = False) -> type[BaseModel]:
     """
     Return the pydantic model of a result, row or catalogue class (any attrs class), for `response_model=` and OpenAPI.
 
     Names, types, nulls and descriptions are those of the attrs class, nested ones too; a result also has `complete`,
-    and leaves out `plan` and `arrived`. Requests and errors in its coverage are written as text. The model takes the
-    attrs value as it is.
+    and leaves out `plan` and `arrived`. Requests in its coverage are written as the days they ask for, or, with
+    *upstream*, as they were sent: with the service's path and every parameter, which the public has no business with.
+    Errors are written as the names of their classes. The model takes the attrs value as it is.
     """
     if not attrs.has(cls):
         raise TypeError(f"response_model needs an attrs class, such as ZoneVisitorsResult; got {cls!r}")
@@ -37,11 +38,11 @@ def response_model(cls: type[Any]) -> type[BaseModel]:
         if hints[field.name] in (Plan, tuple[Chunk, ...]):
             continue
         default = ... if field.default is attrs.NOTHING else _default(field)
-        fields[field.name] = (_schema(hints[field.name]), Field(default, description=told.get(field.name)))
+        fields[field.name] = (_schema(hints[field.name], upstream), Field(default, description=told.get(field.name)))
     if isinstance(complete := getattr(cls, "complete", None), property):
         fields["complete"] = (bool, Field(..., description=inspect.getdoc(complete)))
     return create_model(
-        cls.__name__,
+        f"{cls.__name__}Upstream" if upstream else cls.__name__,
         __config__=ConfigDict(from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True),
         __doc__=inspect.cleandoc(cls.__doc__ or "").partition("\n\n>>>")[0],
         **fields,
@@ -52,26 +53,33 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return {} if isinstance(field.default, FrozenMap) else field.default
 
 
-def _schema(hint: Any) -> Any:
+def _schema(hint: Any, upstream: bool) -> Any:
     """Translate the type of an attrs field into one that pydantic knows."""
     if hint is FrozenMap:
         return Annotated[dict[str, Any], BeforeValidator(_thaw)]
     if hint is Any:
         return Annotated[Any, BeforeValidator(_thaw)]
     if hint is PlannedRequest:
-        return Annotated[str, BeforeValidator(str)]
+        return Annotated[str, BeforeValidator(str if upstream else _days_of)]
     if isinstance(hint, type) and issubclass(hint, Exception):
         return Annotated[str, BeforeValidator(lambda error: type(error).__name__)]
     if isinstance(hint, type) and attrs.has(hint):
-        return response_model(hint)
+        return response_model(hint, upstream=upstream)
     origin = get_origin(hint)
     if origin is None or origin is Literal:
         return hint
-    parts = tuple(part if part in (..., NoneType) else _schema(part) for part in get_args(hint))
+    parts = tuple(part if part in (..., NoneType) else _schema(part, upstream) for part in get_args(hint))
     if origin in (Union, UnionType):
         return Union[parts]  # noqa: UP007  made of parts, some of them Annotated
     constructor: Any = dict if origin is Mapping else origin
     return constructor[parts]
+
+
+def _days_of(request: PlannedRequest) -> str:
+    """Name *request* by what it asks about, without where it is sent."""
+    if request.window is None:
+        return request.endpoint
+    return f"{request.endpoint}, {request.period}: {request.window.start} to {request.window.end}"
 
 
 def _thaw(item: Any) -> Any:

@@ -13,7 +13,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = {"start_date": "2025-03-03", "end_date": "2025-03-09"}
 BEFORE = {"comparison_start_date": "2025-02-03", "comparison_end_date": "2025-02-09"}
 QUARTER = {"start_date": "2025-01-01", "end_date": "2025-03-31"}
-DAY = {"start_date": "2025-03-05", "end_date": "2025-03-05"}
 
 #: What is asked unless a deviation needs something else: a week by days at a place that never closes.
 USUAL: Mapping[str, Mapping[str, Any]] = {
@@ -29,10 +28,23 @@ def _everywhere(**changes: Any) -> Mapping[str, Mapping[str, Any]]:
     return dict.fromkeys(USUAL, changes)
 
 
+def _listed(ids: list[int]) -> Mapping[str, Mapping[str, Any]]:
+    return {"line_crosses": {"line_ids": ids}, "zone_visitors": {"zones": ids}, "drop_in_rate": {"zone": ids}}
+
+
 def _hours(**changes: Any) -> Mapping[str, Mapping[str, Any]]:
     grouping = {"line_crosses": "aggregate_by", "zone_visitors": "aggregate_by", "drop_in_rate": "interval"}
     return {endpoint: changes | {name: "hour"} for endpoint, name in grouping.items()}
 
+
+_BY_WEEK: Mapping[str, Mapping[str, Any]] = {
+    endpoint: {"start_date": "2024-12-01", "end_date": "2025-01-31", name: "week"}
+    for endpoint, name in (("zone_visitors", "aggregate_by"), ("drop_in_rate", "interval"))
+} | {"line_crosses": {"start_date": "2024-12-01", "end_date": "2024-12-31", "aggregate_by": "week"}}
+_BY_WEEKDAY = {name: {"aggregate_by": "dayofweek"} for name in ("line_crosses", "zone_visitors")}
+_UNCOMPARED = _everywhere(comparison_start_date=None, comparison_end_date=None)
+_NOBODY = _listed([9_990])
+_MANY = _listed([*range(211, 299)])
 
 #: What is asked beyond the usual, by deviation and endpoint; None takes a parameter away.
 CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -56,6 +68,38 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "ignored_zone_from_of_lines": {"line_crosses": {"zone_from": [211]}},
     "ignored_line_ids_of_lines": {"line_crosses": {"line_ids": [2110]}},
     "null_statistics": {"zone_visitors": {"min_dwell": 10_000}},
+    "hours_labelled_in_utc": _hours(),
+    "hours_from_1": _hours(),
+    "repeated_hour_in_two_rows": _hours(start_date="2025-10-25", end_date="2025-10-27"),
+    "iso_weeks_under_their_names": _BY_WEEK,
+    "iso_weeks": _BY_WEEK,
+    "iso_weeks_of_calendar_years": _BY_WEEK,
+    "sunday_weeks_from_1": _BY_WEEK,
+    "monday_weeks_from_0": _BY_WEEK,
+    "packed_weeks": _BY_WEEK,
+    "labels_without_year": _BY_WEEK,
+    "weekdays_from_monday": _BY_WEEKDAY,
+    "weekdays_from_0_on_sunday": _BY_WEEKDAY,
+    "weekdays_from_0_on_monday": _BY_WEEKDAY,
+    "finest_label_only": _hours(),
+    "hours_over_all_days": _hours(),
+    "rows_of_zeros": _everywhere(location=124, zone=None, zones=None),
+    "few_left_out": _hours(),
+    "null_comparison": _UNCOMPARED,
+    "no_comparison": _UNCOMPARED,
+    "longest_period": _everywhere(**QUARTER),
+    "longest_url_414": _MANY,
+    "longest_url_413": _MANY,
+    "longest_list": _MANY,
+    "running_day_refused": _everywhere(start_date="2025-12-30", end_date="2026-01-01"),
+    "grouping_required": {
+        "line_crosses": {"aggregate_by": None},
+        "zone_visitors": {"aggregate_by": None},
+        "drop_in_rate": {"interval": None},
+    },
+    "out_of_scope_is_empty": _everywhere(location=140, zone=None, zones=None),
+    "empty_is_404": _NOBODY,
+    "empty_is_204": _NOBODY,
     "null_rates": {"drop_in_rate": {"interval": "hour"}},
 }
 

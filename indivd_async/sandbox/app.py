@@ -186,6 +186,7 @@ def _listing(
     world: World, token: str, _params: list[tuple[str, str]], question: Question, active: list[Deviation]
 ) -> Reply:
     # No parameter of a filter endpoint is documented.
+    _refuse(question, active)
     return _rework(Reply(document=world.listing(question.endpoint, token=token)), question, active)
 
 
@@ -198,9 +199,7 @@ def _data(
             access = deviation.access(access)
     question = attrs.evolve(question, values=read_parameters(question.endpoint, params, access))
     check_work(question.values, access, world.now.date())
-    for deviation in active:
-        if deviation.refuse is not None and (status := deviation.refuse(question)) is not None:
-            raise Refused(status)
+    _refuse(question, active)
     changed = question
     for deviation in active:
         if deviation.ask is not None:
@@ -209,6 +208,12 @@ def _data(
             world = deviation.world(world)
     document = getattr(world, question.endpoint)(token=token, **changed.values)
     return _rework(Reply(document=document), question, active)
+
+
+def _refuse(question: Question, active: list[Deviation]) -> None:
+    for deviation in active:
+        if deviation.refuse is not None and (status := deviation.refuse(question)) is not None:
+            raise Refused(status)
 
 
 def _rework(reply: Reply, question: Question, active: list[Deviation]) -> Reply:

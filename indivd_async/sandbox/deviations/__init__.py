@@ -12,11 +12,17 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
+from .clocks import CLOCK_DEVIATIONS
 from .deviation import Deviation, Expect, Question, Reply
 from .filters import FILTER_DEVIATIONS
 from .forms import FORM_DEVIATIONS
+from .labels import LABEL_DEVIATIONS
+from .limits import LIMIT_DEVIATIONS
+from .lists import LIST_DEVIATIONS
 from .more import MORE_DEVIATIONS
 from .periods import PERIOD_DEVIATIONS
+from .rows import ROW_DEVIATIONS
+from .sections import SECTION_DEVIATIONS
 
 __all__ = ["DEVIATIONS", "Deviation", "Expect", "Question", "Reply", "find_deviations"]
 
@@ -24,7 +30,18 @@ __all__ = ["DEVIATIONS", "Deviation", "Expect", "Question", "Reply", "find_devia
 DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
     {
         deviation.name: deviation
-        for deviations in (PERIOD_DEVIATIONS, FILTER_DEVIATIONS, MORE_DEVIATIONS, FORM_DEVIATIONS)
+        for deviations in (
+            PERIOD_DEVIATIONS,
+            CLOCK_DEVIATIONS,
+            LABEL_DEVIATIONS,
+            FILTER_DEVIATIONS,
+            ROW_DEVIATIONS,
+            SECTION_DEVIATIONS,
+            MORE_DEVIATIONS,
+            LIMIT_DEVIATIONS,
+            FORM_DEVIATIONS,
+            LIST_DEVIATIONS,
+        )
         for deviation in deviations
     }
 )

@@ -14,7 +14,7 @@ from indivd_async.escaping import escape_controls, escape_json
     ("text", "shown"),
     [
         ("Kungsgatan 7", "Kungsgatan 7"),
-        ("Café 東京 🚪 نیم\u200cفاصله", "Café 東京 🚪 نیم\u200cفاصله"),
+        ("Café 東京 🚪 क्\u200dष", "Café 東京 🚪 क्\u200dष"),
         ("non-breaking\u00a0space", "non-breaking\u00a0space"),
         ("\x1b[2J\x1b]0;owned\x07", r"\x1b[2J\x1b]0;owned\x07"),
         ("a\nindivd: all is well\r", r"a\nindivd: all is well\r"),

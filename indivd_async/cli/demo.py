@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import textwrap
 import time
@@ -10,7 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
@@ -22,7 +23,12 @@ from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from .connecting import make_client
 from .spelling import tell_note
-from .terminal import Style, bar, clip, draw_table, pad, sparkline, terminal_width
+from .terminal import draw_tables, make_console, show, size_of
+
+if TYPE_CHECKING:
+    from rich.bar import Bar
+    from rich.console import Console
+    from rich.text import Text
 
 #: As wide as a terminal always is: what is shown may be pasted anywhere.
 _WIDTH = 80
@@ -31,6 +37,9 @@ _PLACES = 4
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: So many of the sandbox's answers fail, to be asked for again.
 _FAULT_RATE = 0.05
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+#: Of the terminal's 256 colours, from cold to hot.
+_HEAT = (236, 24, 31, 37, 72, 107, 142, 178, 214, 208, 202)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -40,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _demo(args: argparse.Namespace) -> None:
-    page = Page(style=Style.of(sys.stdout), width=min(_WIDTH, terminal_width()))
+    page = Page(make_console(sys.stdout, width=min(_WIDTH, size_of(sys.stdout).columns)))
     began = time.perf_counter()
     async with _connect(args, page) as client:
         await _show(client, page)
@@ -67,30 +76,61 @@ async def _connect(args: argparse.Namespace, page: Page) -> AsyncIterator[AsyncI
         yield client
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Page:
     """Where the demo writes: stdout, as wide as it may be."""
 
-    style: Style
-    width: int
+    console: Console
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.console.width
 
     def title(self, text: str) -> None:
         """Begin the page."""
-        print(self.style.bold(text))
+        self.console.print(text, style="bold")
 
     def head(self, text: str) -> None:
         """Begin a part of the page."""
         rest = "─" * max(0, self.width - len(text) - 4)
-        print(f"\n{self.style.accent(f'── {text} {rest}')}", flush=True)
+        self.console.print(f"\n── {text} {rest}", style="cyan")
 
     def say(self, text: str) -> None:
         """Print a line."""
-        print(clip(text, self.width))
+        self.console.print(show(text), no_wrap=True, overflow="ellipsis")
 
     def table(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         """Print a table."""
-        lines, _ = draw_table(rows, columns, width=self.width, style=self.style)
-        print("\n".join(lines))
+        tables, _ = draw_tables(rows, columns, width=self.width)
+        self.console.print(*tables)
+
+    def chart(self, rows: Sequence[Sequence[Any]], widths: Sequence[int]) -> None:
+        """Print rows of texts and bars, in columns of *widths*."""
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 1))
+        for width in widths:
+            grid.add_column(width=width, no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            grid.add_row(*row)
+        self.console.print(grid)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """
+    Draw *values* as blocks, the largest the highest.
+
+    >>> sparkline([0, 1, 4, 8])
+    ' ▁▄█'
+    """
+    top = max(values, default=0) or 1
+    return "".join(_BLOCKS[_step(value / top, len(_BLOCKS))] for value in values)
+
+
+def _step(share: float, steps: int) -> int:
+    """Return which of *steps* a share belongs to; only nothing at all is in the first."""
+    return min(max(0, math.ceil(share * (steps - 1))), steps - 1)
 
 
 async def _show(client: AsyncIndivd, page: Page) -> None:
@@ -179,10 +219,23 @@ def _show_week(page: Page, result: ZoneVisitorsResult, period: str) -> None:
     top = max(means.values(), default=0) or 1
     page.say("     " + "".join(f"{hour:<6}" for hour in range(0, 24, 2)))
     for weekday, name in enumerate(_WEEKDAYS):
-        cells = [page.style.heat(means.get((weekday, hour), 0) / top, 3) for hour in range(24)]
-        print(f"{name}  {''.join(cells)}")
-    scale = "".join(page.style.heat(step / 8, 3) for step in range(1, 9))
-    print(f"     0 {scale} {top:,.0f} visits an hour")
+        shares = [means.get((weekday, hour), 0) / top for hour in range(24)]
+        page.console.print(_heat(page, shares, before=f"{name}  "))
+    scale = [step / 8 for step in range(1, 9)]
+    page.console.print(_heat(page, scale, before="     0 ", after=f" {top:,.0f} visits an hour"))
+
+
+def _heat(page: Page, shares: Sequence[float], *, before: str, after: str = "") -> Text:
+    """Draw a cell a share from 0 to 1: a coloured field, or where there are no colours blocks the higher the more."""
+    from rich.text import Text
+
+    text = Text(before, no_wrap=True)
+    for share in shares:
+        if page.console.color_system is None:
+            text.append(_BLOCKS[_step(share, len(_BLOCKS))] * 2 + " ")
+        else:
+            text.append("   ", style=f"on color({_HEAT[_step(share, len(_HEAT))]})" if share > 0 else "")
+    return text.append(after)
 
 
 def _show_zones(page: Page, result: ZoneVisitorsResult, homes: Mapping[int, str], period: str) -> None:
@@ -212,27 +265,34 @@ def _show_lines(page: Page, result: LineCrossesResult, names: Mapping[int, str])
     by_place: dict[int, list[int]] = defaultdict(lambda: [0] * 24)
     for row in result:
         by_place[row.location or 0][row.bucket.hour or 0] += row.count
-    page.say(f"{'':18} {'crossings':>9}   0     6     12    18")
-    for location, counts in by_place.items():
-        page.say(f"{pad(clip(names.get(location, ''), 18), 18)} {sum(counts):>9,}   {sparkline(counts)}")
+    rows = [
+        [show(names.get(place)), f"{sum(counts):>9,}", f" {sparkline(counts)}"] for place, counts in by_place.items()
+    ]
+    page.chart([["", "crossings", " 0     6     12    18"], *rows], (18, 9, 26))
 
 
 def _show_funnel(page: Page, result: DropInRateResult) -> None:
     page.head("drop_in_rate: of those who pass, how many come in")
     zones = sorted(result.zone_details.current.values(), key=lambda zone: -zone.total_passing_by)[:6]
     top = max((zone.total_passing_by for zone in zones), default=0) or 1
-    room = page.width - 34
+    rows: list[list[Any]] = []
     for zone in zones:
         share = "" if zone.drop_in_rate is None else f"{zone.drop_in_rate:.0f} %"
-        label = clip(f"{zone.zone_name} · {zone.loc_name}", 32)
-        page.say(f"{pad(label, 34)}{bar(zone.total_passing_by / top, room - 8)} {zone.total_passing_by:,}")
-        entered = bar(zone.total_visits / top, room - 14)
-        print(f"{pad('  came in', 34)}{page.style.good(entered)} {zone.total_visits:,}  {share}")
+        passed, entered = zone.total_passing_by, zone.total_visits
+        rows.append([show(f"{zone.zone_name} · {zone.loc_name}"), _bar(passed, top), f"{passed:>7,}", ""])
+        rows.append(["  came in", _bar(entered, top, "green"), f"{entered:>7,}", f"{share:>5}"])
+    page.chart(rows, (32, page.width - 48, 7, 5))
     summary = result.summary.current
     if summary.enter_percentage is not None:
         page.say(
             f"together {summary.enter:,} of {summary.passing_by:,}: {summary.enter_percentage:.1f} %, from the counts"
         )
+
+
+def _bar(value: float, top: float, color: str = "default") -> Bar:
+    from rich.bar import Bar
+
+    return Bar(top, 0, value, color=color)
 
 
 def _show_cost(client: AsyncIndivd, page: Page, seconds: float, *, live: bool) -> None:

@@ -7,11 +7,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import attrs
@@ -19,15 +19,24 @@ import httpx
 
 from ..client import AsyncIndivd
 from ..errors import ConfigError, IndivdError
+from ..escaping import escape_controls
 from ..models import Location
 from ..settings import RetryPolicy
 from .connecting import make_client
 from .spelling import tell
-from .terminal import Style, fit, say
+from .terminal import fit, make_console, say
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 #: Seconds by which the two clocks may differ; days end by ours.
 _CLOCK_TOLERANCE_S = 120
 State = Literal["ok", "warning", "failed"]
+_MARKS: Mapping[State, tuple[str, str]] = {
+    "ok": ("ok", "green"),
+    "warning": ("note", "cyan"),
+    "failed": ("FAILED", "red"),
+}
 
 
 @attrs.frozen
@@ -41,25 +50,32 @@ class Finding:
 
 def main(args: argparse.Namespace) -> int:
     """Check, print a finding a line, and fail where one is bad."""
-    style = Style.of(sys.stdout)
-    marks = {"ok": ("ok    ", style.good), "warning": ("note  ", style.accent), "failed": ("FAILED", style.bad)}
     found: list[Finding] = []
+    console = None if args.json else make_console(sys.stdout)
 
     async def check() -> None:
         async for finding in examine(args):
             found.append(finding)
-            if not args.json:
-                mark, colour = marks[finding.state]
-                plain = f"{mark} {finding.subject:<14} "
-                text = fit(plain + finding.message, sys.stdout, indent=" " * len(plain))
-                print(f"{colour(mark)} {style.bold(plain[7:])}{text[len(plain) :]}", flush=True)
+            if console is not None:
+                console.print(_draw(finding), soft_wrap=True)
 
     anyio.run(check)
     if args.json:
-        print(json.dumps([attrs.asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+        print(json.dumps([attrs.asdict(finding) for finding in found], indent=2))
     bad = sum(finding.state == "failed" for finding in found)
     say("all is well" if not bad else f"{bad} of {len(found)} checks failed")
     return 1 if bad else 0
+
+
+def _draw(finding: Finding) -> Text:
+    from rich.text import Text
+
+    mark, style = _MARKS[finding.state]
+    start = f"{mark:<6} {finding.subject:<14} "
+    text = Text(fit(start + escape_controls(finding.message), sys.stdout, indent=" " * len(start)))
+    text.stylize(style, 0, 6)
+    text.stylize("bold", 7, len(start))
+    return text
 
 
 async def examine(args: argparse.Namespace) -> AsyncIterator[Finding]:

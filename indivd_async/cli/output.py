@@ -15,12 +15,19 @@ from typing import Any, BinaryIO
 import orjson
 
 from ..errors import IndivdError
+from ..escaping import escape_controls, escape_json
 from .arguments import UsageError
 from .spelling import tell
-from .terminal import Style, draw_table, say, terminal_width
+from .terminal import check_rich, draw_tables, draw_text, make_console, say, size_of
 
 #: Rows of a table shown to a person; a file or a pipe gets all.
 _SHOWN = 40
+#: Lines of a screen that are no rows: the head of the table, and where the next command is typed.
+_AROUND = 3
+#: The head is repeated once a screen, and not more often on a low one.
+_FEWEST_AT_ONCE = 10
+#: Rows that rich takes a second for.
+_MANY = 2_000
 #: Failures that are told one by one.
 _TOLD = 10
 _SUFFIXES = {
@@ -33,6 +40,7 @@ _SUFFIXES = {
     ".arrows": "arrow",
     ".txt": "table",
 }
+_FORMULAS = ("=", "+", "-", "@")
 Row = Mapping[str, Any]
 
 
@@ -45,6 +53,8 @@ def choose_format(args: argparse.Namespace) -> str:
     form = _format_of(args)
     if form == "parquet":
         _import_parquet()
+    if form == "table":
+        check_rich()
     if args.out is None:
         if form in ("parquet", "arrow") and sys.stdout.isatty():
             raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
@@ -101,18 +111,22 @@ def _write_json(out: BinaryIO, rows: Iterable[Row], _: Sequence[str]) -> None:
     out.write(b"[")
     for number, row in enumerate(rows):
         out.write(b",\n " if number else b"\n ")
-        out.write(orjson.dumps(row, default=_plain))
+        out.write(_document(row))
     out.write(b"\n]\n")
 
 
 def _write_ndjson(out: BinaryIO, rows: Iterable[Row], _: Sequence[str]) -> None:
-    out.writelines(orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    out.writelines(_document(row) + b"\n" for row in rows)
+
+
+def _document(value: Any) -> bytes:
+    return escape_json(orjson.dumps(value, default=_plain))
 
 
 def _write_csv(out: BinaryIO, rows: Iterable[Row], names: Sequence[str]) -> None:
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(map(_cell, names))
     writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
     text.detach()
 
@@ -121,7 +135,10 @@ def _cell(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, (Mapping, tuple, list)):
-        return orjson.dumps(value, default=_plain).decode()
+        return _document(value).decode()
+    if isinstance(value, str):
+        # Spreadsheets compute what begins so, and an apostrophe tells them not to.
+        return f"'{escape_controls(value)}" if value.startswith(_FORMULAS) else escape_controls(value)
     return value
 
 
@@ -142,9 +159,17 @@ def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, t
     """Draw a table for a person; on a terminal its beginning, and what was left out is said on stderr."""
     watched = to_stdout and sys.stdout.isatty()
     shown = rows[:_SHOWN] if watched else rows
-    style = Style.of(sys.stdout) if to_stdout else Style()
-    lines, hidden = draw_table(shown, columns, width=terminal_width(), style=style)
-    out.write("".join(f"{line}\n" for line in lines).encode())
+    size = size_of(sys.stdout)
+    at_once = max(_FEWEST_AT_ONCE, size.lines - _AROUND) if watched else None
+    if len(shown) > _MANY:
+        say(f"{len(shown):,} rows take a while to draw; --format csv writes them at once")
+    tables, hidden = draw_tables(shown, columns, width=size.columns, at_once=at_once)
+    if watched:
+        console = make_console(sys.stdout)
+        for table in tables:
+            console.print(table)
+    else:
+        out.write(draw_text(tables, width=size.columns).encode())
     out.flush()
     if not rows:
         say("no rows")

@@ -9,6 +9,7 @@ from datetime import date
 import anyio
 
 from .._planning import needs_locations
+from ..escaping import escape_controls
 from ..plans import Plan, make_plan
 from ..queries import Query
 from .arguments import make_query
@@ -19,7 +20,11 @@ from .terminal import fit
 def main(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan = anyio.run(_plan, args, make_query(args, date.today()))
-    print(plan.to_json() if args.json else fit(plan.explain(), sys.stdout, indent=" " * 8, whole_words=False))
+    if args.json:
+        print(plan.to_json())
+    else:
+        lines = "\n".join(map(escape_controls, plan.explain().split("\n")))
+        print(fit(lines, sys.stdout, indent=" " * 8, whole_words=False))
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anyio.from_thread
 import attrs
@@ -23,20 +25,31 @@ class Said:
 
 @attrs.frozen
 class Service:
-    """A sandbox and where it listens."""
+    """A sandbox, where it listens, and the lists that it answers with instead of its own."""
 
     application: sandbox.Sandbox
     url: str
+    lists: dict[str, Any] = attrs.field(factory=dict)
 
 
 @pytest.fixture(scope="session")
 def serving() -> Iterator[Service]:
     application = sandbox.app()
+    lists: dict[str, Any] = {}
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        name = scope.get("path", "").rpartition("/")[2]
+        if name not in lists:
+            await application(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": json.dumps(lists[name]).encode()})
+
     with (
         anyio.from_thread.start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(sandbox.serving(application)) as url,
+        portal.wrap_async_context_manager(sandbox.serving(answer)) as url,
     ):
-        yield Service(application, url)
+        yield Service(application, url, lists)
 
 
 @pytest.fixture
@@ -46,6 +59,7 @@ def site(serving: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]
     monkeypatch.setenv("INDIVD_BASE_URL", serving.url)
     serving.application.requests.clear()
     yield serving
+    serving.lists.clear()
     serving.application.faults = sandbox.Faults()
     serving.application.latency_s = 0.0
 

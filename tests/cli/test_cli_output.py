@@ -105,3 +105,33 @@ def test_a_named_pipe_is_written_to(site: Any, indivd: Indivd, tmp_path: Path) -
     reader.join(timeout=20)
     assert read == [indivd("zones", "--format", "csv").out]
     assert pipe.is_fifo()
+
+
+#: What a stranger may have typed as the name of a zone.
+EVIL = "\x1b[2J\x1b]0;owned\x07\r\nindivd: all is well\x9b1m\u202e7"
+SHOWN = r"\x1b[2J\x1b]0;owned\x07\r\nindivd: all is well\x9b1m\u202e7"
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "ndjson"])
+def test_names_control_nothing(form: str, site: Any, indivd: Indivd) -> None:
+    """Neither values nor the names of fields, in no format that a person may look at; JSON says the same as ever."""
+    site.lists["zones"] = [{"id": id, "name": EVIL, EVIL: EVIL} for id in (1, 2)]
+    said = indivd("zones", "--format", form)
+    assert said.code == 0
+    assert not [letter for letter in said.out + said.err if not letter.isprintable() and letter != "\n"]
+    if form == "json":
+        assert {row["name"] for row in json.loads(said.out)} == {EVIL}
+        assert all(row[EVIL] == EVIL for row in json.loads(said.out))
+    elif form == "csv":
+        rows = list(csv.DictReader(io.StringIO(said.out)))
+        assert {row["name"] for row in rows} == {row[SHOWN] for row in rows} == {SHOWN}
+        assert said.out.count("\n") == len(rows) + 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_a_spreadsheet_computes_no_name(start: str, site: Any, indivd: Indivd) -> None:
+    """An apostrophe tells it that a cell is text; numbers have none."""
+    site.lists["zones"] = [{"id": id, "name": f"{start}HYPERLINK(1)"} for id in (1, 2)]
+    rows = list(csv.DictReader(io.StringIO(indivd("zones", "--format", "csv").out)))
+    assert {row["name"] for row in rows} == {f"'{start}HYPERLINK(1)"}
+    assert all(row["id"].isdigit() for row in rows)

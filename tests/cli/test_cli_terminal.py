@@ -6,13 +6,13 @@ import io
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from indivd_async import Counts, Event
+from indivd_async.cli.demo import sparkline
 from indivd_async.cli.fetch import bucket_text, present
 from indivd_async.cli.progress import Meter
-from indivd_async.cli.terminal import Style, bar, clip, draw_table, fit, pad, sparkline, text_width
-
-PLAIN = Style()
+from indivd_async.cli.terminal import draw_tables, draw_text, fit, make_console, say
 
 
 class Terminal(io.StringIO):
@@ -20,22 +20,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("Café", 4), ("Cafe\u0301", 4), ("東京", 4), ("", 0)], ids=str)
-def test_widths_are_those_of_the_terminal(text: str, width: int) -> None:
-    """Wide letters take two columns, marks none."""
-    assert text_width(text) == width
-    assert text_width(pad(text, 8)) == text_width(pad(text, 8, right=True)) == 8
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "expected"),
-    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("東京都", 4, "東…"), ("東京都", 5, "東京…")],
-)
-def test_clipping_says_that_something_is_lost(text: str, width: int, expected: str) -> None:
-    """Never wider than it may be."""
-    assert clip(text, width) == expected
 
 
 def test_a_terminal_gets_its_words_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,27 +44,54 @@ def test_sparklines(values: list[float], expected: str) -> None:
     assert sparkline(values) == expected
 
 
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0, ""), (1, "████"), (2, "████"), (0.25, "█"), (0.28, "█▏"), (-1, "")]
-)
-def test_bars_are_exact_to_an_eighth(share: float, expected: str) -> None:
-    """Shares beyond the ends are at the ends."""
-    assert bar(share, 4) == expected
+def draw(rows: list[dict[str, Any]], columns: tuple[str, ...], width: int = 80, **options: Any) -> list[str]:
+    tables, _ = draw_tables(rows, columns, width=width, **options)
+    return draw_text(tables, width=width).splitlines()
 
 
 def test_a_table_shows_what_has_room() -> None:
     """The first columns that fit are shown, numbers to the right, and the others are named."""
     rows = [{"id": 1, "name": "Kungsgatan", "x": None}, {"id": 200, "name": "B" * 40, "x": 1.5}]
-    lines, hidden = draw_table(rows, ("id", "name", "x"), width=33, style=PLAIN)
-    assert lines == [
+    assert draw(rows, ("id", "name", "x"), 34) == [
         " id  name",
-        "───  ────────────────────────────",
+        "─────────────────────────────────",
         "  1  Kungsgatan",
         "200  BBBBBBBBBBBBBBBBBBBBBBBBBBB…",
     ]
-    assert hidden == ["x"]
-    assert draw_table(rows, ("x",), width=80, style=PLAIN)[0][2:] == ["", "1.5"]
-    assert draw_table([], ("id",), width=80, style=PLAIN)[0] == ["id", "──"]
+    assert draw_tables(rows, ("id", "name", "x"), width=34)[1] == ["x"]
+    assert draw(rows, ("x",))[2:] == ["", "1.5"]
+    assert draw([], ("id",)) == ["id", "──"]
+
+
+def test_a_table_repeats_its_head() -> None:
+    """Once a screen, with its columns below each other."""
+    rows = [{"id": 10**number, "name": "x"} for number in range(5)]
+    lines = draw(rows, ("id", "name"), at_once=2)
+    assert [line.split()[0] for line in lines] == [
+        "id", "───────────", "1", "10", "id", "───────────", "100", "1000", "id", "───────────", "10000",
+    ]  # fmt: skip
+    assert len({line.index("x") for line in lines if "x" in line}) == 1
+
+
+@pytest.mark.parametrize("wide", ["Cafe\u0301", "東京", "a[bold]b:smile:"], ids=ascii)
+def test_widths_are_those_of_the_terminal(wide: str) -> None:
+    """Wide letters take two columns, marks none, and brackets are text."""
+    lines = draw([{"name": wide, "visits": 1}, {"name": "plain", "visits": 2}], ("name", "visits"))
+    assert wide in lines[2]
+    assert {cell_len(line) for line in lines[1:]} == {cell_len(lines[0])}
+
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\nindivd: all is well\r\x9b1m\u202e7"
+SHOWN = r"\x1b[2J\x1b]0;owned\x07\nindivd: all is well\r\x9b1m\u202e7"
+
+
+def test_names_never_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a table and in a message, what a terminal would obey is shown."""
+    lines = draw([{"name": EVIL}], ("name",))
+    assert len(lines) == 3
+    assert lines[2] == SHOWN[:27] + "…"
+    say(f"note: {EVIL}")
+    assert capsys.readouterr().err == f"note: {SHOWN}\n".replace(r"\n", "\n", 1)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +104,12 @@ def test_colours_only_where_they_are_wanted(
 ) -> None:
     """On a terminal, unless the user or the terminal does not want them."""
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("TERM", "xterm-256color")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    style = Style.of(Terminal() if terminal else io.StringIO())
-    assert style.coloured is coloured
-    assert (style.bold("x") != "x") is coloured
-    assert (style.heat(0.5, 3) == "▄▄ ") is not coloured
-    assert style.heat(0, 3) == "   "
+    stream = Terminal() if terminal else io.StringIO()
+    make_console(stream).print("x", style="bold red")
+    assert ("\x1b[" in stream.getvalue()) is coloured
 
 
 @pytest.mark.parametrize(

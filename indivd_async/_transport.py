@@ -190,7 +190,13 @@ def timeout_extension(timeouts: Timeouts) -> dict[str, float | None]:
 def is_on_trio() -> bool:
     """Tell whether trio runs the caller; in its guest mode an asyncio loop runs too, so it is trio that is asked."""
     trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_task())
+    if trio is None:
+        return False
+    try:
+        trio.lowlevel.current_task()  # `in_trio_task` says it, too, but only since trio 0.29
+    except RuntimeError:
+        return False
+    return True
 
 
 def cut_tracebacks(error: BaseException) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 from cattrs import Converter
 
-from ._endpoints import FILTER_ENDPOINTS
 from ._hooks import (
     MISSING,
     MOST_FAULTS,
@@ -45,6 +44,7 @@ from .models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from .models.endpoints import FILTER_ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from ._calendar import Window
 from ._planning import Layout, Part, bucket_unit, days_wanted
 from ._urls import encode_params
+from .models.clocks import Window
 from .queries import DropInRate, LineCrosses, Query
 
 _MOST_SERIES = 12

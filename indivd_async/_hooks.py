@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import attrs
 
 from . import models
 from .models import NOTHING_EXTRA, Bucket, FrozenMap
+from .models.values import LABELS, MOST_INT, bucket_of, draft_of  # noqa: F401  the generated code names them
 
 #: Reads one object; the second argument is the class, as cattrs calls its hooks.
 Hook = Callable[[Any, Any], Any]
@@ -26,10 +26,8 @@ Hook = Callable[[Any, Any], Any]
 Fault = tuple[str, str]
 
 MOST_FAULTS = 20  # an answer that is wrong in every row is described well enough by these
-MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads integers beyond 64 bits as floats
 
 MISSING: Any = object()
-
 
 # What the annotations do not say.
 
@@ -67,7 +65,6 @@ GUESSED: Mapping[type, frozenset[str]] = {
     models.Zone: frozenset({"location", "floor", "bounce_threshold"}),
     models.Line: frozenset({"location", "floor", "zone_to", "zone_from"}),
 }
-
 
 # Faults.
 
@@ -206,33 +203,6 @@ def leftover(value: dict[str, Any], known: frozenset[str], aliases: Mapping[str,
         if key not in known and (key not in aliases or aliases[key] in value)
     }
     return FrozenMap.adopt(extra) if extra else NOTHING_EXTRA
-
-
-# Building frozen values.
-
-LABELS = tuple(attrs.fields_dict(Bucket))
-
-
-@lru_cache(maxsize=16384)
-def bucket_of(*labels: int | None) -> Bucket:
-    """
-    Return the one bucket of these labels, in the order of its fields.
-
-    Only for labels whose types were checked: 1, 1.0 and True are one key.
-    """
-    return Bucket(**dict(zip(LABELS, labels, strict=True)))
-
-
-@cache
-def draft_of(cls: type) -> type:
-    """
-    Return a mutable subclass of the frozen attrs class *cls*: an instance becomes a row when its class is set to *cls*.
-
-    Half the cost of `cls(...)`, which sets each slot through `object.__setattr__`. Setting the class of a subclass that
-    adds no slots is cheap: there are no layouts to compare.
-    """
-    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
-    return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
 
 
 # Generating the hooks.

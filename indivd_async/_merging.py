@@ -17,10 +17,9 @@ from typing import Any, cast
 import attrs
 
 from ._adding import rate
-from ._hooks import draft_of
 from ._licensing import Subject, find_unlicensed, hide_rows, hide_unlicensed
 from ._noting import PARTIAL_SUM, UNLICENSED, Known, notes_on
-from ._ordering import Buckets, Pile, line_up, same_place, word_bucket
+from ._ordering import Buckets, Pile, line_up, same_place
 from .chunks import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row
 from .errors import MergeConflictError
 from .models import (
@@ -32,6 +31,7 @@ from .models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from .models.values import draft_of, word_bucket
 from .plans import Plan, PlannedRequest
 from .queries import DropInRate, LineCrosses, ZoneVisitors
 from .results import (

@@ -8,8 +8,7 @@ from itertools import chain
 
 import attrs
 
-from . import _calendar
-from .models import Location
+from .models import Location, clocks
 from .plans import Plan, PlannedRequest
 from .queries import LineCrosses
 from .results import AnyResult, Coverage, DropInRateResult, Note
@@ -105,11 +104,11 @@ def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> 
     listed = known.locations or {}
     wanted = locations if locations is not None else tuple(listed)
     found = {listed[id].timezone if id in listed else None for id in wanted} or {None}
-    return {name if name and _calendar.is_time_zone(name) else None for name in found}
+    return {name if name and clocks.is_time_zone(name) else None for name in found}
 
 
 def _today(clock: str | None, now: datetime) -> date:
-    return _calendar.local_today(now, clock) if clock else _calendar.last_today(now)
+    return clocks.local_today(now, clock) if clock else clocks.last_today(now)
 
 
 def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:

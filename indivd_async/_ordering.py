@@ -14,25 +14,11 @@ from itertools import chain, count, islice, pairwise, repeat
 from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from .models import Bucket, DropInRow, LineCrossesRow
+from .models.values import order_of, word_bucket
 
 T = TypeVar("T")
 R = TypeVar("R", LineCrossesRow, DropInRow)
-
-_LABELS = tuple(field.name for field in attrs.fields(Bucket))
-
-
-def order_of(labels: Iterable[int | None]) -> tuple[int, ...]:
-    """Return the sort key of *labels*: from the first to the last, missing ones first."""
-    return tuple([-1 if label is None else label for label in labels])
-
-
-def word_bucket(labels: Sequence[int | None]) -> str:
-    """Word the labels of a bucket for a message."""
-    named = [f"{name} {label}" for name, label in zip(_LABELS, labels, strict=True) if label is not None]
-    return ", ".join(named) or "the whole period"
 
 
 def _new_numbers() -> defaultdict[Any, int]:

@@ -20,11 +20,11 @@ from typing import Any
 
 import attrs
 
-from ._calendar import ONE_DAY, Window, is_time_zone, tile_days, tile_months, tile_years
-from ._endpoints import DataEndpoint
 from ._urls import fit_lists, size_of
 from .errors import InvalidQueryError
 from .models import FrozenMap, Location
+from .models.clocks import ONE_DAY, Window, is_time_zone, tile_days, tile_months, tile_years
+from .models.endpoints import DataEndpoint
 from .queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 
 #: `split="auto"` cuts periods longer than this, to windows of this many days: enough answers in flight to fill the

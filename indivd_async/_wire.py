@@ -15,7 +15,6 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ._hooks import MOST_INT, bucket_of, draft_of
 from .chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .models import (
     NOTHING_EXTRA,
@@ -29,6 +28,7 @@ from .models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from .models.values import MOST_INT, bucket_of, draft_of
 
 
 def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:

@@ -22,7 +22,7 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
-from ._calendar import last_today
+from .models.clocks import last_today
 
 T = TypeVar("T")
 _VERSION = 1

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 import anyio
 import attrs
 
-from ._endpoints import FILTER_ENDPOINTS
 from ._execution import Event, Executor, Stats
 from ._flights import SingleFlight
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
@@ -44,6 +43,7 @@ from .errors import (
     NotFoundError,
 )
 from .models import Category, Line, Location, Organization, Zone
+from .models.endpoints import FILTER_ENDPOINTS
 from .plans import Plan, PlannedRequest, make_plan
 from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from .results import AnyResult, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult

@@ -15,12 +15,12 @@ from typing import Any
 
 import attrs
 
-from ._calendar import Window
 from ._explaining import explain
 from ._planning import Layout, lay_out, needs_locations, relevant_locations
 from ._urls import encode_params
 from .errors import InvalidQueryError
 from .models import NOTHING_EXTRA, FrozenMap, Location
+from .models.clocks import Window
 from .queries import QUERIES, Query
 
 _JSON_VERSION = 1

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import attrs
 from attrs.validators import optional
 
-from . import _calendar
-from ._endpoints import DROP_IN_RATE, LINE_CROSSES, ZONE_VISITORS, DataEndpoint
 from .errors import InvalidQueryError
+from .models import clocks
+from .models.endpoints import DROP_IN_RATE, LINE_CROSSES, ZONE_VISITORS, DataEndpoint
 
 Split = int | Literal["auto"] | None
 OnError = Literal["raise", "collect"]
@@ -135,7 +135,7 @@ def _check_seconds(minimum: int, maximum: int, rule: str) -> Any:
 
 
 def _check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not (isinstance(value, str) and value and _calendar.is_time_zone(value)):
+    if value is not None and not (isinstance(value, str) and value and clocks.is_time_zone(value)):
         raise InvalidQueryError(field.name, "must be an IANA time zone name, such as Europe/Stockholm", value)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracle import examples
 
 from indivd_async import Bucket, InvalidQueryError
-from indivd_async._calendar import (
+from indivd_async.models.clocks import (
     Window,
     first_instant,
     is_time_zone,

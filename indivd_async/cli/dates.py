@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from .._calendar import ONE_DAY
+from ..models.clocks import ONE_DAY
 
 FORMS = "2025-03-01, today, yesterday, -7d, 2025-03, 2025-W10 or 2025"
 _AGO = re.compile(r"-([0-9]{1,5})d")

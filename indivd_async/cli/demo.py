@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from .._calendar import is_time_zone, zone_of
 from ..client import AsyncIndivd
 from ..models import Location
+from ..models.clocks import is_time_zone, zone_of
 from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from .connecting import make_client

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .._calendar import ONE_DAY, last_today
 from ..errors import ConfigError, IndivdError
+from ..models.clocks import ONE_DAY, last_today
 from ..queries import Query
 
 if TYPE_CHECKING:

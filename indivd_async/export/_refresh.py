@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._arrow import scalar
-from .._calendar import first_instant
 from ..errors import ConfigError
 from ..models import Bucket
+from ..models.clocks import first_instant
 from ..plans import Plan
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..tables import Column

@@ -13,10 +13,10 @@ import anyio.to_thread
 import attrs
 import pyarrow as pa
 
-from .._calendar import ONE_DAY
 from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
+from ..models.clocks import ONE_DAY
 from ..plans import Plan
 from ..queries import Query
 from . import Changes, Failure, Progress, Report

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from . import models
+from .places import Category, Line, Location, Organization, Zone
 
 _DATA = "/api/v1/rnd/insights/external/"
 
@@ -105,13 +105,13 @@ class FilterEndpoint:
 FILTER_ENDPOINTS = {
     endpoint.name: endpoint
     for endpoint in (
-        FilterEndpoint(name="locations", paths=("/filters/locations",), entity=models.Location),
-        FilterEndpoint(name="zones", paths=("/filters/zones",), entity=models.Zone),
-        FilterEndpoint(name="categories", paths=("/filters/categories",), entity=models.Category),
-        FilterEndpoint(name="lines", paths=("/filters/lines",), entity=models.Line),
+        FilterEndpoint(name="locations", paths=("/filters/locations",), entity=Location),
+        FilterEndpoint(name="zones", paths=("/filters/zones",), entity=Zone),
+        FilterEndpoint(name="categories", paths=("/filters/categories",), entity=Category),
+        FilterEndpoint(name="lines", paths=("/filters/lines",), entity=Line),
         # The article spells the data parameter with z and its prose with s; which one the path takes is not documented.
         FilterEndpoint(
-            name="organizations", paths=("/filters/organizations", "/filters/organisations"), entity=models.Organization
+            name="organizations", paths=("/filters/organizations", "/filters/organisations"), entity=Organization
         ),
     )
 }

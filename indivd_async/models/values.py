@@ -1,0 +1,155 @@
+"""The small values that rows are made of: buckets, and what is kept of fields that are not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any
+
+import attrs
+
+from ..errors import InvalidQueryError
+from .clocks import first_instant, is_time_zone
+
+
+class FrozenMap(Mapping[Any, Any]):
+    """
+    A mapping that hashes and pickles; its values are made of the same stuff, tuples and plain scalars.
+
+    >>> FrozenMap.freeze({"tags": ["a", {"b": 1}]})
+    FrozenMap({'tags': ('a', FrozenMap({'b': 1}))})
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[Any, Any] | None = None) -> None:
+        self._items: dict[Any, Any] = dict(items) if items else {}
+
+    @classmethod
+    def freeze(cls, value: Any) -> Any:
+        """Turn decoded JSON into values that cannot change: objects to `FrozenMap`, arrays to tuples."""
+        if isinstance(value, dict):
+            return cls({key: cls.freeze(item) for key, item in value.items()})
+        if isinstance(value, list):
+            return tuple(map(cls.freeze, value))
+        return value
+
+    @classmethod
+    def adopt(cls, items: dict[Any, Any]) -> FrozenMap:
+        """Wrap *items* without a copy; the caller gives it away."""
+        self = cls.__new__(cls)
+        self._items = items
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FrozenMap):
+            return self._items == other._items
+        return bool(self._items == other) if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items))  # equal mappings have equal keys, and keys always hash
+
+    def __repr__(self) -> str:
+        return f"FrozenMap({self._items!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenMap, (self._items,)
+
+
+NOTHING_EXTRA = FrozenMap()
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Bucket:
+    """
+    The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
+
+    `dayofmonth` is the API's name for the day (drop_in_rate calls it `day` in one place). The numbering of `week` and
+    `dayofweek` is not documented: they are labels, nothing is computed from them.
+    """
+
+    year: int | None = None
+    month: int | None = None
+    week: int | None = None
+    dayofmonth: int | None = None
+    dayofweek: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+
+    def start(self, tz: str | None = None) -> datetime | None:
+        """
+        Return the first instant of the bucket: aware when *tz* (an IANA name) is given, else the naive local label.
+
+        None where the labels do not fix it: weeks, days of the week, months without a year. An hour repeated by a
+        clock change is one bucket that begins at its first occurrence; where a change skips the beginning of a bucket,
+        or all of it, the first instant is the first moment after the gap.
+
+        >>> Bucket(year=2025, month=3, dayofmonth=1, hour=9).start("Europe/Stockholm").isoformat()
+        '2025-03-01T09:00:00+01:00'
+        >>> Bucket(year=2025, week=10).start() is None
+        True
+        """
+        if tz is not None and not is_time_zone(tz):
+            raise InvalidQueryError("tz", "must be an IANA time zone name, such as Europe/Stockholm", tz)
+        if self.week is not None or self.dayofweek is not None or self.year is None:
+            return None
+        label = (self.month, self.dayofmonth, self.hour, self.minute)
+        known = [part for part in label if part is not None]
+        if list(label[: len(known)]) != known:  # a gap, such as an hour without its day
+            return None
+        month, day, hour, minute = (*known, *(1, 1, 0, 0)[len(known) :])
+        try:
+            local = datetime(self.year, month, day, hour, minute)
+        except (ValueError, OverflowError):  # labels that no clock shows
+            return None
+        return local if tz is None else first_instant(local, tz)
+
+
+MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads integers beyond 64 bits as floats
+
+# Building frozen values.
+
+LABELS = tuple(attrs.fields_dict(Bucket))
+
+
+@lru_cache(maxsize=16384)
+def bucket_of(*labels: int | None) -> Bucket:
+    """
+    Return the one bucket of these labels, in the order of its fields.
+
+    Only for labels whose types were checked: 1, 1.0 and True are one key.
+    """
+    return Bucket(**dict(zip(LABELS, labels, strict=True)))
+
+
+@cache
+def draft_of(cls: type) -> type:
+    """
+    Return a mutable subclass of the frozen attrs class *cls*: an instance becomes a row when its class is set to *cls*.
+
+    Half the cost of `cls(...)`, which sets each slot through `object.__setattr__`. Setting the class of a subclass that
+    adds no slots is cheap: there are no layouts to compare.
+    """
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
+
+
+def order_of(labels: Iterable[int | None]) -> tuple[int, ...]:
+    """Return the sort key of *labels*: from the first to the last, missing ones first."""
+    return tuple([-1 if label is None else label for label in labels])
+
+
+def word_bucket(labels: Sequence[int | None]) -> str:
+    """Word the labels of a bucket for a message."""
+    named = [f"{name} {label}" for name, label in zip(LABELS, labels, strict=True) if label is not None]
+    return ", ".join(named) or "the whole period"

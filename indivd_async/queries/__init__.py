@@ -1,0 +1,17 @@
+"""The three questions that can be asked, valid from birth: what the API would refuse never reaches the wire."""
+
+from __future__ import annotations
+
+from .drop_in_rate import DropInRate
+from .fields import Ids, OnError, Split
+from .line_crosses import PER, LineCrosses
+from .zone_visitors import ZoneVisitors
+
+Query = LineCrosses | ZoneVisitors | DropInRate
+QUERIES: dict[str, type[LineCrosses] | type[ZoneVisitors] | type[DropInRate]] = {
+    "line_crosses": LineCrosses,
+    "zone_visitors": ZoneVisitors,
+    "drop_in_rate": DropInRate,
+}
+
+__all__ = ["PER", "QUERIES", "DropInRate", "Ids", "LineCrosses", "OnError", "Query", "Split", "ZoneVisitors"]

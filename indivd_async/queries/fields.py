@@ -1,0 +1,180 @@
+"""What the parameters of queries have in common: turned into their type, or refused by name, rule and value."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Literal
+
+import attrs
+
+from ..errors import InvalidQueryError
+from ..models import clocks
+from ..models.endpoints import DataEndpoint
+
+Split = int | Literal["auto"] | None
+OnError = Literal["raise", "collect"]
+Ids = int | Iterable[int] | None
+MOST_INT = 2**63 - 1  # what a database holds; larger ids are nobody's
+
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
+#: The day goes by two names.
+_OTHER_NAMES = {"day": "dayofmonth", "dayofmonth": "day"}
+
+# Converters turn what they can into the field's type and leave the rest as it is; validators, who know the field's
+# name, refuse it.
+
+
+def to_date(value: date | str) -> date:
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    return value  # type: ignore[return-value]
+
+
+def to_optional_date(value: date | str | None) -> date | None:
+    return None if value is None else to_date(value)
+
+
+def _is_int(value: object) -> bool:
+    # True is an int to Python, and never meant as one here.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _to_int(value: Any) -> Any:
+    if type(value) is int or isinstance(value, bool):
+        return value
+    try:
+        return operator.index(value)  # numpy's integers among others
+    except TypeError:
+        return value
+
+
+def to_whole(value: int | None) -> int | None:
+    found: int | None = _to_int(value)
+    return found
+
+
+def to_split(value: Split) -> Split:
+    return value if isinstance(value, str) else to_whole(value)
+
+
+def to_ids(value: Ids) -> tuple[int, ...] | None:
+    if value is None or isinstance(value, (str, bytes, bytearray, bool, Mapping)):
+        return value  # type: ignore[return-value]
+    try:
+        found = tuple(map(_to_int, value))  # type: ignore[arg-type]
+    except TypeError:
+        one = _to_int(value)
+        return (one,) if _is_int(one) else one
+    return tuple(dict.fromkeys(found)) if all(map(_is_int, found)) else found
+
+
+def check_date(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, datetime):
+        raise InvalidQueryError(
+            field.name,
+            "must be a date, not a moment: which day that is depends on a time zone",
+            value,
+            "Pass value.date().",
+        )
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        raise InvalidQueryError(field.name, "must be a day that exists", value)
+    if not isinstance(value, date):
+        raise InvalidQueryError(field.name, "must be a datetime.date or a string in the form yyyy-mm-dd", value)
+
+
+def check_ids(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if value == ():
+        raise InvalidQueryError(
+            field.name,
+            "must not be empty: an empty list would ask for everything",
+            value,
+            f"Leave {{{field.name}}} out to ask for all.",
+        )
+    if not isinstance(value, tuple) or not all(map(_is_int, value)):
+        raise InvalidQueryError(field.name, "must be an int, or an iterable of ints", value)
+    if field.name not in _SIGNED and min(value) < 0:
+        raise InvalidQueryError(field.name, "ids must not be negative", min(value))
+    if not -MOST_INT <= min(value) <= max(value) <= MOST_INT:
+        raise InvalidQueryError(field.name, "must be within 64 bits", max(value, key=abs))
+
+
+def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
+    def check(_: object, field: attrs.Attribute[Any], value: Any) -> None:
+        if value is not None and not (_is_int(value) and minimum <= value <= maximum):
+            raise InvalidQueryError(field.name, f"must be a whole number of seconds, {rule}", value)
+
+    return check
+
+
+def check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not (isinstance(value, str) and value and clocks.is_time_zone(value)):
+        raise InvalidQueryError(field.name, "must be an IANA time zone name, such as Europe/Stockholm", value)
+
+
+def check_split(_: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if not (value is None or (_is_int(value) and value >= 1) or (isinstance(value, str) and value == "auto")):
+        raise InvalidQueryError(
+            field.name, 'must be {:"auto"}, {:None}, or a whole number of days of at least 1', value
+        )
+
+
+def check_on_error(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str) or value not in ("raise", "collect"):
+        raise InvalidQueryError(field.name, 'must be {:"raise"} or {:"collect"}', value)
+
+
+def check_grouping(endpoint: DataEndpoint) -> Any:
+    allowed = ", ".join(sorted(endpoint.groupings))
+    rule = f"must be {'one or more, with commas,' if endpoint.combines else 'one'} of {allowed}"
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, str):
+            raise InvalidQueryError(field.name, rule, value)
+        names = value.split(",") if endpoint.combines else [value]
+        for name in names:
+            if name not in endpoint.groupings:
+                other = _OTHER_NAMES.get(name)
+                raise InvalidQueryError(field.name, rule, value, f"The day is called {other} here." if other else "")
+        if len(set(names)) != len(names):
+            raise InvalidQueryError(field.name, "must name each grouping once", value)
+        if "zone" in names and len(names) > 1:
+            raise InvalidQueryError(
+                field.name,
+                "zone stands alone: it asks for one total per zone over the whole period",
+                value,
+                "Rows are per zone whatever the grouping, so leave zone out.",
+            )
+
+    return check
+
+
+def check_order(start: date, end: date, name: str) -> None:
+    if end < start:
+        raise InvalidQueryError(name, f"must not be before {{{name.replace('end', 'start')}}} ({start})", str(end))
+
+
+def check_comparison(query: Any, grouping_name: str) -> None:
+    start, end = query.comparison_start_date, query.comparison_end_date
+    for name, one, other_name, other in (
+        ("comparison_start_date", start, "comparison_end_date", end),
+        ("comparison_end_date", end, "comparison_start_date", start),
+    ):
+        if one is None and other is not None:
+            raise InvalidQueryError(name, f"is required when {{{other_name}}} is given", None)
+    if start is not None and end is not None:
+        check_order(start, end, "comparison_end_date")
+    elif (grouping := getattr(query, grouping_name)) is not None:
+        raise InvalidQueryError(
+            grouping_name, "has no meaning without {comparison_start_date} and {comparison_end_date}", grouping
+        )

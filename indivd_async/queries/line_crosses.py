@@ -1,0 +1,84 @@
+"""The question for crossings of lines."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import attrs
+
+from ..errors import InvalidQueryError
+from ..models.endpoints import LINE_CROSSES, DataEndpoint
+from .fields import (
+    OnError,
+    Split,
+    check_date,
+    check_grouping,
+    check_ids,
+    check_on_error,
+    check_order,
+    check_split,
+    to_date,
+    to_ids,
+    to_split,
+)
+
+#: What `per` fans out, with the parameter that holds its values. The row's field has the name on the left.
+PER = {
+    "location": "location",
+    "organization": "organization",
+    "floor": "floor",
+    "zone_to": "zone_to",
+    "zone_from": "zone_from",
+    "category": "category",
+    "line": "line_ids",
+}
+
+
+@attrs.frozen
+class LineCrosses:
+    """
+    Ask for crossings of lines.
+
+    `per` asks for one series per value, which the API's rows cannot tell apart: ``"location"``, ``"organization"``,
+    ``"floor"``, ``"zone_to"``, ``"zone_from"``, ``"category"`` or ``"line"``; the values must be given, except
+    locations, which then means all of them. Several locations or organisations imply it. The API counts a visitor once
+    for each line crossed, so ask for certain zones, categories or lines.
+
+    >>> LineCrosses("2025-03-01", "2025-03-02", location=124, zone_to=[201, 202]).zone_to
+    (201, 202)
+    """
+
+    start_date: date = attrs.field(converter=to_date, validator=check_date)
+    end_date: date = attrs.field(converter=to_date, validator=check_date)
+    aggregate_by: str | None = attrs.field(default=None, validator=check_grouping(LINE_CROSSES), kw_only=True)
+    organization: tuple[int, ...] | None = attrs.field(
+        default=None, converter=to_ids, validator=check_ids, kw_only=True
+    )
+    location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    floor: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    zone_to: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    zone_from: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    category: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    line_ids: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    per: str | None = attrs.field(default=None, kw_only=True)
+    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
+    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_order(self.start_date, self.end_date, "end_date")
+        if self.per is None:
+            return
+        if not isinstance(self.per, str) or self.per not in PER:
+            raise InvalidQueryError("per", f"must be one of {', '.join(PER)}", self.per)
+        if self.per != "location" and getattr(self, PER[self.per]) is None:
+            raise InvalidQueryError(
+                "per",
+                f"needs its values: one series per {self.per} of which?",
+                self.per,
+                f"Pass {{{PER[self.per]}:[…]}}.",
+            )
+
+    @property
+    def endpoint(self) -> DataEndpoint:
+        """The endpoint's entry in the table."""
+        return LINE_CROSSES

@@ -1,0 +1,91 @@
+"""The question for visits, unique visitors, bounces and dwell times."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import attrs
+from attrs.validators import optional
+
+from ..errors import InvalidQueryError
+from ..models.endpoints import ZONE_VISITORS, DataEndpoint
+from .fields import (
+    MOST_INT,
+    OnError,
+    Split,
+    check_comparison,
+    check_date,
+    check_grouping,
+    check_ids,
+    check_on_error,
+    check_order,
+    check_seconds,
+    check_split,
+    check_tz,
+    to_date,
+    to_ids,
+    to_optional_date,
+    to_split,
+    to_whole,
+)
+
+MAX_DWELL_S = 10_800
+
+
+@attrs.frozen
+class ZoneVisitors:
+    """
+    Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
+
+    `tz` None means each location's own time zone. `bounce_threshold`, `min_dwell` and `max_dwell` are seconds;
+    thresholds exclude no visit from `visits`.
+
+    >>> ZoneVisitors("2025-03-01", "2025-03-07", location=124, max_dwell=10_801)
+    Traceback (most recent call last):
+        ...
+    indivd_async.errors.InvalidQueryError: max_dwell: must be a whole number of seconds, from 0 to 10800; got 10801.
+    """
+
+    start_date: date = attrs.field(converter=to_date, validator=check_date)
+    end_date: date = attrs.field(converter=to_date, validator=check_date)
+    comparison_start_date: date | None = attrs.field(
+        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+    )
+    comparison_end_date: date | None = attrs.field(
+        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+    )
+    aggregate_by: str | None = attrs.field(default=None, validator=check_grouping(ZONE_VISITORS), kw_only=True)
+    comparison_aggregate_by: str | None = attrs.field(
+        default=None, validator=check_grouping(ZONE_VISITORS), kw_only=True
+    )
+    location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    zones: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    bounce_threshold: int | None = attrs.field(
+        default=None,
+        converter=to_whole,
+        validator=check_seconds(-1, MOST_INT, "-1 (the zone's own), 0 (none) or more"),
+        kw_only=True,
+    )
+    min_dwell: int | None = attrs.field(
+        default=None, converter=to_whole, validator=check_seconds(0, MOST_INT, "0 or more"), kw_only=True
+    )
+    max_dwell: int | None = attrs.field(
+        default=None,
+        converter=to_whole,
+        validator=check_seconds(0, MAX_DWELL_S, f"from 0 to {MAX_DWELL_S}"),
+        kw_only=True,
+    )
+    tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)
+    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
+    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_order(self.start_date, self.end_date, "end_date")
+        check_comparison(self, "comparison_aggregate_by")
+        if self.min_dwell is not None and self.max_dwell is not None and self.min_dwell > self.max_dwell:
+            raise InvalidQueryError("min_dwell", f"must not be above {{max_dwell}} ({self.max_dwell})", self.min_dwell)
+
+    @property
+    def endpoint(self) -> DataEndpoint:
+        """The endpoint's entry in the table."""
+        return ZONE_VISITORS

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         ZoneDropInRow,
         ZoneVisitorsRow,
     )
-    from .plans import Plan, PlannedRequest
+    from .planning import Plan, PlannedRequest
     from .queries import DropInRate, LineCrosses, ZoneVisitors
     from .results import (
         Coverage,
@@ -137,7 +137,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker would believe that there is every name
     #: Where the names are, the lighter modules first.
-    _HOMES = ("errors", "settings", "models", "queries", "plans", "chunks", "results", "_execution", "client")
+    _HOMES = ("errors", "settings", "models", "queries", "planning", "chunks", "results", "_execution", "client")
 
     def __getattr__(name: str) -> object:
         """

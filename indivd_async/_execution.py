@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import httpx
 
     from ._transport import BaseURL, Lane, Token
-    from .plans import PlannedRequest
+    from .planning import PlannedRequest
     from .settings import Limits, RetryPolicy, Timeouts
 
 T = TypeVar("T")

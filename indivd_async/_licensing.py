@@ -9,7 +9,7 @@ import attrs
 
 from .chunks import Chunk, ZoneVisitorsAnswer
 from .models import ZoneVisitorsRow
-from .plans import PlannedRequest
+from .planning import PlannedRequest
 
 #: Whose plan is judged: a location where rows tell theirs, else all that was asked on one clock.
 Subject = int | str | None

@@ -32,7 +32,7 @@ from .models import (
     ZoneVisitorsRow,
 )
 from .models.values import draft_of, word_bucket
-from .plans import Plan, PlannedRequest
+from .planning import Plan, PlannedRequest
 from .queries import DropInRate, LineCrosses, ZoneVisitors
 from .results import (
     AnyResult,

@@ -9,7 +9,7 @@ from itertools import chain
 import attrs
 
 from .models import Location, clocks
-from .plans import Plan, PlannedRequest
+from .planning import Plan, PlannedRequest
 from .queries import LineCrosses
 from .results import AnyResult, Coverage, DropInRateResult, Note
 

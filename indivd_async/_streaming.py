@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 
 from ._execution import first_leaf
 from .chunks import Chunk
-from .plans import Plan, PlannedRequest
+from .planning import Plan, PlannedRequest
 from .queries import Query
 
 #: Chunks that wait for the consumer, for each request in the air: enough to hide a hiccup, little enough to hold.

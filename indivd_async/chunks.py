@@ -15,7 +15,7 @@ from .models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVis
 
 if TYPE_CHECKING:
     from .errors import IndivdError
-    from .plans import PlannedRequest
+    from .planning import PlannedRequest
     from .queries import Query
 
 

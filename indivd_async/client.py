@@ -23,7 +23,6 @@ import attrs
 from ._execution import Event, Executor, Stats
 from ._flights import SingleFlight
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
-from ._planning import needs_locations
 from ._streaming import ChunkStream, Job, JobSource, open_stream
 from ._structuring import structure_answer, structure_entities
 from ._transport import Token, parse_base_url
@@ -44,7 +43,7 @@ from .errors import (
 )
 from .models import Category, Line, Location, Organization, Zone
 from .models.endpoints import FILTER_ENDPOINTS
-from .plans import Plan, PlannedRequest, make_plan
+from .planning import Plan, PlannedRequest, make_plan, needs_locations
 from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from .results import AnyResult, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
 from .settings import Limits, RetryPolicy, Timeouts

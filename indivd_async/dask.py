@@ -28,7 +28,7 @@ except ImportError as error:
 
 from . import tables
 from .client import AsyncIndivd
-from .plans import Plan
+from .planning import Plan
 from .settings import Limits
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from .plans import PlannedRequest
+    from .planning import PlannedRequest
 
 ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
 STATUS_PAGE = "indivd.statuspage.io"

@@ -19,7 +19,7 @@ from .models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVis
 
 if TYPE_CHECKING:
     from .chunks import Chunk
-    from .plans import Plan, PlannedRequest
+    from .planning import Plan, PlannedRequest
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]

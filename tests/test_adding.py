@@ -31,7 +31,7 @@ from indivd_async import (
 )
 from indivd_async._adding import rate
 from indivd_async._merging import merge_chunks
-from indivd_async.plans import make_plan
+from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 
 DAYS = ("2025-03-01", "2025-03-10")

@@ -14,15 +14,9 @@ from hypothesis import strategies as st
 from oracle import examples
 
 from indivd_async import Bucket, InvalidQueryError
-from indivd_async.models.clocks import (
-    Window,
-    first_instant,
-    is_time_zone,
-    local_today,
-    tile_days,
-    tile_months,
-    tile_years,
-)
+from indivd_async.models.clocks import first_instant, is_time_zone, local_today
+from indivd_async.planning import Window
+from indivd_async.planning.windows import tile_days, tile_months, tile_years
 
 Tile = Callable[..., Iterator[Window]]
 TILES: dict[str, Tile] = {"days": tile_days, "months": tile_months, "years": tile_years}

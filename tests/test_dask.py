@@ -24,7 +24,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.dask import read_indivd, share_limits
-from indivd_async.plans import make_plan
+from indivd_async.planning import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

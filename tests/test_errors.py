@@ -39,7 +39,7 @@ from indivd_async import (
 from indivd_async._merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.errors import api_error
 from indivd_async.models import FrozenMap
-from indivd_async.plans import make_plan
+from indivd_async.planning import make_plan
 
 REQUEST = PlannedRequest(index=3, endpoint="line_crosses", path="/lines/", params=FrozenMap({"location": "124"}))
 WAY: dict[str, Any] = {"host": "api.example", "port": 443, "request": REQUEST, "attempts": 2}

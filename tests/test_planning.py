@@ -16,9 +16,9 @@ from indivd_async import (
     PlannedRequest,
     ZoneVisitors,
 )
-from indivd_async._planning import bucket_unit, needs_locations
-from indivd_async._urls import MAX_URL_BYTES
-from indivd_async.plans import make_plan
+from indivd_async.planning import make_plan, needs_locations
+from indivd_async.planning.urls import MAX_URL_BYTES
+from indivd_async.planning.windows import bucket_unit
 from indivd_async.queries import Query
 
 STOCKHOLM, NEW_YORK = "Europe/Stockholm", "America/New_York"

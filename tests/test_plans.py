@@ -18,7 +18,7 @@ from oracle import LOCATIONS, examples
 
 from indivd_async import DropInRate, InvalidQueryError, LineCrosses, Plan, PlannedRequest, ZoneVisitors
 from indivd_async.models import FrozenMap
-from indivd_async.plans import make_plan
+from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 
 YEAR = ("2025-01-01", "2025-12-31")

@@ -22,7 +22,7 @@ from indivd_async._arrow import _nanoarrow_stream, record_batches
 from indivd_async._structuring import structure_answer
 from indivd_async.chunks import Chunk, LineCrossesAnswer
 from indivd_async.models import FrozenMap
-from indivd_async.plans import PlannedRequest
+from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
 
 pytestmark = pytest.mark.anyio

@@ -8,9 +8,8 @@ from datetime import date
 
 import anyio
 
-from .._planning import needs_locations
 from ..escaping import escape_controls
-from ..plans import Plan, make_plan
+from ..planning import Plan, make_plan, needs_locations
 from ..queries import Query
 from .arguments import make_query
 from .connecting import make_client

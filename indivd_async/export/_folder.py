@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..plans import Plan
+from ..planning import Plan
 from ..queries import Query
 from ._manifest import Manifest, Part, damaged, read_manifest, write_manifest
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..plans import Plan
+from ..planning import Plan
 from ..queries import QUERIES, Query
 from ..tables import arrow_schema
 

@@ -17,10 +17,10 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._planning import bucket_unit
 from ..client import AsyncIndivd
 from ..errors import ConfigError
-from ..plans import Plan
+from ..planning import Plan
+from ..planning.windows import bucket_unit
 from ..queries import DropInRate, LineCrosses, Query
 from ._folder import Place
 

@@ -23,7 +23,7 @@ from .._arrow import scalar
 from ..errors import ConfigError
 from ..models import Bucket
 from ..models.clocks import first_instant
-from ..plans import Plan
+from ..planning import Plan
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..tables import Column
 from . import Changes

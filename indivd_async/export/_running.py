@@ -17,7 +17,7 @@ from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
 from ..models.clocks import ONE_DAY
-from ..plans import Plan
+from ..planning import Plan
 from ..queries import Query
 from . import Changes, Failure, Progress, Report
 from ._folder import GROUP_ROWS, Folder, Place, Staged, open_folder

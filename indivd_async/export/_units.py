@@ -20,11 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._merging import Known, merge_chunks
-from .._planning import Part, bucket_unit
 from ..chunks import Answer, Chunk, DropInAnswer, ZoneVisitorsAnswer
 from ..errors import DecodeError
-from ..models.clocks import Window
-from ..plans import Plan, PlannedRequest
+from ..planning import Plan, PlannedRequest, Window
+from ..planning.windows import Part, bucket_unit
 from ..tables import chunk_batches, record_batches
 
 

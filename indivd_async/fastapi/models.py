@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from ..chunks import Chunk
 from ..models import FrozenMap
-from ..plans import Plan, PlannedRequest
+from ..planning import Plan, PlannedRequest
 
 
 @functools.cache

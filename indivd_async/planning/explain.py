@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from ._planning import Layout, Part, bucket_unit, days_wanted
-from ._urls import encode_params
-from .models.clocks import Window
-from .queries import DropInRate, LineCrosses, Query
+from ..queries import DropInRate, LineCrosses, Query
+from .layout import Layout
+from .urls import encode_params
+from .windows import Part, Window, bucket_unit, days_wanted
 
 _MOST_SERIES = 12
 _MOST_TEXT = 100

@@ -1,0 +1,133 @@
+"""What a request asks beside its days: time-zone groups, values of a fan-out, pieces of long lists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+
+import attrs
+
+from ..errors import InvalidQueryError
+from ..models import FrozenMap, Location
+from ..models.clocks import is_time_zone
+from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from .urls import fit_lists, size_of
+
+_SCALARS = ("bounce_threshold", "min_dwell", "max_dwell")
+
+
+@attrs.frozen(kw_only=True)
+class Series:
+    """What a request asks beside its days: `params` in wire form, in order; `why` it is one of several."""
+
+    params: tuple[tuple[str, str], ...]
+    tz: str | None = None
+    carried: FrozenMap
+    locations: tuple[int, ...] | None
+    family: int
+    why: str = ""
+
+
+# Locations.
+
+
+def needs_locations(query: Query) -> bool:
+    """Tell whether *query* can only be planned once locations and their time zones are known."""
+    if isinstance(query, LineCrosses):
+        return query.per == "location" and query.location is None
+    if query.tz is not None:
+        return False
+    # One location is one group, and drop_in_rate sends no time zone: nothing to look up.
+    return isinstance(query, ZoneVisitors) or query.location is None or len(query.location) > 1
+
+
+def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple[tuple[int, str], ...]:
+    """Pick the (id, time zone) of the locations that *query* is about, each of which must be known."""
+    if isinstance(query, LineCrosses):  # which only wants to know what there is
+        return tuple((location.id, location.timezone or "") for location in locations.values())
+    wanted = query.location if query.location is not None else tuple(locations)
+    return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
+
+
+def _time_zone_of(id: int, location: Location | None) -> str:
+    hint = 'Pass {tz:"…"} to ask on one clock for all, without looking at locations.'
+    if location is None:
+        raise InvalidQueryError(
+            "location", "is not among the locations this token may see, so its time zone is unknown", id, hint
+        )
+    if not location.timezone or not is_time_zone(location.timezone):
+        raise InvalidQueryError("location", f"location {id} has no time zone that is known", location.timezone, hint)
+    return location.timezone
+
+
+# Series.
+
+
+def fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, beside: int) -> list[Series]:
+    given: dict[str, tuple[int, ...] | None] = {field: getattr(query, name) for field, name in PER.items()}
+    if query.per == "location" and given["location"] is None:
+        given["location"] = tuple(id for id, _ in locations or ())
+    apart = {field for field in ("location", "organization") if given[field] is not None} | ({query.per} - {None})
+    fanned = {field: given[field] or () for field in PER if field in apart}
+    # The longest value of each counts, so that all series are cut alike.
+    beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
+    together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
+    pieces = fit_lists(query.endpoint, together, beside=beside)
+    series = []
+    for family, values in enumerate(product(*fanned.values())):
+        carried = dict(zip(fanned, values, strict=True))
+        asked = [(PER[field], str(value)) for field, value in carried.items()]
+        why = [f"{field} {value}" for field, value in carried.items() if len(fanned[field]) > 1]
+        series += [
+            Series(
+                params=(*asked, *piece.params),
+                carried=FrozenMap(carried),
+                locations=(carried["location"],) if "location" in carried else None,
+                family=family,
+                why=", ".join(filter(None, (*why, piece.why))),
+            )
+            for piece in pieces
+        ]
+    return series
+
+
+def time_zone_groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, beside: int
+) -> list[Series]:
+    groups = _groups(query, locations)
+    zones_name = "zones" if isinstance(query, ZoneVisitors) else "zone"
+    zones: tuple[int, ...] | None = getattr(query, zones_name)
+    scalars = [(name, str(value)) for name in _SCALARS if (value := getattr(query, name, None)) is not None]
+    series: list[Series] = []
+    for tz, ids in groups:
+        sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
+        fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
+        lists = {name: values for name, values in (("location", ids), (zones_name, zones)) if values is not None}
+        why = f"time zone {tz}" if len(groups) > 1 else ""
+        series += [
+            Series(
+                params=(*piece.params, *fixed),
+                tz=tz,
+                carried=FrozenMap(),
+                locations=piece.lists.get("location"),
+                # A summary and its details add up over all series; rows per zone belong to one series each.
+                family=0 if query.endpoint.chunks_add else len(series) + number,
+                why=", ".join(filter(None, (why, piece.why))),
+            )
+            for number, piece in enumerate(fit_lists(query.endpoint, lists, beside=beside + size_of(fixed)))
+        ]
+    return series
+
+
+def _groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None
+) -> list[tuple[str | None, tuple[int, ...] | None]]:
+    """Part the locations asked for by time zone; None as a time zone: not known; as locations: all."""
+    if query.tz is not None or locations is None:
+        return [(query.tz, query.location)]
+    by_zone: dict[str, list[int]] = {}
+    for id, tz in locations:
+        by_zone.setdefault(tz, []).append(id)
+    if len(by_zone) == 1:
+        return [(tz, query.location) for tz in by_zone]  # one clock for all: what was not asked for is left out
+    return [(tz, tuple(members)) for tz, members in by_zone.items()]

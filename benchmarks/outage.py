@@ -12,10 +12,10 @@ import anyio
 import httpx
 
 from indivd_async._execution import Executor
-from indivd_async._transport import Token, parse_base_url
 from indivd_async.errors import IndivdError
 from indivd_async.planning import PlannedRequest
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
+from indivd_async.transport import Token, parse_base_url
 
 from .measuring import Row, row
 

@@ -21,10 +21,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from ._lanes import LanePlan, LanePool, plan_lanes
-from ._replies import Fault, Reply, UnknownCodingError
 from ._retrying import Failure, GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
-from ._transport import is_on_trio
 from .errors import (
     DEADLINE_ADVICE,
     STATUS_PAGE,
@@ -40,6 +37,7 @@ from .errors import (
     api_error,
 )
 from .settings import DEFAULT_CONCURRENCY
+from .transport import Fault, LanePlan, LanePool, Reply, UnknownCodingError, is_on_trio, plan_lanes
 
 if TYPE_CHECKING:
     import ssl
@@ -47,9 +45,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ._transport import BaseURL, Lane, Token
     from .planning import PlannedRequest
     from .settings import Limits, RetryPolicy, Timeouts
+    from .transport import BaseURL, Lane, Token
 
 T = TypeVar("T")
 Kind = Literal["planned", "started", "retry", "finished", "failed"]

@@ -25,7 +25,6 @@ from ._flights import SingleFlight
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
 from ._streaming import ChunkStream, Job, JobSource, open_stream
 from ._structuring import structure_answer, structure_entities
-from ._transport import Token, parse_base_url
 from .cache import Cache, cache_key, last_closed_day
 from .chunks import Answer, Chunk, has_rows
 from .errors import (
@@ -47,11 +46,12 @@ from .planning import Plan, PlannedRequest, make_plan, needs_locations
 from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from .results import AnyResult, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
 from .settings import Limits, RetryPolicy, Timeouts
+from .transport import Token, parse_base_url
 
 if TYPE_CHECKING:
     import httpx
 
-    from ._replies import Reply
+    from .transport import Reply
 
 logger = logging.getLogger("indivd_async")
 

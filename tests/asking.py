@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from indivd_async._execution import Executor
-from indivd_async._transport import Token, parse_base_url
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
+from indivd_async.transport import Token, parse_base_url
 
 TOKEN = "s3cr3t-t0ken-for-tests"
 #: No backoff to sleep through, so that a test may retry.

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from raw_server import answer
 
-from indivd_async._http11 import Head, Http11, UnusualError, join_chunks, read_head
-from indivd_async._replies import Fault, Reply, UnknownCodingError
-from indivd_async._transport import SecretBytes
+from indivd_async.transport import Fault, Reply, UnknownCodingError
+from indivd_async.transport.address import SecretBytes
+from indivd_async.transport.http11 import Head, Http11, UnusualError, join_chunks, read_head
 
 LIMIT = 300
 PACKED = gzip.compress(b"[1, 2, 3]")

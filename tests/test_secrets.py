@@ -22,9 +22,9 @@ from test_lifetime import by_scope
 
 from indivd_async import AsyncIndivd
 from indivd_async._execution import Executor
-from indivd_async._transport import Token
 from indivd_async.errors import ConfigError, IndivdError
 from indivd_async.settings import Limits
+from indivd_async.transport import Token
 
 pytestmark = pytest.mark.anyio
 

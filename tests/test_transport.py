@@ -17,8 +17,6 @@ import respx
 from asking import ONCE, TOKEN, Question, make_executor
 from raw_server import Peer, RawServer, answer
 
-from indivd_async._replies import Fault, Reply, UnknownCodingError, read_reply
-from indivd_async._transport import Token, parse_base_url
 from indivd_async.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -31,6 +29,8 @@ from indivd_async.errors import (
     UnexpectedStatusError,
 )
 from indivd_async.settings import Limits, Timeouts
+from indivd_async.transport import Fault, Reply, Token, UnknownCodingError, parse_base_url
+from indivd_async.transport.replies import read_reply
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import httpcore
 import pytest
 from raw_server import Peer, RawServer
 
-from indivd_async._network import LaneNetwork
-from indivd_async._transport import is_on_trio
+from indivd_async.transport import is_on_trio
+from indivd_async.transport.network import LaneNetwork
 
 pytestmark = pytest.mark.anyio
 

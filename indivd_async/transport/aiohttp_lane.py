@@ -16,16 +16,18 @@ import anyio
 import httpcore
 import yarl
 
-from ._connections import ConnectionLane
-from ._network import AsyncioStream, LaneNetwork
-from ._transport import CLOSING_S, BaseURL, Lane, SecretBytes, Token, is_on_trio
-from .errors import ConfigError
+from ..errors import ConfigError
+from .address import BaseURL, SecretBytes, Token
+from .direct_lane import ConnectionLane
+from .lane import CLOSING_S, Lane, is_on_trio
+from .network import AsyncioStream, LaneNetwork
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     import httpx
+
 
 #: The wait for a connection is bounded outside.
 _NO_TIMEOUT = aiohttp.ClientTimeout()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from .errors import ConnectionFailedError, ResponseTooLargeError, TransportError
+from ..errors import ConnectionFailedError, ResponseTooLargeError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
+
 
 #: Decoded in pieces of this size, so that a bomb costs what the limit allows and one piece more.
 _PIECE = 2**20

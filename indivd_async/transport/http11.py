@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h11
 import httpcore
 
-from ._replies import Reply, read_reply
+from .replies import Reply, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from ._transport import SecretBytes
+    from .address import SecretBytes
+
 
 _READ_BYTES = 64 * 2**10
 #: What a head may need, as httpcore bounds it.

@@ -13,28 +13,19 @@ import anyio
 import httpcore
 import httpx
 
-from ._http11 import Http11
-from ._network import LaneNetwork
-from ._replies import Fault, Reply, read_reply
-from ._transport import (
-    CLOSING_S,
-    BaseURL,
-    SecretBytes,
-    Token,
-    cut_tracebacks,
-    httpx_fault,
-    is_on_trio,
-    request_headers,
-    timeout_extension,
-    words_of,
-)
-from .errors import ConnectionFailedError, RequestTimeoutError
+from ..errors import ConnectionFailedError, RequestTimeoutError
+from .address import BaseURL, SecretBytes, Token, request_headers
+from .http11 import Http11
+from .lane import CLOSING_S, cut_tracebacks, httpx_fault, is_on_trio, timeout_extension, words_of
+from .network import LaneNetwork
+from .replies import Fault, Reply, read_reply
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterable, Callable
 
-    from .settings import Timeouts
+    from ..settings import Timeouts
+
 
 #: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
 _KEEPALIVE_S = 30.0

@@ -1,36 +1,28 @@
-"""The lanes of a client: what they are made of, and who gets which."""
+"""Lanes are chosen by the options of a client."""
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-import anyio
-import attrs
 import httpx
 
-from ._transport import BaseURL, HttpxLane, Lane, Token, client_sender, proxy_transport
-from .errors import ConfigError
+from ..errors import ConfigError
+from .address import BaseURL, Token
+from .httpx_lane import HttpxLane, client_sender, proxy_transport
+from .lane import Lane
+from .pool import LanePlan
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
     from types import ModuleType
 
-    from .settings import Limits
+    from ..settings import Limits
+
 
 #: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
 _INJECTED_AT_ONCE = 20
-
-
-@attrs.frozen(kw_only=True)
-class LanePlan:
-    """How many lanes there may be, and how one is made."""
-
-    count: int
-    make: Callable[[], Lane]
 
 
 class SharedContext:
@@ -93,18 +85,18 @@ def plan_lanes(
 
     # Not above, because httpcore takes long to import and not every client needs it; nor when the first lane is made,
     # because that would hold up the loop.
-    from ._connections import ConnectionLane
+    from .direct_lane import ConnectionLane
 
     return LanePlan(count=limits.concurrency, make=lambda: ConnectionLane(base_url, token, size, context.get))
 
 
 def _import_aiohttp() -> ModuleType:
     try:
-        from . import _aiohttp
+        from . import aiohttp_lane
     except ImportError as error:
         advice = "pip install 'indivd-async[aiohttp]'"
         raise ConfigError(f'transport="aiohttp" needs the extra `aiohttp`: {advice}') from error
-    return _aiohttp
+    return aiohttp_lane
 
 
 def _check_combination(**options: Any) -> None:
@@ -120,73 +112,3 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
         return httpx.Proxy(proxy)
     # It may hold a password, so neither it nor what was said of it is shown.
     raise ConfigError("{proxy} must be a URL such as 'http://host:port' or 'socks5://host:port'")
-
-
-class _Waiter:
-    __slots__ = ("event", "lane")
-
-    def __init__(self) -> None:
-        self.event = anyio.Event()
-        self.lane: Lane | None = None
-
-
-class LanePool:
-    """
-    Lanes, made when they are needed; the last used serves next, whoever has waited longest is served first.
-
-    A lane is idle, or borrowed, or on its way to a waiter, and none is ever lost. While anyone waits no lane is idle,
-    so that nobody overtakes.
-    """
-
-    __slots__ = ("_idle", "_made", "_plan", "_waiters", "closed")
-
-    def __init__(self, plan: LanePlan) -> None:
-        self._plan = plan
-        self._made: list[Lane] = []
-        self._idle: list[Lane] = []
-        self._waiters: deque[_Waiter] = deque()
-        self.closed = False
-
-    def take(self) -> Lane | None:
-        """Borrow a lane, if one is free."""
-        if self._idle:
-            return self._idle.pop()
-        if len(self._made) < self._plan.count:
-            lane = self._plan.make()
-            self._made.append(lane)
-            return lane
-        return None
-
-    async def wait(self, limit_s: float | None) -> Lane | None:
-        """Wait for a lane; None when none was free within *limit_s* seconds, or the pool was closed."""
-        waiter = _Waiter()
-        self._waiters.append(waiter)
-        try:
-            with anyio.move_on_after(limit_s):
-                await waiter.event.wait()
-        except BaseException:
-            if waiter.lane is not None:
-                self.give_back(waiter.lane)
-            raise
-        finally:
-            if not waiter.event.is_set():
-                self._waiters.remove(waiter)
-        return waiter.lane
-
-    def give_back(self, lane: Lane) -> None:
-        """Hand the lane to whoever has waited longest."""
-        if self._waiters:
-            waiter = self._waiters.popleft()
-            waiter.lane = lane
-            waiter.event.set()
-        else:
-            self._idle.append(lane)
-
-    async def aclose(self) -> None:
-        """Close all lanes, whatever interrupts it, and send all waiters away."""
-        self.closed = True
-        while self._waiters:
-            self._waiters.popleft().event.set()
-        async with AsyncExitStack() as stack:
-            for lane in self._made:
-                stack.push_async_callback(lane.aclose)

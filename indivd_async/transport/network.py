@@ -24,6 +24,7 @@ import httpcore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+
 #: Bytes received and not yet asked for, beyond which the other side is held back.
 _HELD = 256 * 2**10
 #: Seconds until the next address of a name is tried beside the first (RFC 8305).

@@ -1,0 +1,23 @@
+"""Lanes to the service: one connection each, one request at a time; the only room that knows HTTP libraries."""
+
+from __future__ import annotations
+
+from .address import BaseURL, Token, parse_base_url
+from .choosing import plan_lanes
+from .lane import Lane, is_on_trio
+from .pool import LanePlan, LanePool
+from .replies import Fault, Reply, UnknownCodingError
+
+__all__ = [
+    "BaseURL",
+    "Fault",
+    "Lane",
+    "LanePlan",
+    "LanePool",
+    "Reply",
+    "Token",
+    "UnknownCodingError",
+    "is_on_trio",
+    "parse_base_url",
+    "plan_lanes",
+]

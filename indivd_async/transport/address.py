@@ -1,0 +1,148 @@
+"""Where the API is, and the token that opens it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from typing import NoReturn
+
+import attrs
+import httpx
+
+from .._version import __version__
+from ..errors import ConfigError, literally
+
+_PORTS = {"https": 443, "http": 80}
+
+
+class SecretBytes(bytes):
+    """Bytes that are shown as stars: by tracebacks with locals, debug logs, test reports."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token is never pickled; pass it where the client is made")
+
+
+class Token:
+    """
+    The secret of an account: it goes into the header of a request, and nowhere else.
+
+    Raises ConfigError, without showing it, for anything but visible ASCII without spaces: h11's error would show it.
+    """
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, token: str) -> None:
+        problem = ""
+        if not isinstance(token, str):
+            problem = f"must be a str, got {type(token).__name__}"
+        elif not token:
+            problem = "is empty"
+        elif not all("!" <= character <= "~" for character in token):
+            problem = (
+                "must be visible ASCII without spaces: the bare token, without the word 'Token', without a line end"
+            )
+        if problem:
+            del token  # else a traceback with locals shows it
+            raise ConfigError(f"{{token}} {problem}. Indivd issues it; INDIVD_TOKEN in the environment may hold it")
+        self._secret = SecretBytes(token.encode("ascii"))
+
+    def header(self) -> SecretBytes:
+        """The value of the Authorization header."""
+        return SecretBytes(b"Token " + self._secret)
+
+    def fingerprint(self) -> str:
+        """Name the account without giving the token away."""
+        return hashlib.sha256(self._secret).hexdigest()
+
+    def __repr__(self) -> str:
+        return "Token(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token is never pickled; pass it where the client is made")
+
+
+@attrs.frozen(kw_only=True)
+class BaseURL:
+    """Where the API is; every path is put behind `prefix`."""
+
+    scheme: str
+    #: ASCII: an international name is encoded, an IPv6 address has no brackets.
+    host: str
+    port: int
+    #: Empty, or a percent-encoded path without a slash at its end.
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.prefix}"
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
+    """
+    Read the address of the API, a path prefix included.
+
+    Plain http is refused, because the token could be read on the way; unless the host is this machine, or *allow_http*.
+
+    >>> parse_base_url("https://gateway.example/indivd/").prefix
+    '/indivd'
+    """
+    if not isinstance(url, str):
+        raise ConfigError(f"{{base_url}} must be a str, got {type(url).__name__}")
+    try:
+        parsed = httpx.URL(url.strip())
+        host = parsed.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ConfigError(f"{{base_url}} cannot be read as a URL: {literally(str(error))}") from None
+    # What may hold a secret is not shown.
+    if parsed.userinfo:
+        raise ConfigError("{base_url} must not hold a user or password; pass the token as {token:…}")
+    if "?" in url or "#" in url:
+        raise ConfigError("{base_url} must not hold a query or fragment; a path prefix is allowed")
+    port = _PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
+    if parsed.scheme not in _PORTS or not host or port is None or not 0 < port < 2**16:
+        raise ConfigError(
+            "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
+            f"got {literally(repr(url))}"
+        )
+    if parsed.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise ConfigError(
+            f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
+            "{allow_http:True} allows it"
+        )
+    return BaseURL(
+        scheme=parsed.scheme,
+        host=host,
+        port=port,
+        prefix=parsed.raw_path.decode("ascii").rstrip("/"),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # RFC 6761: these names never leave the machine.
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def request_headers(base_url: BaseURL, token: Token) -> list[tuple[bytes, bytes]]:
+    """Build the headers of every request."""
+    return [
+        (b"Host", base_url.authority.encode("ascii")),
+        (b"Accept", b"application/json"),
+        (b"Accept-Encoding", b"gzip"),
+        (b"User-Agent", f"indivd-async/{__version__}".encode("ascii")),
+        (b"Authorization", token.header()),
+    ]

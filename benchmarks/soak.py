@@ -25,8 +25,8 @@ from typing import ClassVar
 
 import anyio
 
-from indivd_async._execution import Executor
 from indivd_async.errors import IndivdError
+from indivd_async.execution import Executor
 from indivd_async.planning import PlannedRequest
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 from indivd_async.transport import Token, parse_base_url

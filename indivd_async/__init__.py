@@ -14,7 +14,6 @@ from ._version import __version__
 
 TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
-    from ._execution import Counts, Event, Stats
     from .chunks import Chunk
     from .client import AsyncIndivd, merge_results
     from .errors import (
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
         TransportError,
         UnexpectedStatusError,
     )
+    from .execution import Counts, Event, Stats
     from .models import (
         Aggregation,
         Bucket,
@@ -137,7 +137,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker would believe that there is every name
     #: Where the names are, the lighter modules first.
-    _HOMES = ("errors", "settings", "models", "queries", "planning", "chunks", "results", "_execution", "client")
+    _HOMES = ("errors", "settings", "models", "queries", "planning", "chunks", "results", "execution", "client")
 
     def __getattr__(name: str) -> object:
         """

@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 import anyio
 import attrs
 
-from ._execution import Event, Executor, Stats
-from ._flights import SingleFlight
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
-from ._streaming import ChunkStream, Job, JobSource, open_stream
 from ._structuring import structure_answer, structure_entities
 from .cache import Cache, cache_key, last_closed_day
 from .chunks import Answer, Chunk, has_rows
@@ -40,6 +37,7 @@ from .errors import (
     MergeConflictError,
     NotFoundError,
 )
+from .execution import ChunkStream, Event, Executor, Job, JobSource, SingleFlight, Stats, open_stream
 from .models import Category, Line, Location, Organization, Zone
 from .models.endpoints import FILTER_ENDPOINTS
 from .planning import Plan, PlannedRequest, make_plan, needs_locations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from ._execution import Event
+    from .execution import Event
     from .settings import RetryPolicy, Timeouts
 
 _SCOPE = "indivd_async"

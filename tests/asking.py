@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from indivd_async._execution import Executor
+from indivd_async.execution import Executor
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 from indivd_async.transport import Token, parse_base_url
 

@@ -266,7 +266,7 @@ async def _ask_for_ever(client: AsyncIndivd, *locations: int) -> None:
 
 async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """What others ask of the same client may hold back its workers, never its end."""
-    monkeypatch.setattr("indivd_async._execution._BUSY_PER_S", 0.0)  # one answer, and the loop counts as busy
+    monkeypatch.setattr("indivd_async.execution.executor._BUSY_PER_S", 0.0)  # one answer, and the loop counts as busy
 
     async def answer(path: str, params: Params) -> Any:
         await anyio.lowlevel.checkpoint()
@@ -287,7 +287,7 @@ async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy(monke
 
 async def test_what_a_cache_answers_does_not_hold_requests_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The network is idle then, and all that may be in the air is."""
-    monkeypatch.setattr("indivd_async._execution._BUSY_PER_S", 0.0)
+    monkeypatch.setattr("indivd_async.execution.executor._BUSY_PER_S", 0.0)
     everybody = anyio.Event()
 
     async def wait_for_everybody(path: str, params: Params) -> Any:

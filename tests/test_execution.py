@@ -14,7 +14,6 @@ import trio
 from asking import AT_ONCE, ROOMY, FakeTime, Question, make_executor
 from trio.testing import MockClock
 
-from indivd_async._execution import Counts, Event, Executor, Stats
 from indivd_async.errors import (
     ApiError,
     AuthenticationError,
@@ -29,6 +28,7 @@ from indivd_async.errors import (
     ServerError,
     UnexpectedStatusError,
 )
+from indivd_async.execution import Counts, Event, Executor, Stats
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,6 @@ from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
 from indivd_async import AsyncIndivd
-from indivd_async._execution import Executor
 from indivd_async.errors import (
     ApiError,
     ConnectionFailedError,
@@ -34,6 +33,7 @@ from indivd_async.errors import (
     TransportError,
     UnexpectedStatusError,
 )
+from indivd_async.execution import Executor
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio

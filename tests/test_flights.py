@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from indivd_async import RateLimitedError
-from indivd_async._flights import SingleFlight
+from indivd_async.execution import SingleFlight
 
 pytestmark = pytest.mark.anyio
 

@@ -27,8 +27,8 @@ from asking import AT_ONCE, ONCE, ROOMY, SENDERS, Question, each_sender, make_ex
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
-from indivd_async._execution import Executor
 from indivd_async.errors import ClientClosedError, IndivdError, ResponseTooLargeError, ServerError
+from indivd_async.execution import Executor
 from indivd_async.settings import Limits, RetryPolicy
 
 pytestmark = pytest.mark.anyio

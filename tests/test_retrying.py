@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from indivd_async._retrying import (
+from indivd_async.execution.retrying import (
     Failure,
     GiveUp,
     Pace,

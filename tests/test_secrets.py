@@ -21,8 +21,8 @@ from raw_server import Peer, RawServer, answer
 from test_lifetime import by_scope
 
 from indivd_async import AsyncIndivd
-from indivd_async._execution import Executor
 from indivd_async.errors import ConfigError, IndivdError
+from indivd_async.execution import Executor
 from indivd_async.settings import Limits
 from indivd_async.transport import Token
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from .._execution import Event
+from ..execution import Event
 
 #: Seconds between lines; what is over before the first needs none.
 _EVERY_S = 2.0

@@ -11,16 +11,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import attrs
 from anyio.abc import TaskGroup
 
-from ._execution import first_leaf
-from .chunks import Chunk
-from .planning import Plan, PlannedRequest
-from .queries import Query
+from ..chunks import Chunk
+from ..planning import Plan, PlannedRequest
+from ..queries import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from ..planning import PlannedRequest
+
+
+def first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first plain exception of *group*."""
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
+
 
 #: Chunks that wait for the consumer, for each request in the air: enough to hide a hiccup, little enough to hold.
 _WAITING_PER_WORKER = 1

@@ -20,7 +20,8 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .settings import RetryPolicy
+    from ..settings import RetryPolicy
+
 
 #: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
 _OVERLOADED = frozenset({429, 503})

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from .errors import DeadlineExceededError, IndivdError
+from ..errors import DeadlineExceededError, IndivdError
 
 T = TypeVar("T")
 

@@ -1,0 +1,10 @@
+"""Requests are sent: on lanes, with deadlines, retries, pauses and a pace; one, or a stream of many."""
+
+from __future__ import annotations
+
+from .events import Counts, Event, Stats
+from .executor import Executor
+from .flights import SingleFlight
+from .stream import ChunkStream, Job, JobSource, open_stream
+
+__all__ = ["ChunkStream", "Counts", "Event", "Executor", "Job", "JobSource", "SingleFlight", "Stats", "open_stream"]

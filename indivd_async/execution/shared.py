@@ -1,0 +1,136 @@
+"""What all views of one client share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+
+from ..errors import (
+    ClientClosedError,
+    ClosedReason,
+)
+from ..transport import LanePlan, LanePool, is_on_trio
+from .events import Counts, Event, Kind, Stats, logger
+from .retrying import Pace, RetryBudget, SharedPause
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..planning import PlannedRequest
+    from ..settings import Limits, RetryPolicy
+    from ..transport import BaseURL
+
+
+class Core:
+    """What all views of one client share."""
+
+    def __init__(
+        self,
+        lanes: LanePlan,
+        base_url: BaseURL,
+        retry: RetryPolicy,
+        limits: Limits,
+        on_event: Callable[[Event], object] | None,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        draw: Callable[[], float],
+    ) -> None:
+        self.lanes = LanePool(lanes)
+        self.base_url = base_url
+        self.budget = RetryBudget(retry)
+        self.pause = SharedPause()
+        self.pace = None if limits.requests_per_second is None else Pace(limits.requests_per_second)
+        self.stats = Stats()
+        self.on_event = on_event
+        self.clock = clock
+        self.draw = draw
+        self._sleep = sleep
+        self._sleepers: set[anyio.CancelScope] = set()
+        self._told: dict[str, int] = dict.fromkeys(("planned", "started", "retry", "finished", "failed"), 0)
+        self._loop: object = None
+        self._pid = os.getpid()
+
+    def enter(self) -> None:
+        """Refuse use after the end, in a fork, and on another event loop than the first."""
+        if self.lanes.closed:
+            raise ClientClosedError("this client was closed; make a new one")
+        if os.getpid() != self._pid:
+            raise ClientClosedError(
+                f"this client was made in process {self._pid}, and its connections cannot be shared with the fork "
+                f"{os.getpid()}; make a client after forking",
+                reason="forked",
+            )
+        loop = _running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif loop is not self._loop:
+            reason: ClosedReason = "loop_ended" if _has_ended(self._loop) else "other_loop"
+            ended = " and has ended" if reason == "loop_ended" else ""
+            raise ClientClosedError(
+                f"this client was used on another event loop, which its connections belong to{ended}; make one for "
+                "each loop",
+                reason=reason,
+            )
+
+    async def aclose(self) -> None:
+        if self.lanes.closed:
+            return
+        self.enter()
+        for scope in self._sleepers:
+            scope.cancel()
+        await self.lanes.aclose()
+
+    async def sleep_until(self, moment: float) -> None:
+        """Sleep, at most until the client is closed."""
+        with anyio.CancelScope() as scope:
+            self._sleepers.add(scope)
+            try:
+                await self._sleep(max(0.0, moment - self.clock()))
+            finally:
+                self._sleepers.discard(scope)
+        if self.lanes.closed:
+            raise ClientClosedError("the client was closed while this request was waiting")
+
+    @property
+    def attempts_ended(self) -> int:
+        """How many came back from the network; what a cache answers, or nobody asks, does not count."""
+        return self.stats.attempts - self.stats.in_flight
+
+    def count(self, kind: Kind, number: int = 1) -> None:
+        self._told[kind] += number
+
+    def tell(self, kind: Kind, request: PlannedRequest, **said: Any) -> None:
+        """Call `on_event`; what it raises is logged, and never reaches a request."""
+        if self.on_event is None:
+            return
+        told = self._told
+        counts = Counts(
+            planned=told["planned"], finished=told["finished"], failed=told["failed"], retried=told["retry"]
+        )
+        try:
+            self.on_event(Event(kind=kind, request=request, counts=counts, **said))
+        except Exception:
+            logger.exception("on_event raised; the request goes on")
+
+
+def _running_loop() -> object:
+    if is_on_trio():
+        return sys.modules["trio"].lowlevel.current_trio_token()
+    import asyncio  # by now somebody has; with it, importing this library would take a quarter longer
+
+    return asyncio.get_running_loop()
+
+
+def _has_ended(loop: Any) -> bool:
+    """Tell whether an asyncio loop was closed, or trio's run is over."""
+    if hasattr(loop, "is_closed"):
+        return bool(loop.is_closed())
+    try:
+        loop.run_sync_soon(lambda: None)
+    except RuntimeError:  # trio.RunFinishedError
+        return True
+    return False

@@ -22,8 +22,8 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, TypeAdapter
 
-from indivd_async._deciding import decide_answer
-from indivd_async._structuring import structure_answer
+from indivd_async.structuring import structure_answer
+from indivd_async.structuring.reading import decide_answer
 
 from .measuring import Row, row
 

@@ -21,7 +21,6 @@ import anyio
 import attrs
 
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
-from ._structuring import structure_answer, structure_entities
 from .cache import Cache, cache_key, last_closed_day
 from .chunks import Answer, Chunk, has_rows
 from .errors import (
@@ -44,6 +43,7 @@ from .planning import Plan, PlannedRequest, make_plan, needs_locations
 from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from .results import AnyResult, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
 from .settings import Limits, RetryPolicy, Timeouts
+from .structuring import structure_answer, structure_entities
 from .transport import Token, parse_base_url
 
 if TYPE_CHECKING:

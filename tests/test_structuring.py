@@ -11,9 +11,6 @@ import attrs
 import orjson
 import pytest
 
-from indivd_async._deciding import decide_answer
-from indivd_async._structuring import structure_answer, structure_entities
-from indivd_async._wire import read_documented
 from indivd_async.chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.errors import DecodeError
 from indivd_async.models import (
@@ -34,6 +31,9 @@ from indivd_async.models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from indivd_async.structuring import structure_answer, structure_entities
+from indivd_async.structuring.documented import read_documented
+from indivd_async.structuring.reading import decide_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from indivd_async._deciding import decide_answer
-from indivd_async._structuring import structure_answer
-from indivd_async._wire import read_documented
 from indivd_async.errors import DecodeError
+from indivd_async.structuring import structure_answer
+from indivd_async.structuring.documented import read_documented
+from indivd_async.structuring.reading import decide_answer
 
 ASKED: dict[str, dict[str, Any]] = {
     "line_crosses": {"tz": None, "carried": {"location": 124, "floor": -1}},

@@ -19,11 +19,11 @@ import pytest
 
 from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox, tables
 from indivd_async._arrow import _nanoarrow_stream, record_batches
-from indivd_async._structuring import structure_answer
 from indivd_async.chunks import Chunk, LineCrossesAnswer
 from indivd_async.models import FrozenMap
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
+from indivd_async.structuring import structure_answer
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import attrs
 
-from . import models
-from .models import NOTHING_EXTRA, Bucket, FrozenMap
-from .models.values import LABELS, MOST_INT, bucket_of, draft_of  # noqa: F401  the generated code names them
+from .. import models
+from ..models import NOTHING_EXTRA, Bucket, FrozenMap
+from ..models.values import LABELS, MOST_INT, bucket_of, draft_of  # noqa: F401  the generated code names them
 
 #: Reads one object; the second argument is the class, as cattrs calls its hooks.
 Hook = Callable[[Any, Any], Any]

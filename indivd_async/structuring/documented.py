@@ -15,8 +15,8 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from .chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-from .models import (
+from ..chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..models import (
     NOTHING_EXTRA,
     Aggregation,
     DropInRow,
@@ -28,7 +28,7 @@ from .models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from .models.values import MOST_INT, bucket_of, draft_of
+from ..models.values import MOST_INT, bucket_of, draft_of
 
 
 def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:

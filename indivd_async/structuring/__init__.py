@@ -1,9 +1,9 @@
 """
 From the bytes of an answer to frozen rows, or to a `DecodeError` that says what is wrong and where.
 
-Strict: no value is coerced, none is lost. This room is the only one that knows cattrs, orjson and msgspec: `_deciding`,
-with the hooks that `_hooks` generates for cattrs, says what an answer means and names its faults; `_wire` serves the
-documented shape faster, or declines.
+Strict: no value is coerced, none is lost. This room is the only one that knows cattrs, orjson and msgspec: `reading`,
+with the hooks that `strict` generates for cattrs, says what an answer means and names its faults; `documented` serves
+the documented shape faster, or declines.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._deciding import Entity
-    from .chunks import Answer
+    from ..chunks import Answer
+    from .reading import Entity
+
 
 # Both ways are imported at first use: cattrs and msgspec would double what `import indivd_async` adds to that of httpx.
 
@@ -26,11 +27,11 @@ def structure_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Map
     Fields that are not known stay in the `extra` of the object that had them (those of a row's `_id` under that name);
     those of objects that no row stands for, such as the top level and the periods, are dropped. Raises `DecodeError`.
     """
-    from ._wire import read_documented
+    from .documented import read_documented
 
     answer = read_documented(endpoint, body, tz=tz, carried=carried)
     if answer is None:
-        from ._deciding import decide_answer
+        from .reading import decide_answer
 
         answer = decide_answer(endpoint, body, tz=tz, carried=carried)
     return answer
@@ -42,6 +43,9 @@ def structure_entities(endpoint: str, body: bytes) -> tuple[Entity, ...]:
 
     Raises `DecodeError`, also for a page that names a next one: a part of a list is not the list.
     """
-    from ._deciding import decide_entities
+    from .reading import decide_entities
 
     return decide_entities(endpoint, body)
+
+
+__all__ = ["structure_answer", "structure_entities"]

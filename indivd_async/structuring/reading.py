@@ -1,7 +1,7 @@
 """
 What an answer means, by cattrs: the objects around the rows, the shapes that vary, and every fault.
 
-The rows themselves are read by generated hooks (see `_hooks`). What is said here holds; `_wire` repeats it, faster.
+The rows themselves are read by generated hooks (see `strict`). What is said here holds; `documented` repeats it.
 """
 
 from __future__ import annotations
@@ -12,23 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 from cattrs import Converter
 
-from ._hooks import (
-    MISSING,
-    MOST_FAULTS,
-    Fault,
-    Hook,
-    Misfit,
-    clip,
-    expected,
-    generate_hook,
-    is_nothing,
-    read_each,
-    read_optional,
-    refuse,
-)
-from .chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-from .errors import DecodeError
-from .models import (
+from ..chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..errors import DecodeError
+from ..models import (
     Aggregation,
     Category,
     DropInRow,
@@ -44,10 +30,25 @@ from .models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from .models.endpoints import FILTER_ENDPOINTS
+from ..models.endpoints import FILTER_ENDPOINTS
+from .strict import (
+    MISSING,
+    MOST_FAULTS,
+    Fault,
+    Hook,
+    Misfit,
+    clip,
+    expected,
+    generate_hook,
+    is_nothing,
+    read_each,
+    read_optional,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
 
 Entity = Location | Zone | Category | Line | Organization
 
@@ -244,7 +245,6 @@ def _timed(answer: ZoneVisitorsAnswer | DropInAnswer) -> Iterable[ZoneVisitorsRo
 
 
 _fill = object.__setattr__  # completes frozen rows that nobody holds yet
-
 
 _converter = Converter()
 _converter.register_structure_hook_factory(_ROWS.__contains__, generate_hook)

@@ -35,7 +35,7 @@ from indivd_async import (
     ZoneVisitorsRow,
 )
 from indivd_async._merging import Known, merge_chunks
-from indivd_async.chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 
 from .measuring import row
 

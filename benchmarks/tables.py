@@ -17,8 +17,8 @@ from indivd_async import (
     ZoneVisitorsPeriod,
     ZoneVisitorsResult,
     ZoneVisitorsRow,
-    tables,
 )
+from indivd_async.results import tables
 
 from .measuring import Row, row
 

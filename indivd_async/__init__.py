@@ -14,7 +14,6 @@ from ._version import __version__
 
 TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
-    from .chunks import Chunk
     from .client import AsyncIndivd, merge_results
     from .errors import (
         ApiError,
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from .planning import Plan, PlannedRequest
     from .queries import DropInRate, LineCrosses, ZoneVisitors
     from .results import (
+        Chunk,
         Coverage,
         DropInDetails,
         DropInRateResult,
@@ -137,7 +137,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker would believe that there is every name
     #: Where the names are, the lighter modules first.
-    _HOMES = ("errors", "settings", "models", "queries", "planning", "chunks", "results", "execution", "client")
+    _HOMES = ("errors", "settings", "models", "queries", "planning", "results", "execution", "client")
 
     def __getattr__(name: str) -> object:
         """

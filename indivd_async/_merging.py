@@ -16,11 +16,9 @@ from typing import Any, cast
 
 import attrs
 
-from ._adding import rate
 from ._licensing import Subject, find_unlicensed, hide_rows, hide_unlicensed
 from ._noting import PARTIAL_SUM, UNLICENSED, Known, notes_on
 from ._ordering import Buckets, Pile, line_up, same_place
-from .chunks import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row
 from .errors import MergeConflictError
 from .models import (
     DropInRow,
@@ -36,16 +34,23 @@ from .planning import Plan, PlannedRequest
 from .queries import DropInRate, LineCrosses, ZoneVisitors
 from .results import (
     AnyResult,
+    Chunk,
     Coverage,
+    DropInAnswer,
+    DropInBlock,
     DropInDetails,
     DropInRateResult,
     DropInSummary,
     DropInZones,
+    LineCrossesAnswer,
     LineCrossesResult,
     Note,
+    ZoneVisitorsAnswer,
     ZoneVisitorsPeriod,
     ZoneVisitorsResult,
+    first_row,
 )
+from .results.totals import rate
 
 __all__ = ["Known", "OwnCutConflictError", "hide_unlicensed", "merge_chunks"]
 

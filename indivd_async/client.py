@@ -22,7 +22,6 @@ import attrs
 
 from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
 from .cache import Cache, cache_key, last_closed_day
-from .chunks import Answer, Chunk, has_rows
 from .errors import (
     DEADLINE_ADVICE,
     ApiError,
@@ -41,7 +40,7 @@ from .models import Category, Line, Location, Organization, Zone
 from .models.endpoints import FILTER_ENDPOINTS
 from .planning import Plan, PlannedRequest, make_plan, needs_locations
 from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
-from .results import AnyResult, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
+from .results import Answer, AnyResult, Chunk, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult, has_rows
 from .settings import Limits, RetryPolicy, Timeouts
 from .structuring import structure_answer, structure_entities
 from .transport import Token, parse_base_url

@@ -26,9 +26,9 @@ try:
 except ImportError as error:
     raise ImportError("indivd_async.dask needs the extra `dask`: pip install 'indivd-async[dask]'") from error
 
-from . import tables
 from .client import AsyncIndivd
 from .planning import Plan
+from .results import tables
 from .settings import Limits
 
 if TYPE_CHECKING:

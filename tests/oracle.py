@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, settings
 
 from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, PlannedRequest, ZoneVisitors, ZoneVisitorsRow
 from indivd_async._merging import Known
-from indivd_async.chunks import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.models import FrozenMap
 from indivd_async.queries import Query
+from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.sandbox import World
 from indivd_async.structuring import structure_answer
 

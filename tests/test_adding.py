@@ -29,10 +29,10 @@ from indivd_async import (
     ZoneVisitorsResult,
     ZoneVisitorsRow,
 )
-from indivd_async._adding import rate
 from indivd_async._merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
+from indivd_async.results.totals import rate
 
 DAYS = ("2025-03-01", "2025-03-10")
 

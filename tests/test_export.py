@@ -34,13 +34,13 @@ from indivd_async import (
     RetryPolicy,
     ZoneVisitors,
     sandbox,
-    tables,
 )
 from indivd_async.export import Progress, Report, export
 from indivd_async.export._folder import open_folder
 from indivd_async.export._manifest import read_manifest
 from indivd_async.export._running import run
 from indivd_async.queries import Query
+from indivd_async.results import tables
 
 pytestmark = pytest.mark.anyio
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])

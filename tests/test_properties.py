@@ -39,10 +39,10 @@ from indivd_async import (
     merge_results,
 )
 from indivd_async._merging import OwnCutConflictError, merge_chunks
-from indivd_async.chunks import LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.models import FrozenMap
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
+from indivd_async.results import LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.sandbox import World
 
 

@@ -11,7 +11,6 @@ import attrs
 import orjson
 import pytest
 
-from indivd_async.chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.errors import DecodeError
 from indivd_async.models import (
     Aggregation,
@@ -31,6 +30,7 @@ from indivd_async.models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.structuring import structure_answer, structure_entities
 from indivd_async.structuring.documented import read_documented
 from indivd_async.structuring.reading import decide_answer

@@ -17,12 +17,12 @@ import polars
 import pyarrow
 import pytest
 
-from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox, tables
-from indivd_async._arrow import _nanoarrow_stream, record_batches
-from indivd_async.chunks import Chunk, LineCrossesAnswer
+from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox
 from indivd_async.models import FrozenMap
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
+from indivd_async.results import Chunk, LineCrossesAnswer, tables
+from indivd_async.results.arrow import _nanoarrow_stream, record_batches
 from indivd_async.structuring import structure_answer
 
 pytestmark = pytest.mark.anyio
@@ -317,7 +317,8 @@ def test_what_is_not_installed(hidden: tuple[str, ...], message: str) -> None:
 import sys
 for name in {hidden!r}:
     sys.modules[name] = None
-from indivd_async import LineCrosses, tables
+from indivd_async import LineCrosses
+from indivd_async.results import tables
 empty = tables.stream_of(LineCrosses("2025-03-01", "2025-03-01"), [])
 try:
     print(type(empty.__arrow_c_stream__()).__name__)
@@ -333,7 +334,8 @@ def test_parquet_without_pyarrow_names_the_extra() -> None:
     code = """
 import sys
 sys.modules["pyarrow"] = None
-from indivd_async import LineCrosses, tables
+from indivd_async import LineCrosses
+from indivd_async.results import tables
 tables.arrow_schema(LineCrosses("2025-03-01", "2025-03-01"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ import anyio
 
 from ..queries import Query
 from ..results import AnyResult
-from ..tables import schema_of
+from ..results.tables import schema_of
 from .arguments import make_query
 from .connecting import make_client
 from .output import choose_format, open_output, say_missing, write_arrow, write_rows, write_table

@@ -18,9 +18,9 @@ import anyio.lowlevel
 import attrs
 from anyio.abc import TaskGroup
 
-from ..chunks import Chunk
 from ..planning import Plan, PlannedRequest
 from ..queries import Query
+from ..results import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from ..errors import ConfigError
 from ..planning import Plan
 from ..queries import QUERIES, Query
-from ..tables import arrow_schema
+from ..results.tables import arrow_schema
 
 _KEY = b"indivd.export"
 _VERSION = 2

@@ -19,13 +19,13 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._arrow import scalar
 from ..errors import ConfigError
 from ..models import Bucket
 from ..models.clocks import first_instant
 from ..planning import Plan
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
-from ..tables import Column
+from ..results.arrow import scalar
+from ..results.columns import Column
 from . import Changes
 from ._folder import Folder, Staged
 from ._manifest import Manifest, Part

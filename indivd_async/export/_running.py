@@ -13,12 +13,12 @@ import anyio.to_thread
 import attrs
 import pyarrow as pa
 
-from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
 from ..models.clocks import ONE_DAY
 from ..planning import Plan
 from ..queries import Query
+from ..results import Chunk
 from . import Changes, Failure, Progress, Report
 from ._folder import GROUP_ROWS, Folder, Place, Staged, open_folder
 from ._partition import plan_export, read_partition, split_rows

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._merging import Known, merge_chunks
-from ..chunks import Answer, Chunk, DropInAnswer, ZoneVisitorsAnswer
 from ..errors import DecodeError
 from ..planning import Plan, PlannedRequest, Window
 from ..planning.windows import Part, bucket_unit
-from ..tables import chunk_batches, record_batches
+from ..results import Answer, Chunk, DropInAnswer, ZoneVisitorsAnswer
+from ..results.tables import chunk_batches, record_batches
 
 
 @attrs.frozen

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import attrs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from ..chunks import Chunk
 from ..models import FrozenMap
 from ..planning import Plan, PlannedRequest
+from ..results import Chunk
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, RootModel, create_model
 
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, Result, ZoneVisitorsResult
-from ..tables import schema_of
+from ..results.tables import schema_of
 
 _QUERIES: dict[type, type[Query]] = {
     LineCrossesResult: LineCrosses,

@@ -12,10 +12,9 @@ import orjson
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from .. import tables
-from ..chunks import Chunk
 from ..client import AsyncIndivd
 from ..errors import ClientClosedError, IndivdError
+from ..results import Chunk, tables
 from .problems import problem_of, tell_log
 
 if typing.TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..chunks import Answer
+    from ..results import Answer
     from .reading import Entity
 
 

@@ -15,7 +15,6 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from ..models import (
     NOTHING_EXTRA,
     Aggregation,
@@ -29,6 +28,7 @@ from ..models import (
     ZoneVisitorsRow,
 )
 from ..models.values import MOST_INT, bucket_of, draft_of
+from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 
 
 def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 from cattrs import Converter
 
-from ..chunks import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from ..errors import DecodeError
 from ..models import (
     Aggregation,
@@ -31,6 +30,7 @@ from ..models import (
     ZoneVisitorsRow,
 )
 from ..models.endpoints import FILTER_ENDPOINTS
+from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .strict import (
     MISSING,
     MOST_FAULTS,

@@ -24,7 +24,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.fastapi import IndivdDep, install_error_handlers, lifespan, response_model, rows_model
-from indivd_async.tables import schema_of
+from indivd_async.results.tables import schema_of
 
 QUESTIONS = [
     pytest.param(LineCrosses, LineCrossesResult, {"location": 124, "aggregate_by": "hour"}, id="line_crosses"),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from ..models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
 
 if TYPE_CHECKING:
-    from .errors import IndivdError
-    from .planning import PlannedRequest
-    from .queries import Query
+    from ..errors import IndivdError
+    from ..planning import PlannedRequest
+    from ..queries import Query
 
 
 @attrs.frozen(kw_only=True)

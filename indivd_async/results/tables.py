@@ -13,66 +13,21 @@ Rows of drop_in_rate are the zones' own. Rows stand in the order of their bucket
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, count, repeat
+from itertools import chain, compress, count
 from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
-from .models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
-from .queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from .columns import BATCH_ROWS, Batch, Column, Runs, Same, Values
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from .results import AnyResult
-
-#: Rows of one batch. It is read once a column: small enough to stay in the processor's cache, large enough for each
-#: step to cost nothing.
-BATCH_ROWS = 4_096
-
-
-@attrs.frozen
-class Column:
-    """One column: `kind` is int64, float64, string or timestamp (microseconds; `tz` where aware)."""
-
-    name: str
-    kind: str
-    tz: str | None = None
-
-
-@attrs.frozen
-class Same:
-    """The values of a column that has one for all its rows."""
-
-    value: Any
-    rows: int
-
-    def __iter__(self) -> Iterator[Any]:
-        return repeat(self.value, self.rows)
-
-
-@attrs.frozen
-class Runs:
-    """The values of a column that stay the same for some rows each: the values, and for how many rows."""
-
-    values: Sequence[Any]
-    lengths: Sequence[int]
-
-    def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(map(repeat, self.values, self.lengths))
-
-
-Values = Sequence[Any] | Same | Runs
-
-
-@attrs.frozen(kw_only=True)
-class Batch:
-    """Some rows, column by column, in the order of the schema."""
-
-    rows: int
-    columns: Sequence[Values]
+    from . import AnyResult
 
 
 def schema_of(query: Query) -> tuple[Column, ...]:
@@ -98,9 +53,9 @@ def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
 
 def export_stream(result: AnyResult, requested_schema: object = None) -> object:
     """Return *result* as an Arrow C stream; `requested_schema` is a wish that the protocol allows to ignore."""
-    from . import _arrow
+    from . import arrow
 
-    return _arrow.stream(schema_of(result.plan.query), batches_of(result), requested_schema)
+    return arrow.stream(schema_of(result.plan.query), batches_of(result), requested_schema)
 
 
 def stream_of(query: Query, chunks: Iterable[Chunk]) -> ArrowStream:
@@ -121,31 +76,31 @@ class ArrowStream:
     chunks: Iterable[Chunk]
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        from . import _arrow
+        from . import arrow
 
         batches = chain.from_iterable(map(_sound_batches, self.chunks))
-        return _arrow.stream(schema_of(self.query), batches, requested_schema)
+        return arrow.stream(schema_of(self.query), batches, requested_schema)
 
 
 def record_batches(result: AnyResult) -> Iterator[pyarrow.RecordBatch]:
     """Return *result* in batches of pyarrow, for writing files; needs the extra `parquet`."""
-    from . import _arrow
+    from . import arrow
 
-    return _arrow.record_batches(schema_of(result.plan.query), batches_of(result))
+    return arrow.record_batches(schema_of(result.plan.query), batches_of(result))
 
 
 def chunk_batches(chunk: Chunk) -> Iterator[pyarrow.RecordBatch]:
     """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
-    from . import _arrow
+    from . import arrow
 
-    return _arrow.record_batches(schema_of(chunk.query), _sound_batches(chunk))
+    return arrow.record_batches(schema_of(chunk.query), _sound_batches(chunk))
 
 
 def arrow_schema(query: Query) -> pyarrow.Schema:
     """Return the schema of *query* as pyarrow knows it; needs the extra `parquet`."""
-    from . import _arrow
+    from . import arrow
 
-    return _arrow.pyarrow_schema(schema_of(query))
+    return arrow.pyarrow_schema(schema_of(query))
 
 
 def batches_of(result: AnyResult) -> Iterator[Batch]:

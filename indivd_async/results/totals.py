@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, cast
 
-from .errors import InvalidQueryError, NotMergeableError
-from .models import Exclude, LineCrossesRow, ZoneVisitorsRow
+from ..errors import InvalidQueryError, NotMergeableError
+from ..models import Exclude, LineCrossesRow, ZoneVisitorsRow
 
 Bounds = tuple[int, int]
 Number = int | float
@@ -149,7 +149,6 @@ _NEVER = {
 }
 #: Metrics may be named without the object that holds them.
 _PATHS = {path.partition(".")[2]: path for path in (*_ADDS, *_NEVER) if "." in path}
-
 
 # Bounds.
 

@@ -13,10 +13,11 @@ from functools import lru_cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
-from .tables import Batch, Column, Runs, Same, Values
+from .columns import Batch, Column, Runs, Same, Values
 
 if TYPE_CHECKING:
     import pyarrow
+
 
 _CODES = {"int64": "q", "float64": "d", "timestamp": "q"}
 _EPOCH = datetime(1970, 1, 1)

@@ -1,0 +1,33 @@
+"""What the caller holds: the merged rows, what became of each request, and what there is to know about the figures."""
+
+from __future__ import annotations
+
+from .chunks import Answer, Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row, has_rows
+from .drop_in_rate import DropInDetails, DropInRateResult, DropInSummary, DropInZones
+from .line_crosses import LineCrossesResult
+from .result import Coverage, Note, Result
+from .zone_visitors import ZoneVisitorsPeriod, ZoneVisitorsResult
+
+AnyResult = LineCrossesResult | ZoneVisitorsResult | DropInRateResult
+
+__all__ = [
+    "Answer",
+    "AnyResult",
+    "Chunk",
+    "Coverage",
+    "DropInAnswer",
+    "DropInBlock",
+    "DropInDetails",
+    "DropInRateResult",
+    "DropInSummary",
+    "DropInZones",
+    "LineCrossesAnswer",
+    "LineCrossesResult",
+    "Note",
+    "Result",
+    "ZoneVisitorsAnswer",
+    "ZoneVisitorsPeriod",
+    "ZoneVisitorsResult",
+    "first_row",
+    "has_rows",
+]

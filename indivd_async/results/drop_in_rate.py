@@ -1,0 +1,64 @@
+"""What a question for the drop-in rate gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from ..errors import InvalidQueryError
+from ..models import DropInRow, DropInTotals, ZoneDropIn
+from .result import Result
+from .totals import Number
+
+Period = Literal["current", "comparison"]
+
+
+@attrs.frozen(kw_only=True)
+class DropInSummary:
+    """All zones together over each period; `comparison` is None if it was not asked for."""
+
+    current: DropInTotals
+    comparison: DropInTotals | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DropInDetails:
+    """All zones together by bucket."""
+
+    #: What the rows are grouped by, as the API names it.
+    interval: str | None
+    current: tuple[DropInRow, ...]
+    comparison: tuple[DropInRow, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DropInZones:
+    """Each zone by its id."""
+
+    current: Mapping[int, ZoneDropIn]
+    comparison: Mapping[int, ZoneDropIn] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DropInRateResult(Result[DropInRow]):
+    """Passers-by, entries and their ratio. Its own rows are `details.current`; in Arrow, those of each zone."""
+
+    summary: DropInSummary
+    details: DropInDetails
+    zone_details: DropInZones
+
+    def _sequence(self) -> tuple[DropInRow, ...]:
+        return self.details.current
+
+    def total(self, metric: str, *, period: Period = "current") -> Number | None:
+        """Return `passing_by`, `enter` or `drop_in_rate` (percent, None where nobody passed) over a whole period."""
+        totals = {"current": self.summary.current, "comparison": self.summary.comparison}.get(period)
+        if totals is None:
+            raise InvalidQueryError("period", "must be a period of this result", period)
+        names = {"passing_by": "passing_by", "enter": "enter", "drop_in_rate": "enter_percentage"}
+        if metric not in names:
+            raise InvalidQueryError("metric", f"must be one of {', '.join(names)}", metric)
+        value: Number | None = getattr(totals, names[metric])
+        return value

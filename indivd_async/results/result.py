@@ -1,0 +1,96 @@
+"""What every result has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+
+import attrs
+
+from ..errors import IndivdError, PartialResultError
+from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
+
+if TYPE_CHECKING:
+    from ..planning import Plan, PlannedRequest
+    from . import AnyResult
+    from .chunks import Chunk
+
+
+Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
+Period = Literal["current", "comparison"]
+
+
+@attrs.frozen(kw_only=True)
+class Note:
+    """Something to know about the figures; `kind` is for programs, `message` for people."""
+
+    kind: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@attrs.frozen(kw_only=True)
+class Coverage:
+    """What became of one planned request: `status` is "ok", "empty" (no row, no failure) or "failed"."""
+
+    request: PlannedRequest
+    status: Literal["ok", "empty", "failed"]
+    rows: int
+    #: 0 where the answer came from a cache. How an answer was had does not make the result another one.
+    attempts: int = attrs.field(eq=False)
+    error: IndivdError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Result(Generic[Row]):
+    """What every result has."""
+
+    plan: Plan
+    coverage: tuple[Coverage, ...]
+    notes: tuple[Note, ...] = ()
+    #: The chunks behind an incomplete result or a shard, so that what is missing can still be merged with them.
+    arrived: tuple[Chunk, ...] = attrs.field(default=(), repr=False, eq=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every request was answered; `coverage` tells which was not."""
+        return all(item.status != "failed" for item in self.coverage)
+
+    def raise_for_failures(self) -> None:
+        """Raise `PartialResultError` unless `complete`."""
+        failures = [item.error for item in self.coverage if item.status == "failed" and item.error is not None]
+        if not self.complete:
+            raise PartialResultError(self, failures)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
+        from . import tables
+
+        return tables.to_dicts(cast("AnyResult", self))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
+        from . import tables
+
+        return tables.export_stream(cast("AnyResult", self), requested_schema)
+
+    def _sequence(self) -> tuple[Row, ...]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._sequence())
+
+    def __len__(self) -> int:
+        return len(self._sequence())
+
+    def __bool__(self) -> bool:
+        return True  # an empty answer is an answer
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self._sequence()[index]

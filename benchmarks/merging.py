@@ -34,7 +34,7 @@ from indivd_async import (
     ZoneVisitors,
     ZoneVisitorsRow,
 )
-from indivd_async._merging import Known, merge_chunks
+from indivd_async.merging import Known, merge_chunks
 from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 
 from .measuring import row

@@ -14,7 +14,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
-    from .client import AsyncIndivd, merge_results
+    from .client import AsyncIndivd
     from .errors import (
         ApiError,
         AuthenticationError,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UnexpectedStatusError,
     )
     from .execution import Counts, Event, Stats
+    from .merging import merge_results
     from .models import (
         Aggregation,
         Bucket,
@@ -137,7 +138,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker would believe that there is every name
     #: Where the names are, the lighter modules first.
-    _HOMES = ("errors", "settings", "models", "queries", "planning", "results", "execution", "client")
+    _HOMES = ("errors", "settings", "models", "queries", "planning", "results", "execution", "merging", "client")
 
     def __getattr__(name: str) -> object:
         """

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 import anyio
 import attrs
 
-from ._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
 from .cache import Cache, cache_key, last_closed_day
 from .errors import (
     DEADLINE_ADVICE,
@@ -36,6 +35,7 @@ from .errors import (
     NotFoundError,
 )
 from .execution import ChunkStream, Event, Executor, Job, JobSource, SingleFlight, Stats, open_stream
+from .merging import Known, OwnCutConflictError, merge_chunks
 from .models import Category, Line, Location, Organization, Zone
 from .models.endpoints import FILTER_ENDPOINTS
 from .planning import Plan, PlannedRequest, make_plan, needs_locations
@@ -44,6 +44,7 @@ from .results import Answer, AnyResult, Chunk, DropInRateResult, LineCrossesResu
 from .settings import Limits, RetryPolicy, Timeouts
 from .structuring import structure_answer, structure_entities
 from .transport import Token, parse_base_url
+from .witnessing import hide_unlicensed
 
 if TYPE_CHECKING:
     import httpx

@@ -19,7 +19,7 @@ import attrs
 from hypothesis import HealthCheck, settings
 
 from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, PlannedRequest, ZoneVisitors, ZoneVisitorsRow
-from indivd_async._merging import Known
+from indivd_async.merging import Known
 from indivd_async.models import FrozenMap
 from indivd_async.queries import Query
 from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer

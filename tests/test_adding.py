@@ -29,7 +29,7 @@ from indivd_async import (
     ZoneVisitorsResult,
     ZoneVisitorsRow,
 )
-from indivd_async._merging import merge_chunks
+from indivd_async.merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 from indivd_async.results.totals import rate

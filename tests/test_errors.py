@@ -36,8 +36,8 @@ from indivd_async import (
     UnexpectedStatusError,
     errors,
 )
-from indivd_async._merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.errors import api_error
+from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.planning import make_plan
 

@@ -33,9 +33,10 @@ from indivd_async import (
     ZoneVisitorsResult,
     ZoneVisitorsRow,
 )
-from indivd_async._merging import Known, OwnCutConflictError, hide_unlicensed, merge_chunks
+from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, has_rows
+from indivd_async.witnessing import hide_unlicensed
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 KNOWN = Known(now=LATER)

@@ -38,7 +38,7 @@ from indivd_async import (
     ZoneVisitorsResult,
     merge_results,
 )
-from indivd_async._merging import OwnCutConflictError, merge_chunks
+from indivd_async.merging import OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query

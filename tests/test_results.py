@@ -19,7 +19,7 @@ from indivd_async import (
     ZoneVisitors,
     merge_results,
 )
-from indivd_async._merging import merge_chunks
+from indivd_async.merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 from indivd_async.results import Result

@@ -19,8 +19,8 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._merging import Known, merge_chunks
 from ..errors import DecodeError
+from ..merging import Known, merge_chunks
 from ..planning import Plan, PlannedRequest, Window
 from ..planning.windows import Part, bucket_unit
 from ..results import Answer, Chunk, DropInAnswer, ZoneVisitorsAnswer

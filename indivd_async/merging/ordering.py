@@ -14,8 +14,8 @@ from itertools import chain, count, islice, pairwise, repeat
 from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
-from .models import Bucket, DropInRow, LineCrossesRow
-from .models.values import order_of, word_bucket
+from ..models import Bucket, DropInRow, LineCrossesRow
+from ..models.values import order_of, word_bucket
 
 T = TypeVar("T")
 R = TypeVar("R", LineCrossesRow, DropInRow)

@@ -8,10 +8,10 @@ from itertools import chain
 
 import attrs
 
-from .models import Location, clocks
-from .planning import Plan, PlannedRequest
-from .queries import LineCrosses
-from .results import AnyResult, Coverage, DropInRateResult, Note
+from ..models import Location, clocks
+from ..planning import Plan, PlannedRequest
+from ..queries import LineCrosses
+from ..results import AnyResult, Coverage, DropInRateResult, Note
 
 
 @attrs.frozen(kw_only=True)

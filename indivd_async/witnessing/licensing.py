@@ -7,9 +7,9 @@ from operator import attrgetter
 
 import attrs
 
-from .models import ZoneVisitorsRow
-from .planning import PlannedRequest
-from .results import Chunk, ZoneVisitorsAnswer
+from ..models import ZoneVisitorsRow
+from ..planning import PlannedRequest
+from ..results import Chunk, ZoneVisitorsAnswer
 
 #: Whose plan is judged: a location where rows tell theirs, else all that was asked on one clock.
 Subject = int | str | None

@@ -1,0 +1,160 @@
+"""Answers of drop_in_rate become one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import reduce
+
+import attrs
+
+from ..errors import MergeConflictError
+from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInRow
+from ..planning import Plan, PlannedRequest
+from ..queries import DropInRate
+from ..results import (
+    Chunk,
+    DropInAnswer,
+    DropInBlock,
+    DropInDetails,
+    DropInRateResult,
+    DropInSummary,
+    DropInZones,
+)
+from ..results.totals import rate
+from .coverage import Covered, has_failed
+from .keys import common, conflict
+from .notes import PARTIAL_SUM
+from .ordering import Buckets, Pile, line_up, same_place
+
+# Drop-in rate.
+
+_Block = tuple[PlannedRequest, DropInBlock]
+
+
+def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> DropInRateResult:
+    query = plan.query
+    assert isinstance(query, DropInRate)
+    current = _blocks_of(arrived, "current")
+    summary = _merge_totals(current, query.start_date, query.end_date)
+    comparison = other_summary = None
+    if query.comparison_start_date is not None and query.comparison_end_date is not None:
+        comparison = _blocks_of(arrived, "comparison")
+        other_summary = _merge_totals(comparison, query.comparison_start_date, query.comparison_end_date)
+    return DropInRateResult(
+        plan=plan,
+        coverage=coverage,
+        summary=DropInSummary(current=summary, comparison=other_summary),
+        details=DropInDetails(
+            interval=_interval_of(arrived) or plan.layout.parts[0].resolved,
+            current=_merge_details(plan, current),
+            comparison=None if comparison is None else _merge_details(plan, comparison),
+        ),
+        zone_details=DropInZones(
+            current=_merge_zones(plan, current),
+            comparison=None if comparison is None else _merge_zones(plan, comparison),
+        ),
+        notes=(PARTIAL_SUM,) if has_failed(coverage) else (),  # the summary is a sum over all requests
+    )
+
+
+def _interval_of(arrived: Sequence[Chunk]) -> str | None:
+    answers = (chunk.answer for chunk in arrived if chunk.request.period != "comparison")
+    return next((a.interval for a in answers if isinstance(a, DropInAnswer) and a.interval), None)
+
+
+def _blocks_of(arrived: Sequence[Chunk], period: str) -> list[_Block]:
+    blocks = []
+    for chunk in arrived:
+        answer = chunk.answer
+        assert isinstance(answer, DropInAnswer)
+        if chunk.request.period == "both":
+            block = answer.current if period == "current" else answer.comparison
+        else:
+            block = answer.current if chunk.request.period == period else None
+        if block is not None:
+            blocks.append((chunk.request, block))
+    return blocks
+
+
+def _merge_totals(blocks: Sequence[_Block], start: date, end: date) -> DropInTotals:
+    startdate, enddate = start.isoformat(), end.isoformat()
+    if len(blocks) == 1 and (only := blocks[0][1].summary) is not None:
+        return attrs.evolve(only, startdate=startdate, enddate=enddate)
+    passing_by = enter = 0
+    for _, block in blocks:
+        for part in block.details if block.summary is None else (block.summary,):
+            passing_by += part.passing_by
+            enter += part.enter
+    return DropInTotals(
+        startdate=startdate,
+        enddate=enddate,
+        passing_by=passing_by,
+        enter=enter,
+        enter_percentage=rate(enter, passing_by),
+    )
+
+
+def _merge_details(plan: Plan, blocks: Sequence[_Block]) -> tuple[DropInRow, ...]:
+    """Add equal labels of one window over its series; a label in two windows is a conflict."""
+    windows: dict[object, list[_Block]] = {}
+    for request, block in blocks:
+        windows.setdefault(request.window, []).append((request, block))
+    buckets = Buckets()
+    pile: Pile[DropInRow] = Pile(buckets, conflict(plan))
+    for group in windows.values():
+        rows: Sequence[DropInRow] = group[0][1].details
+        if len(group) > 1:
+            rows = [reduce(_add_rows, same) for same in line_up(buckets, [block.details for _, block in group])]
+        pile.add(group[0][0], rows, [row.bucket for row in rows], same_place((), rows))
+    return pile.sort()
+
+
+def _add_rows(one: DropInRow, other: DropInRow) -> DropInRow:
+    passing_by, enter = one.passing_by + other.passing_by, one.enter + other.enter
+    return DropInRow(
+        bucket=one.bucket,
+        passing_by=passing_by,
+        enter=enter,
+        drop_in_rate=rate(enter, passing_by),
+        extra=common(one.extra, other.extra),
+    )
+
+
+def _merge_zones(plan: Plan, blocks: Sequence[_Block]) -> Mapping[int, ZoneDropIn]:
+    parts: dict[int, list[tuple[PlannedRequest, ZoneDropIn]]] = {}
+    for request, block in blocks:
+        for zone in block.zones:
+            others = parts.setdefault(zone.zone_id, [])
+            if others and others[0][0].series != request.series:
+                raise MergeConflictError(f"zone {zone.zone_id}", (others[0][0], request))
+            others.append((request, zone))
+    buckets = Buckets()
+    piles: dict[int, Pile[ZoneDropInRow]] = {}  # all piled up before any is sorted: buckets are put in order but once
+    for zone_id in sorted(parts):
+        pile = piles[zone_id] = Pile(buckets, conflict(plan, of_zones=True))
+        for request, zone in parts[zone_id]:
+            place = same_place((zone_id,), zone.details)
+            pile.add(request, zone.details, [row.bucket for row in zone.details], place)
+    return FrozenMap(
+        {zone_id: _join_zone([zone for _, zone in parts[zone_id]], pile.sort()) for zone_id, pile in piles.items()}
+    )
+
+
+def _join_zone(parts: Sequence[ZoneDropIn], details: tuple[ZoneDropInRow, ...]) -> ZoneDropIn:
+    first = parts[0]
+    if len(parts) == 1:
+        return attrs.evolve(first, details=details)
+    visits, passing_by, extra = 0, 0, first.extra
+    for zone in parts:
+        visits += zone.total_visits
+        passing_by += zone.total_passing_by
+        extra = common(extra, zone.extra)
+    return attrs.evolve(
+        first,
+        total_visits=visits,
+        total_passing_by=passing_by,
+        drop_in_rate=rate(visits, passing_by),
+        details=details,
+        extra=extra,
+    )

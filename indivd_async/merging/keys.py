@@ -1,0 +1,63 @@
+"""What tells rows apart, and the errors for rows that two requests brought. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from ..errors import MergeConflictError
+from ..models import FrozenMap
+from ..models.values import word_bucket
+from ..planning import Plan, PlannedRequest
+from ..results import (
+    Chunk,
+    first_row,
+)
+
+
+class OwnCutConflictError(MergeConflictError):
+    """Two windows of our own choosing brought the same row: the API groups otherwise than assumed; ask unsplit."""
+
+
+def check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
+    """
+    Refuse labels without a year where a default grouping was named to the API only because the period is cut.
+
+    Left to itself the API may name more in its labels, and so it must be asked.
+    """
+    query, endpoint = plan.query, plan.query.endpoint
+    if getattr(query, endpoint.grouping) is not None:
+        return
+    named = {part.period for part in plan.layout.parts if part.is_own_cut}
+    if getattr(query, endpoint.comparison_grouping or "", None) is not None:
+        named.discard("comparison")
+    for chunk in arrived:
+        if chunk.request.period in named and (row := first_row(chunk.answer)) is not None:
+            bucket = getattr(row, "aggregation", row).bucket
+            if bucket.year is None:
+                key = word_bucket(attrs.astuple(bucket))
+                raise OwnCutConflictError(key, (chunk.request,), "the label does not tell the year it belongs to")
+
+
+def conflict(
+    plan: Plan, *, of_zones: bool = False
+) -> Callable[[str, tuple[int | None, ...], PlannedRequest, PlannedRequest], MergeConflictError]:
+    """Make errors for keys that two requests brought; the place of a row starts with its zone, or tells none."""
+    own_cuts = {part.period for part in plan.layout.parts if part.is_own_cut}
+
+    def clash(
+        bucket: str, place: tuple[int | None, ...], one: PlannedRequest, other: PlannedRequest
+    ) -> MergeConflictError:
+        ours = one.period in own_cuts and one.window != other.window
+        key = f"zone {place[0]}, {bucket}" if of_zones else bucket
+        return (OwnCutConflictError if ours else MergeConflictError)(key, (one, other))
+
+    return clash
+
+
+def common(one: FrozenMap, other: FrozenMap) -> FrozenMap:
+    """Keep the unknown fields that two rows agree on: nobody knows how the others add up."""
+    if one == other:
+        return one
+    return FrozenMap({name: value for name, value in one.items() if name in other and other[name] == value})

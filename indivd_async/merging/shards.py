@@ -1,0 +1,45 @@
+"""The results of shards are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from ..results import Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
+from .notes import Known
+from .result import merge_chunks
+
+R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
+
+
+def merge_results(results: Sequence[R]) -> R:
+    """
+    Join what the shards of one plan gave (`Plan.shards`) into the result of the whole.
+
+    A shard that is missing counts as failed requests. ValueError where the results are not shards of one plan.
+    """
+    if not results:
+        raise ValueError("merge_results needs at least one result")
+    whole = {attrs.evolve(result.plan, selection=None) for result in results}
+    if len(whole) > 1:
+        raise ValueError("these results come from different plans; only shards of one plan can be joined")
+    if any(result.plan.selection is None for result in results):
+        if len(results) > 1:
+            raise ValueError("one of these is the result of the whole plan already")
+        return results[0]
+    chunks = [chunk for result in results for chunk in result.arrived]
+    chunks += [_failed(result, item) for result in results for item in result.coverage if item.status == "failed"]
+    known = Known(now=datetime.now(UTC))
+    notes = [note for result in results for note in result.notes if note.kind in _NOTES_OF_SHARDS]
+    return cast("R", merge_chunks(whole.pop(), chunks, known, notes=notes))
+
+
+#: Notes that need the locations a client has looked up; joining has no client.
+_NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope"})
+
+
+def _failed(result: Any, item: Any) -> Chunk:
+    return Chunk(query=result.plan.query, request=item.request, error=item.error, attempts=item.attempts)

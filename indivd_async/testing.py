@@ -72,7 +72,8 @@ class IndivdSandbox:
     def client(self, token: str = "sandbox", **options: Any) -> AsyncIndivd:  # noqa: S107  no secret
         """Make a client of this sandbox with *options* of `AsyncIndivd`; without `retry` it retries without waiting."""
         from . import sandbox
-        from .client import DEFAULT_BASE_URL, AsyncIndivd
+        from .client import AsyncIndivd
+        from .client.client import DEFAULT_BASE_URL
         from .settings import RetryPolicy
 
         options.setdefault("retry", RetryPolicy(base=0, base_overloaded=0))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 
-from ..client import DEFAULT_BASE_URL, AsyncIndivd
+from ..client import AsyncIndivd
+from ..client.client import DEFAULT_BASE_URL
 from ..errors import ConfigError
 from ..fastapi import IndivdDep, install_error_handlers, lifespan, response_model, stream_ndjson
 from ..models import Location

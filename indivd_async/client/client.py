@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 import anyio
 import attrs
 
-from .cache import Cache, cache_key, last_closed_day
-from .errors import (
+from ..cache import Cache, cache_key, last_closed_day
+from ..errors import (
     DEADLINE_ADVICE,
     ApiError,
     AuthenticationError,
@@ -34,22 +34,23 @@ from .errors import (
     MergeConflictError,
     NotFoundError,
 )
-from .execution import ChunkStream, Event, Executor, Job, JobSource, SingleFlight, Stats, open_stream
-from .merging import Known, OwnCutConflictError, merge_chunks
-from .models import Category, Line, Location, Organization, Zone
-from .models.endpoints import FILTER_ENDPOINTS
-from .planning import Plan, PlannedRequest, make_plan, needs_locations
-from .queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
-from .results import Answer, AnyResult, Chunk, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult, has_rows
-from .settings import Limits, RetryPolicy, Timeouts
-from .structuring import structure_answer, structure_entities
-from .transport import Token, parse_base_url
-from .witnessing import hide_unlicensed
+from ..execution import ChunkStream, Event, Executor, Job, JobSource, SingleFlight, Stats, open_stream
+from ..merging import Known, OwnCutConflictError, merge_chunks
+from ..models import Category, Line, Location, Organization, Zone
+from ..models.endpoints import FILTER_ENDPOINTS
+from ..planning import Plan, PlannedRequest, make_plan, needs_locations
+from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
+from ..results import Answer, AnyResult, Chunk, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult, has_rows
+from ..settings import Limits, RetryPolicy, Timeouts
+from ..structuring import structure_answer, structure_entities
+from ..transport import Token, parse_base_url
+from ..witnessing import hide_unlicensed
 
 if TYPE_CHECKING:
     import httpx
 
-    from .transport import Reply
+    from ..transport import Reply
+
 
 logger = logging.getLogger("indivd_async")
 

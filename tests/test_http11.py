@@ -112,6 +112,7 @@ LEFT_TO_H11 = {
     "a NUL": answer(headers=["X: \0"]),
     "Latin-1": answer(headers=["X: \xe5"]),
     "a Retry-After": answer(headers=["Retry-After: 1"]),
+    "a sign of more": answer(headers=["X-Total-Count: 7"]),
     "hints first": b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(),
     "no headers": b"HTTP/1.1 200 OK\r\n\r\n",
     "half a head": answer()[:20],

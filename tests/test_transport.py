@@ -281,6 +281,18 @@ async def test_the_body_of_an_error_is_dropped() -> None:
     assert body.ended
 
 
+async def test_headers_that_may_say_that_there_is_more_are_kept() -> None:
+    """Those of pages, totals and ranges, with their values as they came; no other."""
+    headers = [(b"Link", b'<https://x>; rel="next"'), (b"X-Total-Count", b"744"), (b"Content-Range", b"items 0-9/20")]
+    others = [(b"Content-Type", b"application/json"), (b"Accept-Ranges", b"bytes"), (b"Set-Cookie", b"next=1")]
+    reply = await read(b"[]", headers=headers + others)
+    assert reply.signs == (
+        ("link", '<https://x>; rel="next"'),
+        ("x-total-count", "744"),
+        ("content-range", "items 0-9/20"),
+    )
+
+
 # Lanes over httpx.
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h11
 import httpcore
 
-from .replies import Reply, read_reply
+from .replies import Reply, is_sign, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,6 +31,7 @@ _MAX_HEAD_BYTES = 100 * 2**10
 _TARGET = re.compile(rb"[!-~]+")
 #: The whole head of an ordinary answer, less than h11 takes: visible ASCII, no folded lines, no space before a colon.
 _HEAD = re.compile(rb"HTTP/1\.1 200 [ -~]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*\r\n)+\r\n")
+_NAMES = re.compile(rb"\n([^:\r]*):")
 _CONNECTION, _KEPT = b"\r\nconnection:", b"\r\nconnection: keep-alive\r\n"
 #: Digits of a length: more would be beyond any limit, and h11 has words for that.
 _MOST_DIGITS = 15
@@ -62,7 +63,7 @@ def read_head(received: bytes) -> Head:
     length = _value(head, b"\r\ncontent-length:")
     transfer = _value(head, b"\r\ntransfer-encoding:")
     coding = _value(head, b"\r\ncontent-encoding:")
-    if b"\r\nretry-after:" in head:
+    if b"\r\nretry-after:" in head or any(map(is_sign, _NAMES.findall(head))):
         raise UnusualError
     if transfer == b"chunked" and length is None:
         return Head(match.end(), None, coding or b"")

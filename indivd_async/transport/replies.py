@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +23,15 @@ _PIECE = 2**20
 _DRAINED = 64 * 2**10
 #: An unread body that goes on for so long without a pause is a generator of the caller's.
 _ABANDONED = 2**20
+_SIGNS = re.compile(
+    rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*", re.DOTALL
+)
+
+
+@lru_cache(maxsize=256)
+def is_sign(name: bytes) -> bool:
+    """Tell whether a header of this *name*, in lower case, may say that there is more than the body holds."""
+    return _SIGNS.fullmatch(name) is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +47,8 @@ class Reply:
     wire_bytes: int = 0
     #: Tries that were made for it, this one included.
     attempts: int = 1
+    #: The headers of an answer with 200 that may say that there is more than its body holds: names in lower case.
+    signs: tuple[tuple[str, str], ...] = ()
 
 
 class Fault(Exception):
@@ -62,13 +75,13 @@ async def read_reply(
 
     Raises Fault where it is larger, or broken; what *stream* raises passes, unless the status says enough by itself.
     """
-    coding, retry_after = _read_headers(headers)
+    coding, retry_after, signs = _read_headers(headers)
     chunks = aiter(stream)
     if status == 200:
         body, wire_bytes = await _read_body(chunks, coding.strip().lower(), max_bytes)
     else:
-        body, wire_bytes = b"", await _drain(chunks)
-    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes)
+        body, wire_bytes, signs = b"", await _drain(chunks), ()
+    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes, signs=signs)
 
 
 def refusal(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
@@ -76,17 +89,22 @@ def refusal(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
     return Reply(status=status, body=b"", retry_after=_read_headers(headers)[1])
 
 
-def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes | None]:
-    """Return the content coding and Retry-After."""
+def _read_headers(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[bytes, bytes | None, tuple[tuple[str, str], ...]]:
+    """Return the content coding, Retry-After, and what may be a sign of more."""
     retry_after = None
     coding = b""
+    signs = []
     for name, value in headers:
-        match name.lower():
+        match lower := name.lower():
             case b"content-encoding":
                 coding = coding + b", " + value if coding else value
             case b"retry-after":
                 retry_after = value
-    return coding, retry_after
+            case _ if is_sign(lower):
+                signs.append((lower.decode("latin-1"), value.decode("latin-1")))
+    return coding, retry_after, tuple(signs)
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> int:

@@ -97,7 +97,9 @@ ANSWERS: dict[str, Answer] = {
         )
     ),
     "line_crosses/empty": LineCrossesAnswer(rows=()),
-    "zone_visitors/sample": ZoneVisitorsAnswer(current=(visits_row(),), comparison=None),
+    "zone_visitors/sample": ZoneVisitorsAnswer(
+        current=(visits_row(),), comparison=None, dates=("2025-03-01", "2025-03-07")
+    ),
     "zone_visitors/sample_with_comparison": ZoneVisitorsAnswer(
         current=(COUNTED_ALONE,),
         comparison=(
@@ -110,8 +112,11 @@ ANSWERS: dict[str, Answer] = {
                 aggregation=attrs.evolve(COUNTED_ALONE.aggregation, bucket=Bucket(year=2025, month=2, dayofmonth=1)),
             ),
         ),
+        dates=("2025-03-01", "2025-03-07"),
+        comparison_dates=("2025-02-01", "2025-02-07"),
     ),
     "zone_visitors/basic_plan": ZoneVisitorsAnswer(
+        dates=("2025-03-01", "2025-03-01"),
         current=(
             visits_row(
                 unique_visits=0,
@@ -126,14 +131,17 @@ ANSWERS: dict[str, Answer] = {
         ),
     ),
     "zone_visitors/whole_period": ZoneVisitorsAnswer(
+        dates=("2025-03-01", "2025-03-31"),
         current=(
             ZoneVisitorsRow(
                 visits=9120, aggregation=Aggregation(zone_id=201, bucket=Bucket(), loc_id=124), tz=STOCKHOLM
             ),
         ),
     ),
-    "zone_visitors/empty": ZoneVisitorsAnswer(current=()),
+    "zone_visitors/empty": ZoneVisitorsAnswer(current=(), dates=("2025-03-01", "2025-03-07")),
     "zone_visitors/unknown_fields": ZoneVisitorsAnswer(
+        dates=("2025-03-01", "2025-03-01"),
+        extra=FrozenMap({"version": 2, "current.timezone": STOCKHOLM}),
         current=(
             ZoneVisitorsRow(
                 visits=3,
@@ -685,3 +693,31 @@ def test_a_fault_in_a_list_is_named(body: str, problem: str) -> None:
     with pytest.raises(DecodeError) as caught:
         structure_entities("zones", body.encode())
     assert caught.value.problems == (problem,)
+
+
+# What an answer says of itself.
+
+
+@pytest.mark.parametrize("way", [structure_answer, decide_answer])
+def test_an_answer_keeps_what_it_says_of_itself(way: Callable[..., Answer]) -> None:
+    """Dates of both periods as they were written, and unknown fields of the answer, its periods and its sections."""
+    body = (
+        b'{"current": {"startdate": "2025-03-01", "enddate": "2025-03-07T00:00:00Z", "insights": [], "next": "x"},'
+        b' "comparison": {"start_date": "2024-03-01", "end_date": null, "insights": []}, "warning": {"a": [1]}}'
+    )
+    answer = way("zone_visitors", body, tz=None, carried={})
+    assert isinstance(answer, ZoneVisitorsAnswer)
+    assert answer.dates == ("2025-03-01", "2025-03-07T00:00:00Z")
+    assert answer.comparison_dates == ("2024-03-01", None)
+    assert answer.extra == {"current.next": "x", "warning": FrozenMap({"a": (1,)})}
+    body = (
+        b'{"summary": {"current": {"start_date": "2025-03-01", "end_date": "2025-03-07", "passing_by": 4, "enter": 2, '
+        b'"enter_percentage": 50.0, "pages": 2}, "comparison": {}, "a": 1}, "details": {"interval": "day", "current": '
+        b'[], "comparison": [], "b": 2}, "zone_details": {"current": {}, "comparison": {}, "c": 3}, "count": 4}'
+    )
+    answer = way("drop_in_rate", body, tz=None, carried={})
+    assert isinstance(answer, DropInAnswer)
+    assert answer.current.summary is not None
+    assert (answer.current.summary.startdate, answer.current.summary.enddate) == ("2025-03-01", "2025-03-07")
+    assert answer.current.summary.extra == {"pages": 2}
+    assert answer.extra == {"summary.a": 1, "details.b": 2, "zone_details.c": 3, "count": 4}

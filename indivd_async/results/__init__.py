@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from .chunks import Answer, Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row, has_rows
+from .chunks import (
+    Answer,
+    Chunk,
+    Dates,
+    DropInAnswer,
+    DropInBlock,
+    LineCrossesAnswer,
+    ZoneVisitorsAnswer,
+    first_row,
+    has_rows,
+)
 from .drop_in_rate import DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from .line_crosses import LineCrossesResult
-from .result import Coverage, Note, Result
+from .notes import Note
+from .result import Coverage, Result
 from .zone_visitors import ZoneVisitorsPeriod, ZoneVisitorsResult
 
 AnyResult = LineCrossesResult | ZoneVisitorsResult | DropInRateResult
@@ -15,6 +26,7 @@ __all__ = [
     "AnyResult",
     "Chunk",
     "Coverage",
+    "Dates",
     "DropInAnswer",
     "DropInBlock",
     "DropInDetails",

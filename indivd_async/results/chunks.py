@@ -11,27 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..models import DropInRow, DropInTotals, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from .notes import Note
 
 if TYPE_CHECKING:
     from ..errors import IndivdError
     from ..planning import PlannedRequest
     from ..queries import Query
 
+#: The first and the last day of a period, as an answer repeats them; None where it does not.
+Dates = tuple[str | None, str | None]
+
 
 @attrs.frozen(kw_only=True)
 class LineCrossesAnswer:
-    """What one answer of line_crosses says."""
+    """What one answer of line_crosses says; `notes` is what there is to know about it."""
 
     rows: tuple[LineCrossesRow, ...]
+    notes: tuple[Note, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class ZoneVisitorsAnswer:
-    """What one answer of zone_visitors says; `comparison` is None where the answer has none."""
+    """
+    What one answer of zone_visitors says; `comparison` is None where the answer has none.
+
+    `extra` has the fields that are not known, of the answer and of its periods, by their path: ``"current.next"``.
+    """
 
     current: tuple[ZoneVisitorsRow, ...]
     comparison: tuple[ZoneVisitorsRow, ...] | None = None
+    dates: Dates = (None, None)
+    comparison_dates: Dates = (None, None)
+    extra: FrozenMap = NOTHING_EXTRA
+    notes: tuple[Note, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -45,11 +58,18 @@ class DropInBlock:
 
 @attrs.frozen(kw_only=True)
 class DropInAnswer:
-    """What one answer of drop_in_rate says; `comparison` is None where the answer has none."""
+    """
+    What one answer of drop_in_rate says; `comparison` is None where the answer has none.
+
+    `extra` has the fields that are not known, of the answer and of its three sections, by their path:
+    ``"details.next"``. Those of a summary are in its own.
+    """
 
     interval: str | None
     current: DropInBlock
     comparison: DropInBlock | None = None
+    extra: FrozenMap = NOTHING_EXTRA
+    notes: tuple[Note, ...] = ()
 
 
 Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
@@ -90,6 +110,11 @@ class Chunk:
     answer: Answer | None = None
     error: IndivdError | None = None
     attempts: int = 0
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What there is to know about the figures of this answer by itself; the result of a fetch unites them."""
+        return () if self.answer is None else self.answer.notes
 
     @property
     def rows(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import IndivdError, PartialResultError
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
+from .notes import Note
 
 if TYPE_CHECKING:
     from ..planning import Plan, PlannedRequest
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
-
-
-@attrs.frozen(kw_only=True)
-class Note:
-    """Something to know about the figures; `kind` is for programs, `message` for people."""
-
-    kind: str
-    message: str
-
-    def __str__(self) -> str:
-        return self.message
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,8 @@ def structure_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Map
     Structure the answer of a data endpoint; *tz* and *carried* are what the request says of its rows.
 
     Fields that are not known stay in the `extra` of the object that had them (those of a row's `_id` under that name);
-    those of objects that no row stands for, such as the top level and the periods, are dropped. Raises `DecodeError`.
+    those of objects that no row stands for, such as the top level and the periods, in the answer's. Raises
+    `DecodeError`.
     """
     from .documented import read_documented
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from sys import intern
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,7 +28,7 @@ from ..models import (
     ZoneVisitorsRow,
 )
 from ..models.values import MOST_INT, bucket_of, draft_of
-from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..results import Answer, Dates, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 
 
 def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:
@@ -219,11 +219,17 @@ def _build_lines(wires: list[_Line], *, tz: str | None, carried: Mapping[str, in
 
 
 def _build_visits(wire: _Visits, *, tz: str | None, carried: Mapping[str, int]) -> ZoneVisitorsAnswer:  # noqa: ARG001
-    current, comparison = (
-        tuple(_build_visit_rows(cast("_Period", period).insights, tz)) if _is_sent(period) else None
-        for period in (wire.current, wire.comparison)
+    current, dates = _build_period(wire.current, tz)
+    comparison, comparison_dates = _build_period(wire.comparison, tz)
+    return ZoneVisitorsAnswer(
+        current=current or (), comparison=comparison, dates=dates, comparison_dates=comparison_dates
     )
-    return ZoneVisitorsAnswer(current=current or (), comparison=comparison)
+
+
+def _build_period(wire: Any, tz: str | None) -> tuple[tuple[ZoneVisitorsRow, ...] | None, Dates]:
+    if not _is_sent(wire):
+        return None, (None, None)
+    return tuple(_build_visit_rows(wire.insights, tz)), (wire.startdate, wire.enddate)
 
 
 def _build_visit_rows(wires: Any, tz: str | None) -> list[Any]:

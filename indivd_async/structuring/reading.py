@@ -14,12 +14,14 @@ from cattrs import Converter
 
 from ..errors import DecodeError
 from ..models import (
+    NOTHING_EXTRA,
     Aggregation,
     Category,
     DropInRow,
     DropInTotals,
     DwellTimeStats,
     Exclude,
+    FrozenMap,
     Line,
     LineCrossesRow,
     Location,
@@ -30,7 +32,7 @@ from ..models import (
     ZoneVisitorsRow,
 )
 from ..models.endpoints import FILTER_ENDPOINTS
-from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..results import Answer, Dates, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .strict import (
     MISSING,
     MOST_FAULTS,
@@ -101,36 +103,66 @@ def _structure_lines(value: Any, _: Any) -> LineCrossesAnswer:
 def _structure_visits(value: Any, _: Any) -> ZoneVisitorsAnswer:
     top = _object(value)
     faults: list[Fault] = []
-    current = _read_period(top.get("current", MISSING), "current", faults)
-    comparison = top.get("comparison")
-    if not is_nothing(comparison):
-        return _sound(
-            ZoneVisitorsAnswer(current=current, comparison=_read_period(comparison, "comparison", faults)), faults
-        )
-    return _sound(ZoneVisitorsAnswer(current=current), faults)
+    extra = _odd("", top, PERIODS)
+    current, dates = _read_period(top.get("current", MISSING), "current", extra, faults)
+    comparison, comparison_dates = None, _NO_DATES
+    if not is_nothing(top.get("comparison")):
+        comparison, comparison_dates = _read_period(top["comparison"], "comparison", extra, faults)
+    answer = ZoneVisitorsAnswer(
+        current=current,
+        comparison=comparison,
+        dates=dates,
+        comparison_dates=comparison_dates,
+        extra=_frozen(extra),
+    )
+    return _sound(answer, faults)
 
 
-def _read_period(period: Any, path: str, faults: list[Fault]) -> tuple[ZoneVisitorsRow, ...]:
+PERIODS = ("current", "comparison")
+_NO_DATES: Dates = (None, None)
+
+
+def _read_period(
+    period: Any, path: str, extra: dict[str, Any], faults: list[Fault]
+) -> tuple[tuple[ZoneVisitorsRow, ...], Dates]:
     if period == {} or period == []:
-        return ()
+        return (), _NO_DATES
     if type(period) is not dict:
         refuse("object", period, path, faults)
-        return ()
-    for name in ("startdate", "enddate"):
-        _read_text(period.get(name), f"{path}.{name}", faults)
-    return read_each(_visit, period.get("insights", MISSING), f"{path}.insights", faults)
+        return (), _NO_DATES
+    names = [next((alias for alias in (name, other) if alias in period), name) for name, other in _ECHOED]
+    start, end = (_read_text(period.get(name), f"{path}.{name}", faults) for name in names)
+    extra |= _odd(f"{path}.", period, (*names, "insights"))
+    return read_each(_visit, period.get("insights", MISSING), f"{path}.insights", faults), (start, end)
+
+
+#: With the names that the parameters have.
+_ECHOED = (("startdate", "start_date"), ("enddate", "end_date"))
+
+
+def _odd(path: str, value: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Keep what is not known of the object at *path*, untouched."""
+    return {path + name: FrozenMap.freeze(item) for name, item in value.items() if name not in known}
+
+
+def _frozen(extra: dict[str, Any]) -> FrozenMap:
+    return FrozenMap.adopt(extra) if extra else NOTHING_EXTRA
 
 
 def _structure_drop_in(value: Any, _: Any) -> DropInAnswer:
     top = _object(value)
     faults: list[Fault] = []
     sections = {name: _read_section(top.get(name, MISSING), name, faults) for name in _SECTIONS}
+    extra = _odd("", top, _SECTIONS)
+    for name, section in sections.items():
+        extra |= _odd(f"{name}.", section, (*PERIODS, "interval") if name == "details" else PERIODS)
     interval = _read_text(sections["details"].get("interval"), "details.interval", faults)
     current = _read_block(sections, "current", faults)
     comparison = None
     if not all(is_nothing(section.get("comparison")) for section in sections.values()):
         comparison = _read_block(sections, "comparison", faults)
-    return _sound(DropInAnswer(interval=interval, current=current, comparison=comparison), faults)
+    answer = DropInAnswer(interval=interval, current=current, comparison=comparison, extra=_frozen(extra))
+    return _sound(answer, faults)
 
 
 _SECTIONS = ("summary", "details", "zone_details")

@@ -37,7 +37,12 @@ ALIASES: Mapping[type, Mapping[str, str]] = {
     models.DropInRow: {"visits": "enter", "enter_percentage": "drop_in_rate"},
     models.ZoneDropInRow: {"enter": "visits", "enter_percentage": "drop_in_rate"},
     models.ZoneDropIn: {"enter_percentage": "drop_in_rate"},
-    models.DropInTotals: {"visits": "enter", "drop_in_rate": "enter_percentage"},
+    models.DropInTotals: {
+        "visits": "enter",
+        "drop_in_rate": "enter_percentage",
+        "start_date": "startdate",
+        "end_date": "enddate",
+    },
 }
 
 #: Fields that the object does not hold: they come from the request, or from the object around it.

@@ -80,4 +80,4 @@ def hide_unlicensed(chunk: Chunk) -> Chunk:
         None if rows is None else hide_rows(rows, chunk.request, unlicensed)
         for rows in (answer.current, answer.comparison)
     )
-    return attrs.evolve(chunk, answer=ZoneVisitorsAnswer(current=current or (), comparison=comparison))
+    return attrs.evolve(chunk, answer=attrs.evolve(answer, current=current or (), comparison=comparison))

@@ -43,6 +43,27 @@ class Cache(Protocol):
         """Keep *body* under *key*."""
 
 
+@attrs.define
+class Renewing:
+    """A cache that is written to and not read: whoever asks again wants to know, and leaves what is new to others."""
+
+    cache: Cache
+
+    margin_days: int = attrs.field(init=False)
+
+    @margin_days.default
+    def _margin_days(self) -> int:
+        return self.cache.margin_days
+
+    async def get(self, key: str) -> bytes | None:  # noqa: ARG002  whatever it is
+        """Return nothing."""
+        return None
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Keep *body* in the cache."""
+        await self.cache.put(key, body)
+
+
 def last_closed_day(cache: Cache, now: datetime) -> date:
     """Return the last day that is closed everywhere, *now* being aware."""
     return last_today(now) - timedelta(days=1 + cache.margin_days)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
 import anyio
 import attrs
 
-from ..cache import Cache, cache_key, last_closed_day
+from ..cache import Cache, Renewing, cache_key, last_closed_day
 from ..errors import (
     DEADLINE_ADVICE,
     ApiError,
@@ -667,6 +667,15 @@ class AsyncIndivd:
         workers = self._limits.concurrency
         async with open_stream(source, start_workers, ready, ask, workers=workers, ordered=ordered) as stream:
             yield stream
+
+
+def renewing(client: AsyncIndivd) -> AsyncIndivd:
+    """Return a client like *client* that asks for what its cache has, too, and keeps the answers there."""
+    twin = client.with_options()
+    cache = twin._cache  # noqa: SLF001  of this room
+    if cache is not None:
+        twin._cache = Renewing(cache)  # noqa: SLF001
+    return twin
 
 
 def _left(ends: float | None) -> float | None:

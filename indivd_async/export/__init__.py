@@ -13,85 +13,22 @@ and by a refresh) a reader may for a moment see rows twice. What is half written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
-from ..errors import ConfigError, IndivdError
+from ..errors import ConfigError
 from ..models.clocks import ONE_DAY, last_today
 from ..queries import Query
+from .report import Changes, Failure, Fate, PlaceChanges, Progress, Report
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
 
-__all__ = ["Changes", "Failure", "Progress", "Report", "export"]
-
-
-@attrs.frozen(kw_only=True)
-class Progress:
-    """How far a run is: requests `done` of `total`, those of earlier runs left out, and the `rows` they brought."""
-
-    done: int
-    total: int
-    rows: int
-    failed: int
-
-
-@attrs.frozen(kw_only=True)
-class Failure:
-    """A request that failed for good; the next run asks it again."""
-
-    request: str
-    error: IndivdError
-
-
-@attrs.frozen(kw_only=True)
-class Changes:
-    """
-    What asking again for the days from `since` on has changed: rows, and the sums of counts, before and after.
-
-    Days that were not asked for before count only where they had to be asked for together with those.
-    """
-
-    since: date
-    added: int
-    removed: int
-    changed: int
-    unchanged: int
-    totals: Mapping[str, tuple[int, int]]
-
-    def __str__(self) -> str:
-        sums = ", ".join(f"{name} {before:,} → {after:,}" for name, (before, after) in self.totals.items())
-        return (
-            f"since {self.since}: {self.changed:,} rows changed, {self.added:,} new, {self.removed:,} gone, "
-            f"{self.unchanged:,} as they were; {sums}"
-        )
-
-
-@attrs.frozen(kw_only=True)
-class Report:
-    """What a run of `export` did, and what the folder holds now."""
-
-    path: Path
-    #: Requests that were answered in this run.
-    requests: int
-    #: Rows and parts that the folder holds.
-    rows: int
-    parts: int
-    failures: tuple[Failure, ...] = ()
-    #: What asking again has changed; None where nothing was asked again.
-    changes: Changes | None = None
-    #: The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again.
-    provisional_from: date | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that was asked for is in the folder."""
-        return not self.failures
+__all__ = ["Changes", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
 
 
 async def export(
@@ -101,25 +38,34 @@ async def export(
     *,
     partition: str | Sequence[str] | None = None,
     refresh: int | None = None,
+    keep: bool = False,
+    prune: bool = False,
+    accept_empty: bool = False,
     on_progress: Callable[[Progress], object] | None = None,
     commit_every: float = 5.0,
 ) -> Report:
     """
     Export the answer to *query* into the folder *out*, or go on with an export of it that has begun there.
 
+    Each run asks for what is not there: days, and locations that have opened; one whose clock has changed, or a zone of
+    which has moved to another, is asked again. Days that had not ended everywhere on earth when they were asked for,
+    and have since, are asked again. Locations that are no longer listed stay. The report says what became of each.
+
     Failed requests do not end it: they are listed in the report, and asked again by the next run. A folder belongs to
-    one question, and to one process at a time; but the question may end later from run to run, and then the days that
-    it adds are asked for. Days that had not ended everywhere on earth when they were asked for, and have since, are
-    asked for again.
+    one question, and to one process at a time; but its period may change from run to run, and its locations may become
+    more.
 
     Args:
         client: whose concurrency, retries and limits hold.
         query: `split` and `on_error` do not matter to what is in the folder.
         out: made if it is not there.
-        partition: "location,month", one of them, or "none": how folders are made. By default as the rows tell; where
-            they do not tell the location, naming it asks for each location apart.
+        partition: "location,month", one of them, or "none": how folders are made. By default as the rows tell.
         refresh: ask again for so many of the last days that an earlier run has put there (none of them in the future),
             replace their rows, and report what changed.
+        keep: let days stay that are there when the period begins later than it did. An end that is earlier takes
+            nothing away.
+        prune: take such days away. One of the two must be said then.
+        accept_empty: let an answer without rows take rows away. Without it they stay, and the report tells.
         on_progress: called with a `Progress` for each answer.
         commit_every: seconds; so much is lost at most.
 
@@ -141,19 +87,23 @@ async def export(
     """
     if refresh is not None and (isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1):
         raise ConfigError(f"{{refresh}}: must be a whole number of days of at least 1; got {refresh!r}")
+    if keep and prune:
+        raise ConfigError("{prune}: days that fall out are either kept or pruned, not both")
     try:
         import pyarrow  # noqa: F401
     except ImportError:
         raise ImportError("exports need pyarrow: pip install 'indivd-async[parquet]'") from None
-    from ._running import run
+    from ._folder import open_folder
+    from ._running import Options, run
 
-    return await run(
-        client,
-        query,
-        Path(out),
+    options = Options(
+        ended=last_today(datetime.now(UTC)) - ONE_DAY,
         partition=partition,
         refresh=refresh,
+        keep=keep,
+        prune=prune,
+        accept_empty=accept_empty,
         on_progress=on_progress,
         commit_every=commit_every,
-        ended=last_today(datetime.now(UTC)) - ONE_DAY,
     )
+    return await run(client, query, partial(open_folder, Path(out)), options)

@@ -2,9 +2,10 @@
 The folder of an export: its parts, and the manifest that says which of them count. Blocking, for a worker thread.
 
 Theory of operation. A part is written beside the folder, synced, and moved into it; when all parts of a commit are
-there, a new manifest takes the place of the old one and makes them count, together with the units of the plans whose
-rows they hold. A process that dies before that leaves parts that no manifest names: the next one removes them, and asks
-for those units again. So there is no moment at which rows are lost or doubled for good.
+there, a new manifest takes the place of the old one and makes them count, together with the days whose rows they hold.
+Rows that are replaced go by writing the parts that hold them anew. A process that dies before the manifest is there
+leaves parts that none names: the next one removes them, and asks for those days again. So there is no moment at which
+rows are lost or doubled for good.
 
 What is half written never lies in the folder, where it would stop readers that take all files of it. Names of parts
 carry a word drawn for this export: files that do not carry it are somebody else's, and are left alone.
@@ -15,16 +16,13 @@ carry a word drawn for this export: files that do not carry it are somebody else
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import IO
 
 import attrs
 import pyarrow as pa
@@ -32,26 +30,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..planning import Plan
-from ..queries import Query
-from ._manifest import Manifest, Part, damaged, read_manifest, write_manifest
+from ._columns import days_of, filter_regions, location_column, row_groups
+from ._files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
+from ._folders import Folders, split_rows
+from ._manifest import Manifest, Part, needs_migration
+from ._question import Place
+from ._store import GROUP_ROWS, Change, Region, Store
 
-MANIFEST = "_manifest.parquet"
 #: Is there while a process writes. It stays empty: readers of the folder pass over empty files.
 LOCK = "_lock"
-#: Rows of a row group: fewer cost a reader memory and time for each, more help nobody.
-GROUP_ROWS = 200_000
 #: Rows of a part that is made of smaller ones.
 _PART_ROWS = 1_000_000
+#: Locations that a part's entry names; parts of more may hold any.
+_NAMED_LOCATIONS = 32
 #: Half written files of earlier versions, which no reader counts.
 _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
 
-Place = tuple[str, ...]  # the folders below the export's, such as ("location-124", "2025-03")
-
 
 @attrs.frozen(kw_only=True)
-class Staged:
-    """A part that is written and not yet renamed."""
+class _Staged:
+    """A part that is written and not yet moved into the folder."""
 
     temporary: Path
     part: Part
@@ -63,17 +61,36 @@ class Folder:
 
     path: Path
     _lock: IO[bytes]
-    _manifest: Manifest | None = None
-    #: As in the manifest, those of rows that are still to be committed too.
-    owners: dict[str, str] = attrs.field(factory=dict)
+    needs_keys: bool = attrs.field(default=False, init=False)
+    manifest: Manifest | None = None
     _number: int = 0
+    _foreign: list[str] = attrs.field(factory=list)
 
     # Reading.
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the folder holds an export."""
-        return self._manifest is not None
+    def place(self) -> Place:
+        """What messages say of it."""
+        return Place(option="out", name=str(self.path), noun="folder")
+
+    @property
+    def target(self) -> Path:
+        """Where it is."""
+        return self.path
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return len(self._parts)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self._parts)
+
+    @property
+    def _parts(self) -> list[Part]:
+        return [] if self.manifest is None else list(self.manifest.parts.values())
 
     @property
     def unfinished(self) -> Path:
@@ -81,164 +98,196 @@ class Folder:
         path = self.path.resolve()
         return path.parent / f".{path.name}.unfinished"
 
-    @property
-    def manifest(self) -> Manifest:
-        """What is there, once the export has begun."""
-        assert self._manifest is not None
-        return self._manifest
+    def foreign(self) -> Iterable[str]:
+        """Name the Parquet files of others in the folder."""
+        return self._foreign
 
     def recover(self) -> None:
         """Read the manifest, and remove parts of this export that it does not name."""
         shutil.rmtree(self.unfinished, ignore_errors=True)
-        if (self.path / MANIFEST).exists():
-            self._manifest = read_manifest(self.path / MANIFEST)
-            self.owners.update(self._manifest.owners)
-        parts = self._manifest.parts if self._manifest is not None else {}
-        found = {path.relative_to(self.path).as_posix(): path for path in _walk(self.path) if path.is_file()}
-        if self._manifest is None and any(name.endswith(".parquet") for name in found):
+        manifest = read_manifest(self.path, self.place) if (self.path / MANIFEST).exists() else None
+        parts = manifest.parts if manifest is not None else {}
+        found = {path.relative_to(self.path).as_posix(): path for path in walk(self.path) if path.is_file()}
+        if manifest is None and any(name.endswith(".parquet") for name in found):
             raise ConfigError(f"{{out}}: {self.path} holds Parquet files of something else; export to another folder")
         for part in parts.values():
             if part.path not in found or found[part.path].stat().st_size != part.size:
                 raise damaged(self.path, f"{part.path} is not there as it was written")
         self._number = max((int(re.findall(r"[0-9]+", name)[-1]) for name in parts), default=0)
-        ours = None if self._manifest is None else re.compile(rf"part-{self._manifest.id}-[0-9]{{6,}}\.parquet")
+        ours = None if manifest is None else re.compile(rf"part-{manifest.id}-[0-9]{{6,}}\.parquet")
+        migrates = manifest is not None and needs_migration(manifest, self.place)
         for name, path in found.items():
-            if name not in parts and (_UNFINISHED.fullmatch(path.name) or (ours and ours.fullmatch(path.name))):
+            if name in parts or name == MANIFEST:
+                continue
+            if _UNFINISHED.fullmatch(path.name) or (ours and ours.fullmatch(path.name)):
                 path.unlink()
+            elif name.endswith(".parquet"):
+                self._foreign.append(name)
+        self.manifest = manifest
+        if migrates:
+            self._migrate()
+
+    def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
+        """Read the rows that are in any of *regions*."""
+        for part in self._parts:
+            some = [region for region in regions if _may_hold(part, region)]
+            for batch in self._read([part]) if some else ():
+                yield batch.filter(filter_regions(batch, some))
+
+    def _read(self, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            with pq.ParquetFile(self.path / part.path) as file:
+                yield from file.iter_batches()
 
     # Writing.
 
-    def begin(self, query: Query, partition: Sequence[str], plans: Sequence[Plan], closed: date) -> None:
-        """Make it an export of *query*, of which nothing is there yet."""
-        nothing: frozenset[int] = frozenset()
-        self.keep(
-            Manifest(
-                id=uuid4().hex[:8],
-                query=query,
-                partition=tuple(partition),
-                plans=tuple(plans),
-                done=(nothing,) * len(plans),
-                closed=closed,
-            )
+    def begin(self, manifest: Manifest) -> None:
+        """Keep the first manifest."""
+        self._keep(manifest)
+
+    def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
+        """Let *changes* and *manifest* take effect together, or not at all."""
+        replaced = [change.region for change in changes if change.replaces]
+        staged: list[_Staged] = []
+        removed: list[str] = []
+        try:
+            for part in self._parts if replaced else ():
+                regions = [region for region in replaced if _may_hold(part, region)]
+                if not regions:
+                    continue
+                kept = self._stage(_folders_of(part), self._without(part, regions), manifest.schema)
+                if kept.part.rows == part.rows:
+                    continue
+                removed.append(part.path)
+                if kept.part.rows:
+                    staged.append(kept)
+            rows: dict[Folders, list[pa.RecordBatch]] = {}
+            for change in changes:
+                for batch in change.batches:
+                    for folders, some in split_rows(manifest.partition, batch):
+                        rows.setdefault(folders, []).append(some)
+            staged += [self._stage(folders, batches, manifest.schema) for folders, batches in rows.items()]
+            self._exchange(staged, removed, manifest)
+        finally:
+            self._clear()
+
+    def finish(self) -> None:
+        """Join small parts, and make an empty one where there is no row at all, so that there is a table to read."""
+        manifest = self.manifest
+        assert manifest is not None
+        if not self._parts:
+            self._exchange([self._stage((), (), manifest.schema)], [], manifest)
+        folders: dict[Folders, list[Part]] = {}
+        for part in self._parts:
+            if part.rows < GROUP_ROWS:
+                folders.setdefault(_folders_of(part), []).append(part)
+        for name, parts in folders.items():
+            for some in _up_to(parts, _PART_ROWS):
+                if len(some) > 1:
+                    staged = self._stage(name, self._read(some), manifest.schema)
+                    self._exchange([staged], [part.path for part in some], self.manifest or manifest)
+        self._clear()
+
+    def close(self) -> None:
+        """Let others write; what never began leaves no trace."""
+        self._clear()
+        with suppress(OSError):
+            (self.path / LOCK).unlink()  # where an open file cannot be removed, it goes with the next run
+        self._lock.close()
+        if self.manifest is None and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _without(self, part: Part, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
+        for batch in self._read([part]):
+            yield batch.filter(pc.invert(filter_regions(batch, regions)))
+
+    def _migrate(self) -> None:
+        """Write all parts anew, in today's types."""
+        manifest = self.manifest
+        assert manifest is not None
+        schema = manifest.schema
+        staged = [
+            self._stage(_folders_of(part), (batch.cast(schema) for batch in self._read([part])), schema)
+            for part in self._parts
+        ]
+        columns = tuple((field.name, str(field.type)) for field in schema)
+        self._exchange(staged, [part.path for part in self._parts], attrs.evolve(manifest, columns=columns))
+
+    def _stage(self, folders: Folders, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> _Staged:
+        """Write a part, beside the folder."""
+        assert self.manifest is not None
+        self._number += 1
+        name = f"part-{self.manifest.id}-{self._number:06}"
+        self.unfinished.mkdir(exist_ok=True)
+        temporary = self.unfinished / name
+        days: list[date | None] = []
+        locations: set[int | None] = set()
+        rows = 0
+
+        def write(file: IO[bytes]) -> None:
+            nonlocal rows
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for table in row_groups(batches, schema, GROUP_ROWS):
+                    writer.write_table(table, row_group_size=GROUP_ROWS)
+                    rows += len(table)
+                    days.extend(days_of(table.to_batches()) or (None,))
+                    locations.update(pc.unique(table[location_column(schema)]).to_pylist())
+
+        size = write_durably(temporary, write)
+        known = [day for day in days if day is not None]
+        named = None not in locations and len(locations) <= _NAMED_LOCATIONS
+        part = Part(
+            path="/".join((*folders, f"{name}.parquet")),
+            rows=rows,
+            size=size,
+            first=min(known) if None not in days and known else None,
+            last=max(known) if None not in days and known else None,
+            locations=frozenset(place for place in locations if place is not None) if named else None,
         )
+        return _Staged(temporary=temporary, part=part)
 
-    def commit(self, rows: Mapping[Place, Sequence[pa.RecordBatch]], done: Sequence[tuple[int, int]]) -> None:
-        """Keep *rows*, and note that with them the units *done* (plan, unit) are there."""
-        staged = [self.stage(place, batches) for place, batches in rows.items()]
-        self.change(staged, done=self.manifest.add_done(done))
-
-    def claim(self, zones: Iterable[str], owner: str) -> str | None:
-        """Note that *zones* are in an answer to *owner*; return one that is in an answer to another."""
-        for zone in zones:
-            if self.owners.setdefault(zone, owner) != owner:
-                return zone
-        return None
-
-    def change(self, staged: Sequence[Staged] = (), removed: Iterable[str] = (), **changes: Any) -> None:
-        """Let *staged* parts count, those *removed* no longer, and make the other *changes* to the manifest."""
+    def _exchange(self, staged: Sequence[_Staged], removed: Iterable[str], manifest: Manifest) -> None:
+        """Let *staged* parts count, and those *removed* no longer."""
         removed = frozenset(removed)
         for one in staged:
             (self.path / one.part.path).parent.mkdir(parents=True, exist_ok=True)
             one.temporary.replace(self.path / one.part.path)
         for directory in dict.fromkeys((self.path / one.part.path).parent for one in staged):
             while directory != self.path.parent:
-                _sync_directory(directory)
+                sync_directory(directory)
                 directory = directory.parent
-        kept = [part for part in self.manifest.parts.values() if part.path not in removed]
+        kept = [part for part in self._parts if part.path not in removed]
         parts = {part.path: part for part in (*kept, *(one.part for one in staged))}
-        self.keep(attrs.evolve(self.manifest, parts=parts, owners=dict(self.owners), **changes))
+        self._keep(attrs.evolve(manifest, parts=parts))
         for path in removed:
             (self.path / path).unlink(missing_ok=True)
 
-    def discard(self, staged: Iterable[Staged]) -> None:
-        """Remove parts that shall not count."""
-        for one in staged:
-            one.temporary.unlink(missing_ok=True)
-
-    def read_staged(self, staged: Iterable[Staged]) -> Iterator[pa.RecordBatch]:
-        """Read parts that do not count yet."""
-        for one in staged:
-            with pq.ParquetFile(one.temporary) as file:
-                yield from file.iter_batches()
-
-    def stage(self, place: Place, batches: Iterable[pa.RecordBatch]) -> Staged:
-        """Write a part, beside the folder."""
-        self._number += 1
-        name = f"part-{self.manifest.id}-{self._number:06}"
-        self.unfinished.mkdir(exist_ok=True)
-        temporary = self.unfinished / name
-        rows, until = 0, None
-        with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, self.manifest.schema, compression="zstd") as writer:
-                for table in _row_groups(batches, self.manifest.schema):
-                    writer.write_table(table, row_group_size=GROUP_ROWS)
-                    rows += len(table)
-                    until = max(filter(None, (until, last_day(table))), default=None)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        path = "/".join((*place, f"{name}.parquet"))
-        return Staged(temporary=temporary, part=Part(path=path, rows=rows, size=size, until=until))
-
-    def finish(self) -> None:
-        """Join small parts, and make an empty one where there is no row at all, so that there is a table to read."""
-        if not self.manifest.parts:
-            self.change([self.stage((), ())])
-        places: dict[Place, list[Part]] = {}
-        for part in self.manifest.parts.values():
-            if part.rows < GROUP_ROWS:
-                places.setdefault(tuple(part.path.split("/")[:-1]), []).append(part)
-        for place, parts in places.items():
-            for some in _up_to(parts, _PART_ROWS):
-                if len(some) > 1:
-                    self.change([self.stage(place, self.read(some))], [part.path for part in some])
-
-    def read(self, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
-        """Read *parts* batch by batch."""
-        for part in parts:
-            with pq.ParquetFile(self.path / part.path) as file:
-                yield from file.iter_batches()
-
-    def close(self) -> None:
-        """Let others write; what never began leaves no trace."""
-        shutil.rmtree(self.unfinished, ignore_errors=True)
-        if sys.platform == "win32":
-            self._lock.close()  # where an open file cannot be removed, nobody else can have it open
-        with suppress(OSError):
-            (self.path / LOCK).unlink()
-        self._lock.close()
-        if not self.has_begun and not any(self.path.iterdir()):
-            self.path.rmdir()
-
-    def keep(self, manifest: Manifest) -> None:
+    def _keep(self, manifest: Manifest) -> None:
         """Let *manifest* take the place of the present one."""
-        if manifest == self._manifest:
+        if manifest == self.manifest:
             return
         self.unfinished.mkdir(exist_ok=True)
-        temporary = self.unfinished / "manifest"
-        with temporary.open("wb") as file:
-            write_manifest(manifest, file)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary = self.unfinished / MANIFEST
+        write_durably(temporary, lambda file: write_manifest(manifest, file))
         temporary.replace(self.path / MANIFEST)
-        _sync_directory(self.path)
-        self._manifest = manifest
+        sync_directory(self.path)
+        self.manifest = manifest
+        self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.unfinished, ignore_errors=True)
 
 
-def open_folder(path: Path) -> Folder:
+def open_folder(path: Path) -> Store:
     """Open *path*, alone: make it if it is not there, and put right what a process that died has left."""
     for outer in path.resolve().parents:
         if (outer / MANIFEST).exists():
             raise ConfigError(
-                f"out: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to a "
-                "folder outside of it"
+                f"{{out}}: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to "
+                "a folder outside of it"
             )
     path.mkdir(parents=True, exist_ok=True)
-    lock = (path / LOCK).open("ab")
-    if not _take(lock, path / LOCK):
-        lock.close()
-        raise ConfigError(f"{{out}}: another export is writing to {path}; wait for it, or export to another folder")
-    folder = Folder(path, lock)
+    folder = Folder(path, take_lock(path / LOCK))
     try:
         folder.recover()
     except BaseException:
@@ -247,32 +296,17 @@ def open_folder(path: Path) -> Folder:
     return folder
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield what is below *folder*, but for the exports in it."""
-    for path in folder.iterdir():
-        yield path
-        if path.is_dir() and not path.is_symlink() and not (path / MANIFEST).exists():
-            yield from _walk(path)
+def _may_hold(part: Part, region: Region) -> bool:
+    if region.location is not None and part.locations is not None and region.location not in part.locations:
+        return False
+    window = region.window
+    if window is None or part.first is None or part.last is None:
+        return True
+    return part.first <= window.end and window.start <= part.last
 
 
-def last_day(table: pa.Table) -> str | None:
-    """Return the last day in *table*, on the clock of its rows."""
-    latest: datetime | None = pc.max(table["bucket_start"]).as_py()
-    return None if latest is None else latest.date().isoformat()
-
-
-def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        while rows + batch.num_rows >= GROUP_ROWS:
-            room = GROUP_ROWS - rows
-            yield pa.Table.from_batches([*held, batch.slice(0, room)], schema)
-            held, rows, batch = [], 0, batch.slice(room)
-        held.append(batch)
-        rows += batch.num_rows
-    if rows:
-        yield pa.Table.from_batches(held, schema)
+def _folders_of(part: Part) -> Folders:
+    return tuple(part.path.split("/")[:-1])
 
 
 def _up_to(parts: Iterable[Part], most: int) -> Iterator[list[Part]]:
@@ -283,31 +317,3 @@ def _up_to(parts: Iterable[Part], most: int) -> Iterator[list[Part]]:
             some = []
         some.append(part)
     yield some
-
-
-def _take(file: IO[bytes], path: Path) -> bool:
-    """Take the file for this process alone, for as long as it is open; the system lets it go when the process dies."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever had it may have removed it meanwhile; then another may have made, and taken, a new one.
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except OSError:
-        return False
-
-
-def _sync_directory(path: Path) -> None:
-    if sys.platform == "win32":
-        return  # directories cannot be opened there
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

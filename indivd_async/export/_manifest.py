@@ -1,145 +1,161 @@
-"""
-What is in an export's folder and what is still to be asked: a value, and the file that keeps it.
-
-The file is a Parquet table of the export's columns without a row, and what it tells stands in its footer. So whoever
-reads all Parquet files of the folder reads it too and gets nothing from it; polars, which refuses a folder that holds
-any other kind of file, takes the folder as it is.
-"""
+"""What an export holds: a value, and the document that a store keeps of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import attrs
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..planning import Plan
 from ..queries import QUERIES, Query
 from ..results.tables import arrow_schema
+from ._coverage import Holding, Stretch
+from ._question import Place
 
-_KEY = b"indivd.export"
-_VERSION = 2
+VERSION = 3
 Document = dict[str, Any]
+#: Period and location; None where a row is a sum over all locations.
+Subject = tuple[str, int | None]
 
 
 @attrs.frozen(kw_only=True)
 class Part:
-    """A file that counts: `path` below the folder, `until` the last day in it, where its rows tell days."""
+    """A file that counts: `path` below the folder, first and last day and the locations in it; None: not known."""
 
     path: str
     rows: int
     size: int
-    until: str | None
+    first: date | None = None
+    last: date | None = None
+    locations: frozenset[int] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Manifest:
     """The state of an export."""
 
-    #: Is in the names of its parts, and tells them from files of anything else.
+    #: A word drawn for it, which tells what is its own from anything else.
     id: str
+    #: What it is to hold: of all its days, also those that the last question did not ask for.
     query: Query
-    partition: tuple[str, ...]
-    #: Those of `query`; before them, where the period has grown, those of earlier ends that still miss something.
-    plans: tuple[Plan, ...]
-    #: For each plan, the units whose rows are there.
-    done: tuple[frozenset[int], ...]
-    #: Later days may have been asked for before they ended.
-    closed: date
+    #: By what folders are made; which may make it ask for each location.
+    partition: tuple[str, ...] = ()
+    held: Mapping[Subject, Holding] = attrs.field(factory=dict)
+    #: The location in whose answers each zone was last: one in the answers for two would be there twice.
+    zones: Mapping[int, int] = attrs.field(factory=dict)
+    #: All locations known so far; where rows are sums over them, those whose sums they are.
+    members: tuple[int, ...] = ()
+    #: The files of a folder.
     parts: Mapping[str, Part] = attrs.field(factory=dict)
-    #: Which question each zone was an answer to: one that answers two would be in the folder twice.
-    owners: Mapping[str, str] = attrs.field(factory=dict)
+    #: Name and type of each column.
+    columns: tuple[tuple[str, str], ...]
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of every part."""
+        """The schema of the rows."""
         return arrow_schema(self.query)
 
-    @property
-    def current_plans(self) -> tuple[Plan, ...]:
-        """The plans of `query` itself."""
-        return tuple(plan for plan in self.plans if plan.query.end_date == self.query.end_date)
 
-    def add_done(self, units: Iterable[tuple[int, int]]) -> tuple[frozenset[int], ...]:
-        """Return `done` with *units* (plan, unit) in it."""
-        more: dict[int, set[int]] = {}
-        for plan, unit in units:
-            more.setdefault(plan, set()).add(unit)
-        return tuple(known | more.get(number, set()) for number, known in enumerate(self.done))
+def columns_of(query: Query) -> tuple[tuple[str, str], ...]:
+    """Return name and type of each column of the answer to *query*."""
+    return tuple((field.name, str(field.type)) for field in arrow_schema(query))
 
 
-def damaged(folder: Path, what: str) -> ConfigError:
-    """Say that *folder* cannot be relied on."""
-    return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
+#: Types that were another one's before, and can be read as it.
+_WIDER = {("int16", "int64"), ("int32", "int64"), ("float", "double")}
 
 
-def write_manifest(manifest: Manifest, file: IO[bytes]) -> None:
-    """Write *manifest* as a Parquet file."""
-    with pq.ParquetWriter(file, manifest.schema) as writer:
-        writer.add_key_value_metadata({_KEY: orjson.dumps(_to_document(manifest))})
+def needs_migration(manifest: Manifest, place: Place) -> bool:
+    """Tell whether rows must be written anew in wider types; ConfigError where their columns are others."""
+    wanted = columns_of(manifest.query)
+    if manifest.columns == wanted:
+        return False
+    there, here = dict(manifest.columns), dict(wanted)
+    if list(there) != list(here):
+        gone, new = ([name for name in one if name not in other] for one, other in ((there, here), (here, there)))
+        told = [f"{word} {', '.join(names)}" for word, names in (("without", gone), ("with", new)) if names]
+        raise ConfigError(
+            f"{{{place.option}}}: {place.name} was written by another version of this library; this one has tables "
+            f"{' and '.join(told) or 'whose columns stand in another order'}. Export to another {place.noun}"
+        )
+    for name, kind in here.items():
+        if there[name] != kind and (there[name], kind) not in _WIDER:
+            raise ConfigError(
+                f"{{{place.option}}}: {place.name} was written by another version of this library ({name} is "
+                f"{there[name]} there, {kind} here). Export to another {place.noun}"
+            )
+    return True
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read what `write_manifest` wrote; ConfigError where it cannot be read."""
-    try:
-        document = orjson.loads(pq.read_metadata(path).metadata[_KEY])
-        version = document["version"]
-        if version == _VERSION:
-            return _from_document(document)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:  # pyarrow's own are ValueErrors
-        raise damaged(path.parent, f"{path.name} cannot be read") from error
-    raise ConfigError(
-        f"{{out}}: {path.parent} was written by another version of this library (format {version}, this one knows "
-        f"{_VERSION}); export to another folder"
-    )
-
-
-def _to_document(manifest: Manifest) -> Document:
+def to_json(manifest: Manifest) -> bytes:
+    """Write *manifest* as JSON."""
     query = manifest.query
-    return {
-        "version": _VERSION,
+    document = {
+        "version": VERSION,
         "id": manifest.id,
         "endpoint": query.endpoint.name,
         "query": {field.name: getattr(query, field.name) for field in attrs.fields(type(query))},
         "partition": manifest.partition,
-        "plans": [plan.to_json() for plan in manifest.plans],
-        "done": [_to_ranges(units) for units in manifest.done],
-        "closed": manifest.closed,
-        "parts": [attrs.astuple(part) for part in manifest.parts.values()],
-        "owners": manifest.owners,
+        "held": [
+            [period, location, holding.kind, [_plain(stretch) for stretch in holding.stretches]]
+            for (period, location), holding in manifest.held.items()
+        ],
+        "zones": list(manifest.zones.items()),
+        "members": manifest.members,
+        "parts": [_plain(part) for part in manifest.parts.values()],
+        "columns": manifest.columns,
     }
+    return orjson.dumps(document)
 
 
-def _from_document(document: Document) -> Manifest:
-    parts = [Part(path=path, rows=rows, size=size, until=until) for path, rows, size, until in document["parts"]]
+def from_json(text: bytes | str, place: Place) -> Manifest:
+    """Read what `to_json` wrote; ConfigError where it is of another version, ValueError and its like where not."""
+    document = orjson.loads(text)
+    if document["version"] != VERSION:
+        raise ConfigError(
+            f"{{{place.option}}}: {place.name} was written by another version of this library (format "
+            f"{document['version']}, this one knows {VERSION}); export to another {place.noun}"
+        )
     return Manifest(
         id=document["id"],
         query=QUERIES[document["endpoint"]](**document["query"]),
         partition=tuple(document["partition"]),
-        plans=tuple(map(Plan.from_json, document["plans"])),
-        done=tuple(map(_from_ranges, document["done"])),
-        closed=date.fromisoformat(document["closed"]),
-        parts={part.path: part for part in parts},
-        owners=document["owners"],
+        held={
+            (period, location): Holding(kind=kind, stretches=tuple(_stretch(*fields) for fields in stretches))
+            for period, location, kind, stretches in document["held"]
+        },
+        zones={int(zone): int(location) for zone, location in document["zones"]},
+        members=tuple(document["members"]),
+        parts={fields[0]: _part(*fields) for fields in document["parts"]},
+        columns=tuple((name, kind) for name, kind in document["columns"]),
     )
 
 
-def _to_ranges(units: Iterable[int]) -> list[list[int]]:
-    """Write units as [first, one past the last]."""
-    ranges: list[list[int]] = []
-    for unit in sorted(units):
-        if ranges and ranges[-1][1] == unit:
-            ranges[-1][1] += 1
-        else:
-            ranges.append([unit, unit + 1])
-    return ranges
+def _plain(value: Stretch | Part) -> tuple[Any, ...]:
+    fields = (getattr(value, field.name) for field in attrs.fields(type(value)))
+    return tuple(sorted(field) if isinstance(field, frozenset) else field for field in fields)
 
 
-def _from_ranges(ranges: Iterable[tuple[int, int]]) -> frozenset[int]:
-    return frozenset(unit for first, end in ranges for unit in range(first, end))
+def _stretch(start: str, end: str, clock: str | None, ended: str | None) -> Stretch:
+    return Stretch(start=date.fromisoformat(start), end=date.fromisoformat(end), clock=clock, ended=_day(ended))
+
+
+def _part(
+    path: str, rows: int, size: int, first: str | None, last: str | None, locations: Iterable[int] | None
+) -> Part:
+    return Part(
+        path=path,
+        rows=rows,
+        size=size,
+        first=_day(first),
+        last=_day(last),
+        locations=None if locations is None else frozenset(locations),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,272 +1,339 @@
-"""The work of `export`: from plans to rows in a folder."""
+"""The work of `export`: from a question to rows in a store, whatever the store is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
+from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 import attrs
-import pyarrow as pa
 
 from ..client import AsyncIndivd
-from ..errors import AuthenticationError, ConfigError, DecodeError, IndivdError
+from ..client.client import renewing
+from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..models.clocks import ONE_DAY
-from ..planning import Plan
+from ..planning import Window
+from ..planning.windows import bucket_unit
 from ..queries import Query
-from ..results import Chunk
-from . import Changes, Failure, Progress, Report
-from ._folder import GROUP_ROWS, Folder, Place, Staged, open_folder
-from ._partition import plan_export, read_partition, split_rows
-from ._refresh import exchange, extend, plan_after
-from ._units import Units, owner_of, zones_of
+from ..results import Chunk, Note
+from ._asking import Answered, Ask, Asked, by_query, plan_ask
+from ._comparing import Comparison
+from ._coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
+from ._keeping import Keeper
+from ._manifest import Manifest, Subject, columns_of
+from ._question import choose_partition, first_day_kept, groupings_of, periods_of, read_partition, settle
+from ._store import Change, Region, Store
+from ._world import World, look_up
+from ._zones import Zones
+from .report import Failure, Fate, Progress, Report
 
-Rows = dict[Place, list[pa.RecordBatch]]
+#: Rounds in which what answers have brought up is asked for.
+_ROUNDS = 4
+_LONG_AGO = date(1970, 1, 2)
 
 
-async def run(
-    client: AsyncIndivd,
-    query: Query,
-    out: Path,
-    *,
-    partition: str | Sequence[str] | None,
-    refresh: int | None,
-    on_progress: Callable[[Progress], object] | None,
-    commit_every: float,
-    ended: date,
-) -> Report:
-    """Do what `export` says; *ended* is the last day that has ended everywhere on earth."""
-    folder = await anyio.to_thread.run_sync(open_folder, out)
+@attrs.frozen(kw_only=True)
+class Options:
+    """How a run goes; see `export`. `ended` is the last day that has ended everywhere on earth."""
+
+    ended: date
+    partition: str | Sequence[str] | None = None
+    refresh: int | None = None
+    keep: bool = False
+    prune: bool = False
+    accept_empty: bool = False
+    on_progress: Callable[[Progress], object] | None = None
+    commit_every: float = 5.0
+
+
+async def run(client: AsyncIndivd, query: Query, open_store: Callable[[], Store], options: Options) -> Report:
+    """Do what `export` says."""
+    store = await anyio.to_thread.run_sync(open_store)
     try:
-        work = _Run(client=client, folder=folder, commit_every=commit_every, on_progress=on_progress, ended=ended)
-        return await work.go(query, partition, refresh)
+        return await _Run(client=client, store=store, options=options).go(query)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(folder.close)
+            await anyio.to_thread.run_sync(store.close)
 
 
 @attrs.define(kw_only=True)
 class _Run:
-    """One process's work on a folder."""
+    """One process's work on a store."""
 
     client: AsyncIndivd
-    folder: Folder
-    commit_every: float
-    on_progress: Callable[[Progress], object] | None
-    ended: date
+    store: Store
+    options: Options
     answered: int = 0
     failures: list[Failure] = attrs.field(factory=list)
+    fates: list[Fate] = attrs.field(factory=list)
+    _tried: set[Ask] = attrs.field(factory=set)
+    _done: int = 0
+    _total: int = 0
+    _rows: int = 0
 
-    async def go(self, query: Query, partition: str | Sequence[str] | None, refresh: int | None) -> Report:
-        """Fill the folder, and bring up to date what an earlier run has put there."""
-        folder = self.folder
-        changes = None
-        if not folder.has_begun:
-            names, plans = await plan_export(self.client, query, partition)
-            await anyio.to_thread.run_sync(folder.begin, query, names, plans, self.ended)
-            await self._fill()
-        else:
-            _check_question(folder, query, partition)
-            await self._fill()
-            changes = await self._bring_up_to_date(query, refresh)
-        if not self.failures:
-            await anyio.to_thread.run_sync(folder.finish)
-        manifest = folder.manifest
-        return Report(
-            path=folder.path,
-            requests=self.answered,
-            rows=sum(part.rows for part in manifest.parts.values()),
-            parts=len(manifest.parts),
-            failures=tuple(self.failures),
-            changes=changes,
-            provisional_from=manifest.closed + ONE_DAY if manifest.closed < manifest.query.end_date else None,
+    @property
+    def manifest(self) -> Manifest:
+        """What is there."""
+        assert self.store.manifest is not None
+        return self.store.manifest
+
+    async def go(self, query: Query) -> Report:
+        """Ask for what is missing and for what may have changed, and keep it as it comes."""
+        began, retries = time.monotonic(), self.client.stats.retries
+        before = self.store.manifest
+        world = await self._prepare(query)
+        self.failures += world.failures
+        self.fates += world.fates
+        zones = Zones(
+            owners=dict(self.manifest.zones),
+            held=self.manifest.held,
+            present=frozenset(id for id in world.places if id is not None),
         )
+        keeper = Keeper(
+            store=self.store,
+            comparison=Comparison(schema=self.manifest.schema),
+            ended=self.options.ended,
+            commit_every=self.options.commit_every,
+            accept_empty=self.options.accept_empty,
+            zones=zones,
+        )
+        asks = list(self._asks(world, self._refresh_since(before)))
+        for _ in range(_ROUNDS):
+            await self._gather([ask for ask in asks if ask.again], zones, keeper, fresh=True)
+            await self._gather([ask for ask in asks if not ask.again], zones, keeper)
+            await self._judge_again(zones, keeper)
+            zones.held = self.manifest.held
+            asks = list(self._follow_up(world, zones))
+            if not asks:
+                break
+        for answered, problem in zones.give_up():
+            self.failures.append(Failure(request=str(answered.request), error=problem))
+        if not self.failures:
+            await anyio.to_thread.run_sync(self.store.finish)
+        return self._report(world, zones, keeper, seconds=time.monotonic() - began, retries=retries)
 
-    async def _fill(self, *, but_first: int = 0) -> None:
-        """Ask for what is missing, but for the *but_first* plans, and keep it as it comes."""
-        manifest = self.folder.manifest
-        units = [Units(plan) for plan in manifest.plans]
-        missing = list(zip(units, manifest.done, strict=True))[but_first:]
-        pending = [shard for of, done in missing for shard in of.pending(done)]
-        await self._gather(units, pending, _Sink(keep=self.folder.commit, every_s=self.commit_every))
+    # What to ask.
 
-    async def _bring_up_to_date(self, query: Query, refresh: int | None) -> Changes | None:
-        """Ask again for days that may have changed since, and let the period grow to that of *query*."""
-        manifest = self.folder.manifest
-        last = manifest.query.end_date
-        grows = query.end_date > last
-        at_once = grows and extend(manifest, query, self.ended) is None
-        closed = self._last_settled_day(refresh)
-        if at_once:
-            closed = min(last, closed or last)
-        changes = None
-        if closed is not None and not self.failures:
-            changes = await self._refresh(query if at_once else attrs.evolve(query, end_date=last), closed)
-        if grows and not at_once:
-            grown = extend(self.folder.manifest, query, self.ended)
-            assert grown is not None
-            await anyio.to_thread.run_sync(self.folder.keep, grown)
-            # Those of the shorter period that still miss something were asked just now.
-            await self._fill(but_first=len(grown.plans) - len(grown.current_plans))
-        return changes
+    async def _prepare(self, query: Query) -> World:
+        """Settle what is to be held, and look up which locations that is about."""
+        options, store = self.options, self.store
+        manifest = store.manifest
+        given = () if options.partition is None else read_partition(options.partition)
+        if manifest is None:
+            if isinstance(query, Query):
+                world = await look_up(self.client, query, given, None)
+            partition = choose_partition(await self.client.plan(query), options.partition)
+            manifest = Manifest(
+                id=uuid4().hex[:8],
+                query=query,
+                partition=partition,
+                members=world.members,
+                columns=columns_of(query),
+            )
+            await anyio.to_thread.run_sync(store.begin, manifest)
+            return world
+        if options.partition is not None and given != manifest.partition:
+            raise ConfigError(
+                f"{{partition}}: {store.place.name} is parted by {','.join(manifest.partition) or 'none'}"
+            )
+        place = store.place
+        settled = settle(manifest.query, query, manifest.partition, place, keep=options.keep, prune=options.prune)
+        world = await look_up(self.client, settled, manifest.partition, manifest)
+        # The rest of the question may have changed, too, in what makes no difference: it is kept as it was.
+        changes, held = _prune(manifest, settled)
+        settled = attrs.evolve(settled, split=manifest.query.split, on_error=manifest.query.on_error)
+        manifest = attrs.evolve(manifest, query=settled, members=world.members, held=held)
+        await anyio.to_thread.run_sync(store.commit, changes, manifest)
+        return world
 
-    def _last_settled_day(self, refresh: int | None) -> date | None:
-        """Return the day after which to ask again; None where that is nowhere."""
-        manifest = self.folder.manifest
-        last = manifest.query.end_date
-        days = []
-        if refresh is not None:
-            days.append(min(last, self.ended + ONE_DAY) - timedelta(days=refresh))
-        if manifest.closed < min(last, self.ended):  # days that have ended since they were asked for
-            days.append(manifest.closed)
-        return min(days, default=None)
+    def _refresh_since(self, before: Manifest | None) -> dict[str, date]:
+        """Return, for each period, the first day to ask again; nothing where nothing is."""
+        if self.options.refresh is None or before is None:
+            return {}
+        tomorrow = self.options.ended + ONE_DAY
+        days = timedelta(days=self.options.refresh - 1)
+        return {name: min(window.end, tomorrow) - days for name, window in periods_of(before.query).items()}
 
-    async def _refresh(self, query: Query, closed: date) -> Changes | None:
-        """Ask again for what comes after *closed*; *query* may end later than that of the folder."""
-        plans = plan_after(self.folder.manifest, query, closed)
-        units = [Units(plan) for plan in plans]
-        done = [of.until(closed) for of in units]
-        pending = [shard for of, some in zip(units, done, strict=True) for shard in of.pending(some)]
-        regions = units[0].regions(done[0])
-        staged: list[Staged] = []
+    def _asks(self, world: World, refresh_since: Mapping[str, date]) -> Iterator[Ask]:
+        """Yield what is missing, and what is to be asked again."""
+        for period, wanted in self._wanted(world, refresh_since):
+            for location, one in wanted:
+                held = self.manifest.held.get((period, location), Holding())
+                yield from _make_asks(period, location, held, one)
 
-        def stage(rows: Rows, _: object) -> None:
-            staged.extend(self.folder.stage(place, batches) for place, batches in rows.items())
+    def _wanted(
+        self, world: World, refresh_since: Mapping[str, date]
+    ) -> Iterator[tuple[str, Iterator[tuple[int | None, Wanted]]]]:
+        query = self.manifest.query
+        groupings = groupings_of(query)
+        for period, window in periods_of(query).items():
+            wanted = Wanted(
+                period=window,
+                clock=None,
+                unit=bucket_unit(groupings[period]),
+                ended=self.options.ended,
+                refresh_since=refresh_since.get(period),
+            )
+            yield period, ((id, attrs.evolve(wanted, clock=clock)) for id, clock in world.places.items())
 
-        try:
-            # Nothing is kept before all is there, so there is no hurry.
-            await self._gather(units, pending, _Sink(keep=stage, every_s=float("inf")))
-            if self.failures:
-                return None
-            first = min((day for day in regions.values() if day is not None), default=query.start_date)
-            work = partial(exchange, self.folder, query, plans, regions, staged, first, self.ended)
-            return await anyio.to_thread.run_sync(work)
-        finally:
-            self.folder.discard(staged)
+    def _follow_up(self, world: World, zones: Zones) -> Iterator[Ask]:
+        """Yield what is to be asked because zones are in the answers for another location than before."""
+        waiting: dict[Subject, list[Window]] = {}
+        for answered in zones.waiting:
+            for other, days in zones.days_to_ask(answered):
+                waiting.setdefault((answered.ask.period, other), []).append(days)
+        for period, wanted in self._wanted(world, {}):
+            for location, one in wanted:
+                held = self.manifest.held.get((period, location), Holding())
+                held = held.doubt(waiting.get((period, location), ()))
+                for ask in _make_asks(period, location, held, one):
+                    if ask.accept_empty and ask not in self._tried:
+                        yield ask
 
-    async def _gather(self, units: Sequence[Units], pending: Sequence[Plan], sink: _Sink) -> None:
-        """Ask for all that is *pending*, and hand the rows of each unit to *sink*."""
-        numbers = {of.plan.query: number for number, of in enumerate(units)}
-        total = sum(map(len, pending))
-        done = rows = 0
+    # Asking.
+
+    async def _gather(self, asks: Sequence[Ask], zones: Zones, keeper: Keeper, *, fresh: bool = False) -> None:
+        """Ask, and keep what comes."""
+        if not asks:
+            return
+        self._tried.update(asks)
+        query = self.manifest.query
+        asked = by_query(Asked(ask=ask, plan=plan_ask(ask, query)) for ask in asks)
+        plans = [some[0].plan for some in asked.values()]
+        self._total += sum(map(len, plans))
+        client = renewing(self.client) if fresh else self.client
         refused: AuthenticationError | None = None
         try:
-            async with self.client.stream(pending) as chunks:
+            async with client.stream(plans) as chunks:
                 while refused is None:
                     chunk: Chunk | None = None
-                    with anyio.move_on_after(sink.due_in()):
+                    with anyio.move_on_after(keeper.due_in()):
                         try:
                             chunk = await anext(chunks)
                         except StopAsyncIteration:
                             break
                     if chunk is None:  # none came in time: commit what there is
-                        await sink.flush()
+                        await keeper.flush()
                         continue
-                    done += 1
-                    number = numbers[chunk.query]
-                    try:
-                        if chunk.error is not None:
-                            raise chunk.error
-                        self._claim_zones(chunk)
-                        batches = units[number].add(chunk)
-                    except AuthenticationError as error:
-                        refused = error  # no other request would fare better
-                    except IndivdError as error:
-                        self.failures.append(Failure(request=str(chunk.request), error=error))
-                    else:
-                        self.answered += 1
-                        if batches is not None:
-                            rows += sink.add(self.folder, (number, units[number].unit_of(chunk)), batches)
-                    if self.on_progress is not None:
-                        self.on_progress(Progress(done=done, total=total, rows=rows, failed=len(self.failures)))
-                    if sink.is_due():
-                        await sink.flush()
+                    refused = await self._take(chunk, asked[chunk.query], zones, keeper)
+                    if keeper.is_due():
+                        await keeper.flush()
         except anyio.get_cancelled_exc_class():
-            await sink.flush()
+            await keeper.flush()
             raise
-        await sink.flush()
+        await keeper.flush()
         if refused is not None:
             raise refused
 
-    def _claim_zones(self, chunk: Chunk) -> None:
-        owner = owner_of(chunk.request)
-        zone = self.folder.claim(zones_of(chunk.answer), owner)
-        if zone is not None:
-            other = self.folder.owners[zone]
-            problem = f"expected zone {zone} in the answers for {other} only, got it for {owner} too @ $"
-            raise DecodeError([problem], request=chunk.request)
+    async def _take(
+        self, chunk: Chunk, asked: Sequence[Asked], zones: Zones, keeper: Keeper
+    ) -> AuthenticationError | None:
+        """Take one answer; return the error after which no other request would fare better."""
+        self._done += 1
+        try:
+            if chunk.error is not None:
+                raise chunk.error
+            for one in asked:
+                answered = one.add(chunk)
+                if answered is not None and zones.judge(answered):
+                    await self._keep(answered, keeper)
+        except AuthenticationError as error:
+            return error
+        except IndivdError as error:
+            self.failures.append(Failure(request=str(chunk.request), error=error))
+        else:
+            self.answered += 1
+        if self.options.on_progress is not None:
+            progress = Progress(done=self._done, total=self._total, rows=self._rows, failed=len(self.failures))
+            self.options.on_progress(progress)
+        return None
 
+    async def _keep(self, answered: Answered, keeper: Keeper) -> None:
+        await keeper.add(answered)
+        self._rows += answered.rows
 
-@attrs.define(kw_only=True)
-class _Sink:
-    """Rows on their way to the disk: held until there are enough of them, or until they were held long enough."""
+    async def _judge_again(self, zones: Zones, keeper: Keeper) -> None:
+        """Keep what waited for another location's answer, where that has settled it."""
+        waiting, zones.waiting = zones.waiting, []
+        for answered in waiting:
+            try:
+                if zones.judge(answered):
+                    await self._keep(answered, keeper)
+            except IndivdError as error:
+                self.failures.append(Failure(request=str(answered.request), error=error))
+        await keeper.flush()
 
-    keep: Callable[[Rows, list[tuple[int, int]]], None]
-    every_s: float
-    rows: Rows = attrs.field(factory=dict)
-    done: list[tuple[int, int]] = attrs.field(factory=list)
-    _held: int = 0
-    _since: float | None = None
+    # Telling.
 
-    def add(self, folder: Folder, unit: tuple[int, int], batches: Sequence[pa.RecordBatch]) -> int:
-        """Take the rows of *unit*, and return how many they are."""
-        self.done.append(unit)
-        if self._since is None:
-            self._since = time.monotonic()
-        count = 0
-        for batch in batches:
-            count += batch.num_rows
-            for place, some in split_rows(folder.manifest.query, folder.manifest.partition, batch):
-                self.rows.setdefault(place, []).append(some)
-        self._held += count
-        return count
-
-    def due_in(self) -> float | None:
-        """Return for how many seconds what is held may be held; None if nothing is."""
-        return None if self._since is None else max(0.0, self._since + self.every_s - time.monotonic())
-
-    def is_due(self) -> bool:
-        """Tell whether to flush."""
-        return self._held >= GROUP_ROWS or self.due_in() == 0
-
-    async def flush(self) -> None:
-        """Keep what is held."""
-        rows, done = self.rows, self.done
-        self.rows, self.done, self._held, self._since = {}, [], 0, None
-        if done:
-            with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
-                await anyio.to_thread.run_sync(self.keep, rows, done)
-
-
-def _check_question(folder: Folder, query: Query, partition: str | Sequence[str] | None) -> None:
-    """Refuse a question that is neither the folder's, nor the same for a period that ends later."""
-    manifest = folder.manifest
-    old = manifest.query
-    if partition is not None and read_partition(partition) != manifest.partition:
-        raise ConfigError(f"{{partition}}: {folder.path} is parted by {','.join(manifest.partition) or 'none'}")
-    if type(old) is not type(query):
-        raise ConfigError(f"{{out}}: {folder.path} holds an export of {old.endpoint.name}; export to another folder")
-    different = [
-        field.name
-        for field in attrs.fields(type(old))
-        if field.name not in ("split", "on_error") and getattr(old, field.name) != getattr(query, field.name)
-    ]
-    if different == ["end_date"] and old.end_date < query.end_date:
-        plan_after(manifest, query, old.end_date)  # which refuses another grouping
-    elif different:
-        name = different[0]
-        there, here = (_in_words(getattr(question, name)) for question in (old, query))
-        raise ConfigError(
-            f"{{{name}}}: {folder.path} holds the export of another question ({there} there, {here} here); export to "
-            "another folder"
+    def _report(self, world: World, zones: Zones, keeper: Keeper, *, seconds: float, retries: int) -> Report:
+        open_days = [
+            stretch.provisional_from
+            for (_, location), holding in self.manifest.held.items()
+            if location in world.places
+            for stretch in holding.stretches
+            if stretch.provisional_from is not None
+        ]
+        regrouped = [
+            Fate(
+                location=there,
+                became="regrouped",
+                message=f"zone {zone} is of location {there} now, no longer of {before}: both are asked again",
+            )
+            for zone, (before, there) in zones.moved.items()
+        ]
+        foreign = list(self.store.foreign())
+        notes = list(keeper.notes.values())
+        if foreign:
+            message = f"Files that are not of this export, and that readers take for its rows: {', '.join(foreign[:5])}"
+            notes.append(Note(kind="foreign_files", message=message))
+        return Report(
+            path=self.store.target,
+            requests=self.answered,
+            retries=self.client.stats.retries - retries,
+            seconds=seconds,
+            rows=self.store.rows,
+            parts=self.store.parts,
+            failures=tuple(self.failures),
+            changes=keeper.comparison.changes(),
+            locations=(*self.fates, *regrouped, *keeper.emptied),
+            notes=tuple(notes),
+            provisional_from=min(open_days, default=None),
         )
 
 
-def _in_words(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value)
+def _make_asks(period: str, location: int | None, held: Holding, wanted: Wanted) -> Iterator[Ask]:
+    again, new = to_ask(held, wanted)
+    doubted = held.doubted
+    ask = partial(Ask, period=period, location=location, clock=wanted.clock)
+    for window in again:
+        yield ask(
+            window=window,
+            again=True,
+            whole=window == wanted.period,
+            at_once=held.kind != "days",
+            accept_empty=any(overlap(window, days) is not None for days in doubted),
+        )
+    for window in new:
+        yield ask(window=window, whole=window == wanted.period)
+
+
+def _prune(manifest: Manifest, settled: Query) -> tuple[list[Change], dict[Subject, Holding]]:
+    """Say which rows go because the period begins later, and what is there then."""
+    changes = []
+    held = dict(manifest.held)
+    units = {period: bucket_unit(grouping) for period, grouping in groupings_of(settled).items()}
+    for period, first in first_day_kept(manifest.query, settled).items():
+        unit = units[period]
+        if unit is None:
+            continue  # all is asked for again
+        changes.append(Change(region=Region(period=period, window=Window(_LONG_AGO, first - ONE_DAY))))
+        # A month of which some days go is asked for again: its row goes whole.
+        gone = Window(_LONG_AGO, last_day_of_bucket(first - ONE_DAY, unit))
+        for subject, holding in held.items():
+            if subject[0] == period and holding.kind != "whole":
+                held[subject] = holding.remove(gone)
+    return changes, held

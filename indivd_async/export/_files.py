@@ -1,0 +1,110 @@
+"""
+Files of an export's folder that last: written whole or not at all, and taken by one process alone.
+
+The manifest is a Parquet table of the export's columns without a row, and what it tells stands in its footer. So
+whoever reads all Parquet files of the folder reads it too and gets nothing from it; polars, which refuses a folder that
+holds any other kind of file, takes the folder as it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow.parquet as pq
+
+from ..errors import ConfigError
+from ._manifest import Manifest, from_json, to_json
+from ._question import Place
+
+MANIFEST = "_manifest.parquet"
+_KEY = b"indivd.export"
+#: What a file that somebody else has locked says; anything else says that locks are not to be had there.
+_TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK})
+
+
+def damaged(folder: Path, what: str) -> ConfigError:
+    """Say that *folder* cannot be relied on."""
+    return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
+
+
+def write_manifest(manifest: Manifest, file: IO[bytes]) -> None:
+    """Write *manifest* as a Parquet file."""
+    with pq.ParquetWriter(file, manifest.schema) as writer:
+        writer.add_key_value_metadata({_KEY: to_json(manifest)})
+
+
+def read_manifest(folder: Path, place: Place) -> Manifest:
+    """Read what `write_manifest` wrote; ConfigError where it cannot be read."""
+    try:
+        return from_json(pq.read_metadata(folder / MANIFEST).metadata[_KEY], place)
+    except ConfigError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:  # pyarrow's own are ValueErrors
+        raise damaged(folder, f"{MANIFEST} cannot be read") from error
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield what is below *folder*, but for the exports in it."""
+    for path in folder.iterdir():
+        yield path
+        if path.is_dir() and not path.is_symlink() and not (path / MANIFEST).exists():
+            yield from walk(path)
+
+
+def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> int:
+    """Write a file so that it outlasts the machine's end; return its size in bytes."""
+    with path.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def sync_directory(path: Path) -> None:
+    """Let names in *path* outlast the machine's end."""
+    if sys.platform == "win32":
+        return  # directories cannot be opened there
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(path: Path) -> IO[bytes]:
+    """Take the file for this process alone, for as long as it is open; the system lets it go when the process dies."""
+    file = path.open("ab")
+    try:
+        _lock(file)
+        # Whoever had it may have removed it meanwhile; then another may have made, and taken, a new one.
+        taken = not os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError as error:
+        file.close()
+        if error.errno not in _TAKEN and not isinstance(error, FileNotFoundError):
+            raise ConfigError(
+                f"{{out}}: the file system of {path.parent} has no locks ({error.strerror}), so two exports could "
+                "write there at once and spoil each other's; export to a folder on another file system"
+            ) from error
+        taken = True
+    if taken:
+        file.close()
+        folder = path.parent
+        raise ConfigError(f"{{out}}: another export is writing to {folder}; wait for it, or export to another folder")
+    return file
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,190 @@
+"""
+Rows on their way into a store: held until there are enough of them, or long enough; compared with what is there;
+committed.
+"""
+
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import date
+
+import anyio
+import anyio.to_thread
+import attrs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import DecodeError
+from ..planning import Window
+from ..results import Note
+from ._asking import Answered
+from ._columns import filter_regions, has_repeated_keys, key_columns, key_texts
+from ._comparing import Comparison
+from ._coverage import Holding, subtract
+from ._manifest import Manifest, Subject
+from ._store import GROUP_ROWS, Change, Region, Store
+from ._zones import Zones
+from .report import Fate
+
+#: A commit that took long is not followed by another at once: so many times as long is held at least.
+_PACE = 3.0
+
+
+@attrs.define(kw_only=True)
+class Keeper:
+    """What a run has got and not yet kept, and what it found out when it kept."""
+
+    store: Store
+    comparison: Comparison
+    ended: date
+    commit_every: float
+    accept_empty: bool
+    zones: Zones
+    emptied: list[Fate] = attrs.field(factory=list)
+    notes: dict[str, Note] = attrs.field(factory=dict)
+    _kept: dict[Subject, list[Window]] = attrs.field(factory=dict)
+    _doubted: set[int] = attrs.field(factory=set)
+    _held: list[Answered] = attrs.field(factory=list)
+    _rows: int = 0
+    _since: float | None = None
+    _took: float = 0.0
+
+    async def add(self, answered: Answered) -> None:
+        """Take the rows of an answer. DecodeError where they cannot stand beside others."""
+        self._check_copies(answered)
+        if answered.strays or self._has_strays(_subject(answered)):
+            await self.flush()
+            await anyio.to_thread.run_sync(self._check_edges, answered)
+        self._held.append(answered)
+        self._rows += answered.rows
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def _has_strays(self, subject: Subject) -> bool:
+        held = self._manifest.held.get(subject, Holding())
+        return held.kind == "edges" or any(unit.strays and _subject(unit) == subject for unit in self._held)
+
+    @property
+    def _manifest(self) -> Manifest:
+        assert self.store.manifest is not None
+        return self.store.manifest
+
+    def due_in(self) -> float | None:
+        """Return for how many seconds what is held may be held; None if nothing is."""
+        if self._since is None:
+            return None
+        return max(0.0, self._since + max(self.commit_every, _PACE * self._took) - time.monotonic())
+
+    def is_due(self) -> bool:
+        """Tell whether to flush."""
+        return self._rows >= GROUP_ROWS or self.due_in() == 0
+
+    async def flush(self) -> None:
+        """Keep what is held."""
+        held = self._held
+        self._held, self._rows, self._since = [], 0, None
+        if held:
+            began = time.monotonic()
+            with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
+                await anyio.to_thread.run_sync(self._commit, held)
+            self._took = time.monotonic() - began
+
+    def _commit(self, units: Sequence[Answered]) -> None:
+        manifest = self._manifest
+        held = self._doubt_moved(dict(manifest.held))
+        asked_again = [unit.region for unit in units if unit.ask.again]
+        there = self._table(self.store.read(asked_again) if asked_again else ())
+        changes = []
+        for unit in units:
+            holding = held.get(_subject(unit), Holding())
+            change = self._change(unit, there, holding)
+            if change is None:
+                continue
+            if change.rows or change.replaces:
+                changes.append(change)
+            held[_subject(unit)] = holding.add(unit.window, clock=unit.ask.clock, ended=self.ended, kind=unit.kind)
+            self._kept.setdefault(_subject(unit), []).append(unit.window)
+        self.store.commit(changes, attrs.evolve(manifest, held=held, zones=dict(self.zones.owners)))
+
+    def _doubt_moved(self, held: dict[Subject, Holding]) -> dict[Subject, Holding]:
+        """
+        Note that locations whose zones have moved are to be asked again, but for what was asked in this run.
+
+        It is kept together with the new owner of the zone: whoever is killed now asks in the next run.
+        """
+        for zone, ends in self.zones.moved.items():
+            if zone in self._doubted:
+                continue
+            self._doubted.add(zone)
+            for subject, holding in held.items():
+                if subject[1] in ends:
+                    held[subject] = holding.doubt(subtract(holding.windows, self._kept.get(subject, ())))
+        return held
+
+    def _change(self, unit: Answered, there: pa.Table, holding: Holding) -> Change | None:
+        """Say what becomes of the rows of a region; None where they stay though the answer is empty."""
+        if not unit.ask.again:
+            return Change(region=unit.region, batches=unit.batches, replaces=False)
+        old = self._table(batch.filter(filter_regions(batch, [unit.region])) for batch in there.to_batches())
+        if old.num_rows and not unit.rows and not (self.accept_empty or unit.ask.accept_empty):
+            self.emptied.append(_say_emptied(unit, old.num_rows))
+            return None
+        differs = self.comparison.add(unit.window.start, old, self._table(unit.batches))
+        moved = any(stretch.clock != unit.ask.clock for stretch in holding.stretches)
+        if not differs and not moved:
+            return Change(region=unit.region, replaces=False)
+        return Change(region=unit.region, batches=unit.batches, replaces=old.num_rows > 0)
+
+    def _table(self, batches: object) -> pa.Table:
+        return pa.Table.from_batches(batches, self._manifest.schema)
+
+    def _check_copies(self, answered: Answered) -> None:
+        table = self._table(answered.batches)
+        if has_repeated_keys(table):
+            if self.store.needs_keys:
+                problem = (
+                    "expected each row once, got some of one zone and bucket twice, which a table with keys refuses"
+                )
+                raise DecodeError([f"{problem} @ $"], request=answered.request)
+            self.notes["repeated_key"] = Note(
+                kind="repeated_key",
+                message="An answer has two rows of one zone and bucket. Both are kept; sums over them may be too high.",
+            )
+
+    def _check_edges(self, answered: Answered) -> None:
+        """Refuse rows that another answer has brought too: labels that lie outside of their days may meet."""
+        region = answered.region
+        near = Region(period=region.period, location=region.location)
+        batches = self.store.read([near])
+        if answered.ask.again:
+            batches = (batch.filter(pc.invert(filter_regions(batch, [region]))) for batch in batches)
+        table = self._table(batches)
+        new = self._table(answered.batches)
+        names = key_columns(new.schema)
+        if set(key_texts(table, names)) & set(key_texts(new, names)):
+            problem = f"expected rows of {answered.window}, got one that another answer has brought too @ $"
+            raise DecodeError([problem], request=answered.request)
+        if answered.strays:
+            self.notes["labels_elsewhere"] = Note(
+                kind="labels_elsewhere",
+                message="Some hours are labelled with a day that was not asked for, as by another clock. No key comes "
+                "twice, so they are kept; asking for such days again means asking for all.",
+            )
+
+
+def _subject(answered: Answered) -> tuple[str, int | None]:
+    return answered.ask.period, answered.ask.location
+
+
+def _say_emptied(unit: Answered, rows: int) -> Fate:
+    whose = "" if unit.ask.location is None else f" of location {unit.ask.location}"
+    return Fate(
+        location=unit.ask.location,
+        became="emptied",
+        message=f"{unit.window}{whose}: the answer is empty now, {rows:,} rows were there and stay; accept it with "
+        "accept_empty",
+    )

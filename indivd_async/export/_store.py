@@ -1,0 +1,90 @@
+"""
+Where an export is kept: one face for folders and databases.
+
+A store keeps rows and a manifest, and lets both change together: after a commit, and after a process was killed at any
+moment, the rows are those that the manifest tells of. All of it blocks, and is for a worker thread; one thread at a
+time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+import pyarrow as pa
+
+from ..planning import Window
+from ._manifest import Manifest
+from ._question import Place
+
+#: Rows that are held in memory at most before they are committed, and those of a row group in files.
+GROUP_ROWS = 200_000
+
+
+@attrs.frozen(kw_only=True)
+class Region:
+    """Rows that are replaced together: of one period, of one location (None: of all), of some days (None: all)."""
+
+    period: str
+    location: int | None = None
+    #: By the day of `bucket_start`, both ends included. Rows that tell no day are in no window.
+    window: Window | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """The rows of a region, as they are from now on; `replaces` is False where nothing of it is there yet."""
+
+    region: Region
+    batches: Sequence[pa.RecordBatch] = ()
+    replaces: bool = True
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are from now on."""
+        return sum(batch.num_rows for batch in self.batches)
+
+
+class Store(Protocol):
+    """One export's rows and manifest, and this process their only writer."""
+
+    #: None until the export has begun.
+    manifest: Manifest | None
+    #: Whether two rows of one key cannot be kept.
+    needs_keys: bool
+
+    @property
+    def place(self) -> Place:
+        """What messages say of it."""
+
+    @property
+    def parts(self) -> int:
+        """How many parts a folder has."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def target(self) -> Path | str:
+        """Where it is, for whoever reads it."""
+
+    def begin(self, manifest: Manifest) -> None:
+        """Make room for rows, and keep the first manifest."""
+
+    def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
+        """Let *changes* and *manifest* take effect together, or not at all."""
+
+    def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
+        """Read the rows that are in any of *regions*."""
+
+    def foreign(self) -> Iterable[str]:
+        """Name what a reader would take for rows of this export, and is not."""
+
+    def finish(self) -> None:
+        """Put in order what many small commits have left."""
+
+    def close(self) -> None:
+        """Let others write; what never began leaves no trace."""

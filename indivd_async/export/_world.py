@@ -1,0 +1,109 @@
+"""The locations that a question is about, as the service lists them now."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from ..client import AsyncIndivd
+from ..errors import InvalidQueryError
+from ..models.clocks import is_time_zone
+from ..queries import LineCrosses, Query
+from ._manifest import Manifest
+from ._question import asks_each_location
+from .report import Failure, Fate
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """What a run finds."""
+
+    #: The clock of each location that can be asked; None stands for all of them together, and for no clock.
+    places: Mapping[int | None, str | None]
+    #: All locations known so far; where rows are sums over them, those whose sums they are.
+    members: tuple[int, ...]
+    failures: tuple[Failure, ...] = ()
+    fates: tuple[Fate, ...] = ()
+
+
+async def look_up(client: AsyncIndivd, query: Query, partition: Sequence[str], manifest: Manifest | None) -> World:
+    """Look the locations up where it matters to *query* which there are, or which clock they have."""
+    each = asks_each_location(query, partition)
+    own_clocks = not isinstance(query, LineCrosses) and query.tz is None
+    if query.location is not None and not own_clocks:
+        return _tell_fates(dict.fromkeys(query.location, getattr(query, "tz", None)), manifest)
+    listed = {place.id: place.timezone for place in await client.locations()}
+    if not each:
+        return _together(tuple(listed), manifest)
+    wanted = query.location if query.location is not None else tuple(listed)
+    if not own_clocks:
+        return _tell_fates(dict.fromkeys(wanted, getattr(query, "tz", None)), manifest)
+    places: dict[int | None, str | None] = {}
+    failures = []
+    for id in wanted:
+        clock = listed.get(id)
+        if clock and is_time_zone(clock):
+            places[id] = clock
+        elif id in listed:
+            error = InvalidQueryError(
+                "location",
+                f"location {id} has no time zone that is known",
+                clock,
+                'Pass tz="…" to ask on one clock for all.',
+            )
+            failures.append(Failure(request=f"location {id}", error=error))
+    return _tell_fates(places, manifest, failures)
+
+
+def _together(members: tuple[int, ...], manifest: Manifest | None) -> World:
+    before = manifest.members if manifest is not None else ()
+    fates: list[Fate] = []
+    if before:
+        fates += [
+            Fate(
+                location=id,
+                became="new",
+                message=f"location {id} is new: sums over all locations are asked again, for all days",
+            )
+            for id in sorted(set(members) - set(before))
+        ]
+        fates += _left(sorted(set(before) - set(members)), "stays in the sums of the days that are there")
+        if set(members) <= set(before):
+            members = before  # nothing that is there is short of anything
+    mark = zlib.crc32(",".join(map(str, sorted(members))).encode())
+    return World(places={None: f"{len(members)} locations, {mark:08x}"}, members=members, fates=tuple(fates))
+
+
+def _tell_fates(
+    places: Mapping[int | None, str | None], manifest: Manifest | None, failures: Sequence[Failure] = ()
+) -> World:
+    known = manifest.members if manifest is not None else ()
+    held = manifest.held if manifest is not None else {}
+    here = tuple(id for id in places if id is not None)
+    fates = []
+    for id in here:
+        clocks = {
+            stretch.clock for (_, location), holding in held.items() if location == id for stretch in holding.stretches
+        }
+        if known and id not in known:
+            fates.append(
+                Fate(location=id, became="new", message=f"location {id} is new: its whole history is asked for")
+            )
+        elif clocks - {places[id]}:
+            before = ", ".join(sorted(map(str, clocks - {places[id]})))
+            message = f"location {id} has moved from {before} to {places[id]}: its days are asked again"
+            fates.append(Fate(location=id, became="moved", message=message))
+    failed = {int(failure.request.split()[1]) for failure in failures}
+    fates += _left(sorted(set(known) - set(here) - failed), "what is there of it stays")
+    return World(
+        places=places,
+        members=tuple(dict.fromkeys((*known, *here))),
+        failures=tuple(failures),
+        fates=tuple(fates),
+    )
+
+
+def _left(ids: Iterable[int], what: str) -> list[Fate]:
+    return [Fate(location=id, became="left", message=f"location {id} is no longer listed: {what}") for id in ids]

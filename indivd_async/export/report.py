@@ -1,0 +1,142 @@
+"""What a run of an export tells: how far it is, what became of each location, what changed, what wants a look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import attrs
+
+from ..errors import IndivdError
+from ..results import Note
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a run is: requests `done` of `total`, those of earlier runs left out, and the `rows` they brought."""
+
+    done: int
+    total: int
+    rows: int
+    failed: int
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """A request that failed for good; the next run asks it again."""
+
+    request: str
+    error: IndivdError
+
+
+@attrs.frozen(kw_only=True)
+class PlaceChanges:
+    """What changed at one location in one month (``yyyy-mm``); None where the rows do not tell which."""
+
+    location: int | None
+    month: str | None
+    added: int
+    removed: int
+    changed: int
+    #: The sums of counts before and after.
+    totals: Mapping[str, tuple[int, int]]
+
+
+@attrs.frozen(kw_only=True)
+class Changes:
+    """
+    What asking again for the days from `since` on has changed: rows, and the sums of counts, before and after.
+
+    Days that were not asked for before count only where they had to be asked for together with those. Of a key that
+    comes twice in an answer, each copy counts.
+    """
+
+    since: date
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    totals: Mapping[str, tuple[int, int]]
+    #: Where the differences are: each location and month that has some.
+    places: tuple[PlaceChanges, ...] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"since {self.since}: {self.changed:,} rows changed, {self.added:,} new, {self.removed:,} gone, "
+            f"{self.unchanged:,} as they were; {word_totals(self.totals)}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Fate:
+    """
+    What became of a location since the run before.
+
+    `became` is "new" (its whole history was asked for), "moved" (to another clock: asked for again), "regrouped" (a
+    zone is its own now, or another's: asked for again), "left" (no longer listed: what is there stays), "unasked" (it
+    has no time zone that is known: what is there stays), or "emptied" (the answer has nothing where rows are: they
+    stay).
+    """
+
+    location: int | None
+    became: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What a run of `export` did, and what the folder or the table holds now."""
+
+    #: Where to: the folder, or the address of the table without its credentials.
+    path: Path | str
+    #: Requests that were answered in this run, retries of all its requests, and how long it took.
+    requests: int
+    retries: int = 0
+    seconds: float = attrs.field(default=0.0, eq=False)
+    #: Rows, and parts of a folder, that are there.
+    rows: int
+    parts: int
+    failures: tuple[Failure, ...] = ()
+    #: What asking again has changed; None where nothing was asked again.
+    changes: Changes | None = None
+    #: What became of locations that are not as they were.
+    locations: tuple[Fate, ...] = ()
+    notes: tuple[Note, ...] = ()
+    #: The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again.
+    provisional_from: date | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for is there."""
+        return not self.failures
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether something is there that a person should look at, though nothing is missing."""
+        return bool(self.notes) or any(fate.became in _DOUBTFUL for fate in self.locations)
+
+    def __str__(self) -> str:
+        """Say all of it in one line."""
+        counts = (
+            (self.rows, "row"),
+            (self.requests, "request"),
+            (self.retries, "retry"),
+            (len(self.failures), "failure"),
+            (len(self.notes), "note"),
+        )
+        told = [_count(number, noun) for number, noun in counts]
+        return f"{self.path}: {', '.join((*told[:3], f'{self.seconds:.1f} s', *told[3:]))}"
+
+
+_DOUBTFUL = frozenset({"emptied", "unasked"})
+
+
+def _count(number: int, noun: str) -> str:
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
+def word_totals(totals: Mapping[str, tuple[int, int]]) -> str:
+    """Write sums as ``visits 20 → 27``."""
+    return ", ".join(f"{name} {before:,} → {after:,}" for name, (before, after) in totals.items())

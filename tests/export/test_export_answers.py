@@ -1,0 +1,134 @@
+"""Answers that an export must look at twice: keys that come twice, labels of other days, rows of other locations."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import polars
+import pytest
+from scripted import LOCATIONS, Script, days_of
+
+from indivd_async import AsyncIndivd, RetryPolicy, ZoneVisitors
+from indivd_async.export import export
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
+
+DAYS = ZoneVisitors("2025-03-01", "2025-03-06", location=124, aggregate_by="dayofmonth", split=3)
+HOURS = attrs.evolve(DAYS, aggregate_by="hour")
+
+
+def make_client(answer: Any) -> AsyncIndivd:
+    return AsyncIndivd(token="t", transport=Script(answer, locations=LOCATIONS), retry=RetryPolicy(attempts=1))
+
+
+def row_at(moment: date, visits: int, **names: Any) -> dict[str, Any]:
+    label = {"year": moment.year, "month": moment.month, "dayofmonth": moment.day}
+    if isinstance(moment, datetime):
+        label["hour"] = moment.hour
+    return {"visits": visits, "aggregation": label | {"zone_id": 201, "zone_name": "Entrance"} | names}
+
+
+def answer_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"current": {"insights": rows}, "comparison": {}}
+
+
+def read(out: Path) -> polars.DataFrame:
+    frame = polars.scan_parquet(out).collect()
+    return frame.sort(frame.columns, nulls_last=True)
+
+
+async def test_a_key_that_comes_twice_is_kept_and_told(tmp_path: Path) -> None:
+    """Each copy counts when it changes; nothing of the answer is lost."""
+    old = [10]
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        first = days_of(params)[0]
+        return answer_of([row_at(first, old[0], zone_name="Old"), row_at(first, 7, zone_name="New")])
+
+    async with make_client(answer) as client:
+        report = await export(client, DAYS, tmp_path)
+        assert (report.rows, [note.kind for note in report.notes]) == (4, ["repeated_key"])
+        assert report.needs_look
+        old[0] = 99
+        report = await export(client, DAYS, tmp_path, refresh=3)
+        changes = report.changes
+        assert changes is not None
+        assert (changes.changed, changes.added, changes.removed, changes.unchanged) == (1, 0, 0, 1)
+        assert changes.totals == {"visits": (17, 106)}
+        assert sorted(read(tmp_path)["visits"]) == [7, 7, 10, 99]
+
+
+def by_another_clock(hours: int) -> Any:
+    """Answer by hours of each day, labelled so many hours later."""
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        moments = [
+            datetime(day.year, day.month, day.day) + timedelta(hours=hour)
+            for day in days_of(params)
+            for hour in range(17, 24)
+        ]
+        return answer_of([row_at(moment + timedelta(hours=hours), 1 + moment.hour) for moment in moments])
+
+    return answer
+
+
+@pytest.mark.parametrize("hours", [2, -18])
+async def test_hours_labelled_by_another_clock_are_kept_where_no_key_repeats(hours: int, tmp_path: Path) -> None:
+    """They are those of a fetch; asking again asks for all, since the days of a label tell no window."""
+    async with make_client(by_another_clock(hours)) as client:
+        report = await export(client, HOURS, tmp_path)
+        assert (report.complete, report.rows) == (True, 42)
+        assert [note.kind for note in report.notes] == ["labels_elsewhere"]
+        expected = polars.DataFrame(await client.fetch(HOURS))
+        assert read(tmp_path).equals(expected.sort(expected.columns, nulls_last=True))
+        longer = attrs.evolve(HOURS, end_date="2025-03-09")
+        assert (await export(client, longer, tmp_path)).requests == 1
+        again = await export(client, longer, tmp_path, refresh=2)
+        assert again.requests == 3
+        assert again.changes is not None
+        assert (again.changes.added, again.changes.removed, again.changes.changed) == (0, 0, 0)
+        expected = polars.DataFrame(await client.fetch(longer))
+        assert read(tmp_path).equals(expected.sort(expected.columns, nulls_last=True))
+
+
+async def test_hours_labelled_elsewhere_that_meet_others_are_refused(tmp_path: Path) -> None:
+    """Two answers with one key cannot both be right."""
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        later = 2 if params["start_date"] == "2025-03-01" else -17
+        return by_another_clock(later)(path, params)
+
+    async with make_client(answer) as client:
+        report = await export(client, HOURS, tmp_path)
+    (failure,) = report.failures
+    assert "got one that another answer has brought too" in str(failure.error)
+    assert report.rows == 21
+
+
+async def test_rows_of_another_location_are_refused(tmp_path: Path) -> None:
+    """An answer that tells another location than was asked is not its answer."""
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        return answer_of([row_at(day, 5, loc_id=125) for day in days_of(params)])
+
+    async with make_client(answer) as client:
+        report = await export(client, DAYS, tmp_path)
+    assert len(report.failures) == 2
+    assert report.rows == 0
+
+
+async def test_files_of_others_in_the_folder_are_told(tmp_path: Path) -> None:
+    """Readers would take their rows for the export's."""
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        return answer_of([row_at(day, 5) for day in days_of(params)])
+
+    async with make_client(answer) as client:
+        await export(client, DAYS, tmp_path)
+        polars.DataFrame({"a": [1]}).write_parquet(tmp_path / "mine.parquet")
+        report = await export(client, DAYS, tmp_path)
+    assert [note.kind for note in report.notes] == ["foreign_files"]
+    assert "mine.parquet" in report.notes[0].message

@@ -30,7 +30,7 @@ from indivd_async.errors import (
 )
 from indivd_async.settings import Limits, Timeouts
 from indivd_async.transport import Fault, Reply, Token, UnknownCodingError, parse_base_url
-from indivd_async.transport.replies import read_reply
+from indivd_async.transport.replies import Draft, read_body
 
 pytestmark = pytest.mark.anyio
 
@@ -164,7 +164,7 @@ PACKED = gzip.compress(b'{"visits": 284}')
 async def read(*chunks: bytes, headers: list[tuple[bytes, bytes]] | None = None, limit: int = 1000) -> Reply:
     body = Body(*chunks)
     try:
-        return await read_reply(200, headers or [], body, limit)
+        return await read_body(Draft(200, headers or [], limit), body)
     finally:
         assert body.ended
 
@@ -269,14 +269,14 @@ async def test_an_endless_generator_is_left() -> None:
 
     body = Endless()
     with pytest.raises(Fault, match="on the wire"):
-        await read_reply(200, [], body, 1000)
+        await read_body(Draft(200, [], 1000), body)
     assert body.ended
 
 
 async def test_the_body_of_an_error_is_dropped() -> None:
     """Only the status counts, and Retry-After; a long or broken body takes nothing from it."""
     body = Body(b"x" * 70_000, b"y")
-    reply = await read_reply(503, [(b"Retry-After", b"7"), GZIP], body, 10)
+    reply = await read_body(Draft(503, [(b"Retry-After", b"7"), GZIP], 10), body)
     assert reply == Reply(status=503, body=b"", retry_after=b"7", wire_bytes=70_000)
     assert body.ended
 
@@ -417,7 +417,10 @@ async def test_unknown_coding_is_a_decode_error() -> None:
 
 
 async def test_injected_client_is_used_as_it_is() -> None:
-    """Its hooks run; its base URL, headers, auth, cookies and redirects do not reach our request; it stays open."""
+    """
+    Its hooks run, its headers, params and cookies are sent, beside ours; its base URL, auth and redirects do not reach
+    our request; it stays open.
+    """
     seen: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -432,22 +435,34 @@ async def test_injected_client_is_used_as_it_is() -> None:
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(handle),
         base_url="https://elsewhere.example",
-        headers={"X-Own": "1"},
+        headers={"X-Own": "1", "Authorization": "Bearer other", "Accept": "text/html", "Host": "elsewhere.example"},
+        params={"key": "å b"},
         auth=("user", "password"),
         cookies={"own": "1"},
         follow_redirects=True,
         event_hooks={"request": [hook]},
     ) as client:
         executor = make_executor(http_client=client)
-        with pytest.raises(UnexpectedStatusError, match=r"302 .*redirects are never followed"):
-            await executor.send(Question("/a/"))
+        for target in ("/a/", "/a/?b=1,2"):
+            with pytest.raises(UnexpectedStatusError, match=r"302 .*redirects are never followed"):
+                await executor.send(Question(target))
         await executor.aclose()
         assert not client.is_closed
-    assert hooked == ["GET"]
-    assert [str(request.url) for request in seen] == ["https://api.invalid/a/"]
-    assert seen[0].headers["authorization"] == f"Token {TOKEN}"
-    assert "x-own" not in seen[0].headers
-    assert "cookie" not in seen[0].headers
+    assert hooked == ["GET", "GET"]
+    assert [str(request.url) for request in seen] == [
+        "https://api.invalid/a/?key=%C3%A5+b",
+        "https://api.invalid/a/?b=1,2&key=%C3%A5+b",
+    ]
+    for request in seen:
+        assert request.headers["x-own"] == "1"
+        assert request.headers["cookie"] == "own=1"
+        for name, value in {
+            "host": "api.invalid",
+            "authorization": f"Token {TOKEN}",
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+        }.items():
+            assert request.headers.get_list(name) == [value]
 
 
 async def test_injected_client_gets_twenty_at_once() -> None:
@@ -510,9 +525,9 @@ async def test_closed_client_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        pytest.param({"http_client": 1}, "http_client must be an httpx.AsyncClient, got int", id="client"),
+        pytest.param({"http_client": 1}, "http_client must be an AsyncClient of httpx or httpx2, got int", id="client"),
         pytest.param({"http_client": httpx.Client}, "got type", id="class"),
-        pytest.param({"transport": 1}, "transport must be an httpx.AsyncBaseTransport", id="transport"),
+        pytest.param({"transport": 1}, "transport must be an AsyncBaseTransport of httpx or httpx2", id="transport"),
         pytest.param({"transport": httpx.HTTPTransport()}, "got HTTPTransport", id="blocking transport"),
         pytest.param({"proxy": "nonsense"}, "proxy must be a URL", id="proxy"),
         pytest.param({"proxy": "gopher://user:pa55@h"}, "proxy must be a URL", id="proxy scheme"),

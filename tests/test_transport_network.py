@@ -1,25 +1,28 @@
-"""The sockets of a lane, below HTTP."""
+"""The connections of a lane, below HTTP."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
-import time
+import tracemalloc
 
 import anyio
-import httpcore
 import pytest
+from asking import ONCE, ROOMY, TOKEN, Question, make_executor
+from attrs import evolve
 from raw_server import Peer, RawServer
 
-from indivd_async.transport import is_on_trio
-from indivd_async.transport.network import LaneNetwork
+from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
+from indivd_async.settings import Limits
+from indivd_async.transport import Fault, Token, parse_base_url, plan_lanes
+from indivd_async.transport.network import Connection, connect
 
 pytestmark = pytest.mark.anyio
 
 
-async def connect(server: RawServer) -> tuple[LaneNetwork, httpcore.AsyncNetworkStream]:
-    network = LaneNetwork(on_trio=is_on_trio())
-    return network, await network.connect_tcp("127.0.0.1", server.port, timeout=20)
+async def connect_to(server: RawServer) -> Connection:
+    return await connect(parse_base_url(server.url), ssl.create_default_context, None)
 
 
 async def until(condition: threading.Event) -> None:
@@ -31,29 +34,34 @@ async def test_what_is_not_read_is_held_back() -> None:
     """A server that sends faster than anyone reads is held up by the network, and nothing of it is lost."""
     sent = threading.Event()
     size = 32 * 2**20
+    flood = bytes(size)
 
-    def flood(peer: Peer) -> None:
-        peer.send(bytes(size))
+    def handle(peer: Peer) -> None:
+        peer.send(flood)
         sent.set()
 
-    with RawServer(flood) as server:
-        network, stream = await connect(server)
-        # Many turns of the loop: it takes what it may hold, and then no more.
-        for _ in range(100):
-            await anyio.sleep(0.001)
-        assert not sent.is_set()
-        assert network.received < 2 * 2**20
+    with RawServer(handle) as server:
+        connection = await connect_to(server)
+        tracemalloc.start()
+        try:
+            # Many turns of the loop: it takes what it may hold, and then no more.
+            for _ in range(100):
+                await anyio.sleep(0.001)
+            assert not sent.is_set()
+            assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
+        finally:
+            tracemalloc.stop()
         total = 0
-        while chunk := await stream.read(65536, timeout=20):
-            assert len(chunk) <= 65536
-            total += len(chunk)
+        with contextlib.suppress(anyio.EndOfStream):
+            while True:
+                total += len(await connection.receive())
         assert total == size
-        await stream.aclose()
+        await connection.aclose()
 
 
-async def test_bytes_before_a_request_end_the_connection() -> None:
-    """Between the last look at an idle connection and the request no byte may come; with one, nothing is sent."""
-    came = threading.Event()
+async def test_bytes_that_nobody_asked_for_are_seen() -> None:
+    """Between two requests no byte may come, nor the end of the connection."""
+    came, asked = threading.Event(), threading.Event()
 
     def handle(peer: Peer) -> None:
         peer.sock.recv(5)
@@ -61,77 +69,74 @@ async def test_bytes_before_a_request_end_the_connection() -> None:
         asked.wait(20)
         peer.send(b"unasked")
         came.set()
-        assert peer.sock.recv(65536) == b""
+        peer.wait_for_close()
 
-    asked = threading.Event()
     with RawServer(handle) as server:
-        _, stream = await connect(server)
-        await stream.write(b"first")
-        assert await stream.read(65536, timeout=20) == b"first"
+        connection = await connect_to(server)
+        assert not connection.has_more()
+        await connection.send(b"first")
+        assert await connection.receive() == b"first"
+        assert not connection.has_more()
         asked.set()
         await until(came)
-        while not stream.get_extra_info("is_readable"):  # noqa: ASYNC110  # the system tells nobody
-            await anyio.sleep(0.001)
-        await anyio.sleep(0.001)
-        with pytest.raises(httpcore.NetworkError, match="before the request"):
-            await stream.write(b"second")
-        await stream.aclose()
+        assert connection.has_more()
+        await connection.aclose()
+        assert connection.has_more()
+
+    with RawServer(lambda peer: None) as server:
+        connection = await connect_to(server)
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+        assert connection.has_more()
+        await connection.aclose()
 
 
 async def test_waits_end_with_the_attempt() -> None:
-    """No wait begins after the end of the attempt, nor goes beyond it; its own bound counts where it is shorter."""
+    """No wait goes beyond the end of the attempt; its own bound counts where it is shorter, also for connecting."""
     with RawServer(Peer.wait_for_close) as server:
-        network, stream = await connect(server)
-        with pytest.raises(httpcore.ReadTimeout):
-            await stream.read(1, timeout=0.01)
-        assert not network.bound_by_end
-        network.ends = time.monotonic() + 0.01
-        with pytest.raises(httpcore.ReadTimeout):
-            await stream.read(1, timeout=20)
-        assert network.bound_by_end
-        network.ends = time.monotonic()
-        with pytest.raises(httpcore.ReadTimeout):
-            await stream.read(1)
-        with pytest.raises(httpcore.ConnectTimeout):
-            await network.connect_tcp("127.0.0.1", server.port, timeout=20)
-        await stream.aclose()
+        for timeouts, words in (
+            (evolve(ROOMY, read=0.02), r"nothing was received for 0\.02 s \(Timeouts\.read\)"),
+            (evolve(ROOMY, attempt=0.02), r"not whole after 0\.02 s"),
+            (evolve(ROOMY, read=0.02, attempt=0.01), r"not whole after 0\.01 s"),
+            (evolve(ROOMY, read=None, attempt=0.02), r"not whole after 0\.02 s"),
+            (evolve(ROOMY, read=0.02, attempt=None, deadline=None), r"nothing was received for 0\.02 s"),
+        ):
+            executor = make_executor(server.url, timeouts=timeouts, retry=ONCE)
+            with pytest.raises(RequestTimeoutError, match=words):
+                await executor.send(Question())
+            await executor.aclose()
 
 
-async def test_a_closed_network_sends_nothing() -> None:
+async def test_a_closed_lane_sends_nothing() -> None:
     """After the end neither an open connection nor a new one carries anything."""
-    with RawServer(Peer.wait_for_close) as server:
-        network, stream = await connect(server)
-        network.close()
-        with pytest.raises(httpcore.NetworkError, match="was closed"):
-            await stream.write(b"x")
-        await stream.aclose()
+    with RawServer(Peer.serve) as server:
+        lane = plan_lanes(parse_base_url(server.url), Token(TOKEN), Limits()).make()
+        assert (await lane.get(b"/", ROOMY, 20)).body == b"[]"
+        await lane.aclose()
+        with pytest.raises(Fault, match="was closed"):
+            await lane.get(b"/", ROOMY, 20)
+        assert len(server.requests) == 1
 
 
-async def test_addresses_of_both_ends_are_known() -> None:
-    """httpcore asks for them by names of its own."""
-    with RawServer(Peer.wait_for_close) as server:
-        _, stream = await connect(server)
-        assert stream.get_extra_info("server_addr")[:2] == ("127.0.0.1", server.port)
-        assert stream.get_extra_info("client_addr")[0] == "127.0.0.1"
-        assert stream.get_extra_info("ssl_object") is None
-        assert stream.get_extra_info("nothing") is None
-        await stream.aclose()
+async def test_what_is_asked_for_is_one_line() -> None:
+    """A target that would be two requests is refused before anything is connected."""
+    lane = plan_lanes(parse_base_url("https://api.invalid"), Token(TOKEN), Limits()).make()
+    for target in (b"/ HTTP/1.1\r\nX: y", b"/a b", b"/\xe5", b""):
+        with pytest.raises(Fault, match="visible ASCII") as caught:
+            await lane.get(target, ROOMY, 20)
+        assert not caught.value.retried
+    await lane.aclose()
 
 
 async def test_plain_bytes_before_a_handshake_are_never_read_as_encrypted() -> None:
     """Anybody on the way can send them: an answer must come through TLS."""
-    came = threading.Event()
 
     def handle(peer: Peer) -> None:
-        peer.send(b"HTTP/1.1 200 OK\r\n\r\nevil")
-        came.set()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
         peer.wait_for_close()
 
     with RawServer(handle) as server:
-        _, stream = await connect(server)
-        await until(came)
-        await anyio.wait_all_tasks_blocked()
-        await anyio.sleep(0.005)  # the loop takes what came
-        with pytest.raises(httpcore.ConnectError):
-            await stream.start_tls(ssl.create_default_context(), "127.0.0.1", timeout=20)
-        await stream.aclose()
+        executor = make_executor(server.url.replace("http:", "https:"), timeouts=ROOMY, retry=ONCE)
+        with pytest.raises(ConnectionFailedError):
+            await executor.send(Question())
+        await executor.aclose()
+        await anyio.to_thread.run_sync(server.wait_until_idle)

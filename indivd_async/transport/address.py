@@ -12,7 +12,8 @@ import httpx
 from .._version import __version__
 from ..errors import ConfigError, literally
 
-_PORTS = {"https": 443, "http": 80}
+#: By scheme.
+PORTS = {"https": 443, "http": 80}
 
 
 class SecretBytes(bytes):
@@ -73,20 +74,33 @@ class BaseURL:
     """Where the API is; every path is put behind `prefix`."""
 
     scheme: str
-    #: ASCII: an international name is encoded, an IPv6 address has no brackets.
+    #: What the resolver is asked for. ASCII: an international name is encoded, an IPv6 address has no brackets, and may
+    #: have a zone behind "%".
     host: str
     port: int
     #: Empty, or a percent-encoded path without a slash at its end.
     prefix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.prefix}"
+        return f"{self.scheme}://{self._with_port(self.host.replace('%', '%25'))}{self.prefix}"
+
+    @property
+    def name(self) -> str:
+        """The host as certificates name it: a dot at the end and a zone are the resolver's only."""
+        return self.host.removesuffix(".").partition("%")[0]
 
     @property
     def authority(self) -> str:
         """The value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return self._with_port(self.name)
+
+    def _with_port(self, host: str) -> str:
+        return bracketed(host) if self.port == PORTS[self.scheme] else f"{bracketed(host)}:{self.port}"
+
+
+def bracketed(host: str) -> str:
+    """Write *host* as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
@@ -102,7 +116,8 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
         raise ConfigError(f"{{base_url}} must be a str, got {type(url).__name__}")
     try:
         parsed = httpx.URL(url.strip())
-        host = parsed.raw_host.decode("ascii")
+        # RFC 6874: in a URL the percent sign before a zone is written "%25".
+        host = parsed.raw_host.decode("ascii").replace("%25", "%")
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ConfigError(f"{{base_url}} cannot be read as a URL: {literally(str(error))}") from None
     # What may hold a secret is not shown.
@@ -110,8 +125,8 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
         raise ConfigError("{base_url} must not hold a user or password; pass the token as {token:…}")
     if "?" in url or "#" in url:
         raise ConfigError("{base_url} must not hold a query or fragment; a path prefix is allowed")
-    port = _PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
-    if parsed.scheme not in _PORTS or not host or port is None or not 0 < port < 2**16:
+    port = PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
+    if parsed.scheme not in PORTS or not host or port is None or not 0 < port < 2**16:
         raise ConfigError(
             "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
             f"got {literally(repr(url))}"

@@ -1,7 +1,10 @@
-"""Lanes are chosen by the options of a client."""
+"""What the lanes of a client are made of, by its options."""
 
 from __future__ import annotations
 
+import sys
+import urllib.request
+from base64 import b64encode
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,34 +12,45 @@ from typing import TYPE_CHECKING, Any, Literal
 import httpx
 
 from ..errors import ConfigError
-from .address import BaseURL, Token
-from .httpx_lane import HttpxLane, client_sender, proxy_transport
-from .lane import Lane
+from .address import PORTS, BaseURL, SecretBytes, Token
+from .direct_lane import DirectLane
+from .httpx_lane import HttpxLane, client_sender, socks_lane, visible_lane
+from .network import Proxy
 from .pool import LanePlan
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from types import ModuleType
 
-    from ..settings import Limits
+    import httpx2
 
+    from ..settings import Limits
+    from .lane import Lane
 
 #: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
 _INJECTED_AT_ONCE = 20
+#: Both have the same surface, and neither takes the other's requests.
+_LIBRARIES = ("httpx", "httpx2")
 
 
 class SharedContext:
     """The TLS settings of all lanes, made when the first one connects: the certificates take tens of milliseconds."""
 
-    __slots__ = ("_context",)
+    __slots__ = ("_context", "_trust_env")
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, *, trust_env: bool = False) -> None:
         self._context = context
+        self._trust_env = trust_env
 
     def get(self) -> ssl.SSLContext:
-        """Return the caller's context, or the one that trusts certifi's authorities; it offers HTTP/1.1 only."""
+        """
+        Return the caller's context, or one that trusts certifi's authorities; it offers HTTP/1.1 only.
+
+        Where the environment is trusted, SSL_CERT_FILE and SSL_CERT_DIR say whom else.
+        """
         if self._context is None:
-            self._context = httpx.create_ssl_context(trust_env=False)
+            self._context = httpx.create_ssl_context(trust_env=self._trust_env)
         self._context.set_alpn_protocols(["http/1.1"])
         return self._context
 
@@ -46,48 +60,61 @@ def plan_lanes(
     token: Token,
     limits: Limits,
     *,
-    http_client: httpx.AsyncClient | None = None,
-    transport: httpx.AsyncBaseTransport | Literal["aiohttp"] | None = None,
+    http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
+    transport: httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | Literal["aiohttp"] | None = None,
     proxy: str | httpx.URL | httpx.Proxy | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    trust_env: bool = False,
 ) -> LanePlan:
     """Choose lanes by the options of a client; nothing is connected or read yet."""
     injected = transport if transport != "aiohttp" or http_client is not None else None
     _check_combination(http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context)
     size = limits.max_response_bytes
     if http_client is not None:
-        if not isinstance(http_client, httpx.AsyncClient):
-            raise ConfigError(f"{{http_client}} must be an httpx.AsyncClient, got {type(http_client).__name__}")
+        library = _library_of(http_client, "AsyncClient")
+        if library is None:
+            got = type(http_client).__name__
+            raise ConfigError(f"{{http_client}} must be an AsyncClient of httpx or httpx2, got {got}")
         send = client_sender(http_client)
         count = min(_INJECTED_AT_ONCE, limits.concurrency)
-        return LanePlan(count=count, make=lambda: HttpxLane(send, base_url, token, size))
+        return LanePlan(count=count, make=lambda: HttpxLane(library, send, base_url, token, size))
     if injected is not None:
-        if not isinstance(injected, httpx.AsyncBaseTransport):
+        library = _library_of(injected, "AsyncBaseTransport")
+        if library is None or isinstance(injected, str):
             got = repr(injected) if isinstance(injected, str) else type(injected).__name__
-            raise ConfigError(f'transport must be an httpx.AsyncBaseTransport or "aiohttp", got {got}')
+            raise ConfigError(f'transport must be an AsyncBaseTransport of httpx or httpx2, or "aiohttp", got {got}')
         handle = injected.handle_async_request
-        return LanePlan(count=limits.concurrency, make=lambda: HttpxLane(handle, base_url, token, size))
-    context = SharedContext(ssl_context)
-    address = None if proxy is None else _read_proxy(proxy)
-    if transport == "aiohttp":
-        return LanePlan(
-            count=limits.concurrency, make=_import_aiohttp().make_lanes(base_url, token, size, context.get, address)
-        )
-    if address is not None:
-        if address.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        return LanePlan(count=limits.concurrency, make=lambda: HttpxLane(library, handle, base_url, token, size))
+    if proxy is None and trust_env:
+        proxy = _environment_proxy(base_url)
+    way = None if proxy is None else _read_proxy(proxy)
+    context = SharedContext(ssl_context, trust_env=trust_env).get
+    return LanePlan(
+        count=limits.concurrency, make=_lane_maker(base_url, token, size, context, way, transport == "aiohttp")
+    )
+
+
+def _lane_maker(
+    base_url: BaseURL,
+    token: Token,
+    size: int,
+    context: Callable[[], ssl.SSLContext],
+    way: httpx.Proxy | None,
+    over_aiohttp: bool,
+) -> Callable[[], Lane]:
+    if way is not None and way.url.scheme.startswith("socks"):
+        if over_aiohttp:
+            raise ConfigError(f'transport="aiohttp" takes http and https proxies only, not {way.url.scheme}')
+        if find_spec("socksio") is None:
             raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
-
-        def make_proxy_lane() -> Lane:
-            own = proxy_transport(address, context.get())
-            return HttpxLane(own.handle_async_request, base_url, token, size, own)
-
-        return LanePlan(count=limits.concurrency, make=make_proxy_lane)
-
-    # Not above, because httpcore takes long to import and not every client needs it; nor when the first lane is made,
-    # because that would hold up the loop.
-    from .direct_lane import ConnectionLane
-
-    return LanePlan(count=limits.concurrency, make=lambda: ConnectionLane(base_url, token, size, context.get))
+        return lambda: socks_lane(base_url, token, size, context, way)
+    proxy = None if way is None else _proxy_of(way)
+    if over_aiohttp:
+        lane = _import_aiohttp().AiohttpLane
+        return lambda: lane(base_url, token, size, context, proxy)
+    return lambda: DirectLane(
+        base_url, token, size, context, proxy, lambda: visible_lane(base_url, token, size, context, way)
+    )
 
 
 def _import_aiohttp() -> ModuleType:
@@ -99,9 +126,15 @@ def _import_aiohttp() -> ModuleType:
     return aiohttp_lane
 
 
+def _library_of(value: object, kind: str) -> ModuleType | None:
+    """Return the one of `_LIBRARIES` whose *kind* it is; one that nobody has imported made nothing."""
+    loaded = (sys.modules.get(name) for name in _LIBRARIES)
+    return next((library for library in loaded if library and isinstance(value, getattr(library, kind))), None)
+
+
 def _check_combination(**options: Any) -> None:
-    given = [name for name, value in options.items() if value is not None]
-    if len(given) > 1 and given != ["proxy", "ssl_context"]:
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1 and (given[0] in {"http_client", "transport"}):
         raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
 
 
@@ -112,3 +145,26 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
         return httpx.Proxy(proxy)
     # It may hold a password, so neither it nor what was said of it is shown.
     raise ConfigError("{proxy} must be a URL such as 'http://host:port' or 'socks5://host:port'")
+
+
+def _environment_proxy(base_url: BaseURL) -> str | None:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for the API, unless NO_PROXY takes it out."""
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(base_url.name):
+        return None
+    found = proxies.get(base_url.scheme) or proxies.get("all")
+    return found if not found or "://" in found else f"http://{found}"
+
+
+def _proxy_of(way: httpx.Proxy) -> Proxy:
+    headers = list(way.headers.raw)
+    if way.raw_auth is not None:
+        headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(way.raw_auth)))))
+    url = way.url
+    return Proxy(
+        scheme=url.scheme,
+        host=url.raw_host.decode("ascii"),
+        port=url.port or PORTS[url.scheme],
+        headers=tuple(headers),
+        ssl_context=way.ssl_context,
+    )

@@ -1,254 +1,217 @@
 """
-HTTP/1.1 over the connection of one lane.
+One answer in HTTP/1.1, read by llhttp (httptools), with what llhttp leaves open decided here.
 
-Theory of operation. What an answer usually looks like, a 200 with a Content-Length or in a few chunks and no surprise
-in its head, is recognised by one pattern and read here: h11 takes longer over it than all the rest of a request.
-Whatever differs in any way is given to h11, from its first byte, and h11 decides what it means. A test holds both ways
-to equal replies.
+| llhttp | here |
+|---|---|
+| skips line ends before a status line | refused: what does not begin with "H" is no answer |
+| takes NUL and other controls in a reason | refused |
+| takes HTTP/0.9 and HTTP/2.0 | refused |
+| takes any Transfer-Encoding, and reads to the end of the connection | refused, but for "chunked", once |
+| takes a Transfer-Encoding in a trailer | refused, and a Content-Length too |
+| takes 101 | refused: no other protocol was asked for |
+| reads a body behind a 1xx, 204 or 304 | a 1xx that has one is refused, the others end with their head |
+| takes a length with any number of zeros before it | refused beyond 20 digits |
+| keeps a connection that speaks HTTP/1.0 and says keep-alive | it is closed |
+| knows no end of a connection | it ends an answer with neither length nor chunks, and breaks off any other |
+| goes on with what follows an answer | it is told, to the last byte, so that the connection is closed |
+| knows no size | a head, and chunk extensions and trailers together, are bounded; so is a body, in `Draft` |
+
+All the rest is llhttp's, in its strict form: lines end with CRLF, a length comes once and without chunks, no line is
+folded, no control stands in a header, zeros may stand before a chunk's size. Tests search for an answer that is taken
+here and not by h11 and llhttp alone, to the same body.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+import httptools
 
-import h11
-import httpcore
+from .replies import Draft, is_read
 
-from .replies import Reply, is_sign, read_reply
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from .address import SecretBytes
-
-
-_READ_BYTES = 64 * 2**10
-#: What a head may need, as httpcore bounds it.
-_MAX_HEAD_BYTES = 100 * 2**10
-_TARGET = re.compile(rb"[!-~]+")
-#: The whole head of an ordinary answer, less than h11 takes: visible ASCII, no folded lines, no space before a colon.
-_HEAD = re.compile(rb"HTTP/1\.1 200 [ -~]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ -~]*\r\n)+\r\n")
-_NAMES = re.compile(rb"\n([^:\r]*):")
-_CONNECTION, _KEPT = b"\r\nconnection:", b"\r\nconnection: keep-alive\r\n"
-#: Digits of a length: more would be beyond any limit, and h11 has words for that.
-_MOST_DIGITS = 15
-_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_END_OF_HEAD = b"\r\n\r\n"
+#: Bytes of a head, or of what stands between the pieces of a body.
+_MOST_BESIDE = 100 * 2**10
+#: Bytes on the wire that do not count for each byte of a body: chunks may be so small that most of it is their sizes.
+_MOST_A_BYTE = 16
+_BODILESS = {204, 304}
+_FRAMING = {b"content-length", b"transfer-encoding"}
+#: Of a length: as many as 2⁶⁴ has.
+_MOST_DIGITS = 20
 
 
-class UnusualError(Exception):
-    """Not an ordinary answer; h11 decides what it is."""
+class ProtocolError(Exception):
+    """What came is no answer in HTTP/1.1, or not a whole one."""
 
 
-class Head(NamedTuple):
-    """The head of an ordinary answer."""
+class Answer:
+    """What comes over a connection after a request: `feed` it until it is `done`."""
 
-    #: Where the body begins.
-    begin: int
-    #: None where the body comes in chunks.
-    length: int | None
-    coding: bytes
+    __slots__ = (
+        "_beside",
+        "_codings",
+        "_complete",
+        "_got",
+        "_headed",
+        "_headers",
+        "_keep_alive",
+        "_last",
+        "_length",
+        "_max_bytes",
+        "_opens_tunnel",
+        "_parser",
+        "began",
+        "done",
+        "draft",
+        "has_more",
+        "reason",
+    )
 
-
-def read_head(received: bytes) -> Head:
-    """Read the head that *received* begins with; UnusualError where it is not whole, or not ordinary."""
-    match = _HEAD.match(received)
-    if match is None:
-        raise UnusualError
-    head = match[0].lower()
-    if _CONNECTION in head and head.count(_CONNECTION) != head.count(_KEPT):
-        raise UnusualError
-    length = _value(head, b"\r\ncontent-length:")
-    transfer = _value(head, b"\r\ntransfer-encoding:")
-    coding = _value(head, b"\r\ncontent-encoding:")
-    if b"\r\nretry-after:" in head or any(map(is_sign, _NAMES.findall(head))):
-        raise UnusualError
-    if transfer == b"chunked" and length is None:
-        return Head(match.end(), None, coding or b"")
-    if transfer is not None or length is None or not length.isdigit() or len(length) > _MOST_DIGITS:
-        raise UnusualError
-    return Head(match.end(), int(length), coding or b"")
-
-
-def _value(head: bytes, name: bytes) -> bytes | None:
-    """Return the value of a header, None where it is missing; UnusualError where it comes twice."""
-    begin = head.find(name)
-    if begin < 0:
-        return None
-    begin += len(name)
-    if head.find(name, begin) >= 0:
-        raise UnusualError
-    return head[begin : head.index(b"\r\n", begin)].strip()
-
-
-def join_chunks(received: bytes, begin: int) -> tuple[bytes, int] | None:
-    """
-    Join the chunks from *begin* on, and tell where they end; None where they are not all there.
-
-    UnusualError for extensions, trailers and nonsense.
-    """
-    pieces: list[bytes] = []
-    while True:
-        end = received.find(b"\r\n", begin)
-        if end < 0:
-            return None
-        if not _CHUNK_SIZE.fullmatch(received, begin, end):
-            raise UnusualError
-        size = int(received[begin:end], 16)
-        begin = end + 2
-        end = begin + size
-        if len(received) < end + 2:
-            return None
-        if received[end : end + 2] != b"\r\n":
-            raise UnusualError
-        if not size:
-            return b"".join(pieces), end + 2
-        pieces.append(received[begin:end])
-        begin = end + 2
-
-
-async def _one(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
-
-class Http11(httpcore.AsyncConnectionInterface):
-    """
-    One connection, made when the first request is sent over it.
-
-    It stands where httpcore keeps its own, and answers with whole replies. Bytes that come behind an answer, and
-    answers that end with their connection, leave it unusable: `is_idle` is False then.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[float | None], Awaitable[httpcore.AsyncNetworkStream]],
-        headers: list[tuple[bytes, bytes]],
-        head: SecretBytes,
-        max_bytes: int,
-        keepalive_s: float,
-    ) -> None:
-        self._connect = connect
-        self._headers = headers
-        #: What follows the target of a request, up to the end of its head.
-        self._head = head
+    def __init__(self, max_bytes: int, *, opens_tunnel: bool = False) -> None:
+        self._parser = httptools.HttpResponseParser(self)
         self._max_bytes = max_bytes
-        self._keepalive_s = keepalive_s
-        self._stream: httpcore.AsyncNetworkStream | None = None
-        self._idle_since = time.monotonic()
-        self._usable = True
-        #: Whether bytes came behind the last body.
-        self._has_more = False
+        self._opens_tunnel = opens_tunnel
+        self._got: list[bytes] = []
+        self._keep_alive = False
+        #: Whether anything came.
+        self.began = False
+        #: From the end of the head on; interim answers have none.
+        self.draft: Draft | None = None
+        self.done = False
+        #: Whether bytes came behind the answer.
+        self.has_more = False
+        self._expect_head()
 
-    async def handle_async_request(self, request: httpcore.Request) -> Reply:  # type: ignore[override]
-        """Ask for the request's target and read the whole answer; the rest of *request* is the same for all."""
-        self._usable = False
-        target, timeouts = request.url.target, request.extensions["timeout"]
-        if not _TARGET.fullmatch(target):
-            raise httpcore.LocalProtocolError("the target of a request must be visible ASCII")
-        if self._stream is None:
-            self._stream = await self._connect(timeouts["connect"])
-        await self._stream.write(b"GET %b%b" % (target, self._head), timeouts["write"])
-        received = await self._stream.read(_READ_BYTES, timeouts["read"])
+    def _expect_head(self) -> None:
+        self.reason = b""
+        self._last = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._codings: list[bytes] = []
+        self._length: bytes | None = None
+        self._headed = self._complete = False
+        self._beside = 0
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the connection may carry another request."""
+        return self.done and self._keep_alive and not self.has_more
+
+    def feed(self, data: bytes) -> None:
+        """Take what came; raises ProtocolError where it is not HTTP/1.1, and what `Draft.feed` raises."""
+        self.began = True
+        at = 0
+        while at < len(data) and not self.done:
+            at = self._feed_head(data, at) if self.draft is None else self._feed_body(data, at)
+        self.has_more = at < len(data)
+
+    def end(self) -> None:
+        """Take the end of the connection."""
+        if not self.began:
+            raise ProtocolError("the server disconnected without an answer")
+        if self.draft is None:
+            raise ProtocolError("the connection ended in the head of the answer")
+        if self._codings or self._length is not None:
+            raise ProtocolError("the connection ended before the body was whole")
+        self.done = True
+
+    def _feed_head(self, data: bytes, at: int) -> int:
+        """Read on to the end of the head, if it is there, and return the place behind it."""
+        if not self._last and data[at] != 0x48:
+            raise ProtocolError("what came is no answer in HTTP")
+        # It may begin in what came before.
+        found = (self._last + data[at : at + 3]).find(_END_OF_HEAD) if self._last else -1
+        end = at - len(self._last) + found + 4 if found >= 0 else data.find(_END_OF_HEAD, at) + 4
+        is_whole = end > 3 or found >= 0
+        if not is_whole:
+            end = len(data)
+        self._last = (self._last + data[max(at, end - 3) : end])[-3:]
+        self._count_beside(end - at)
+        self._parse(memoryview(data)[at:end])
+        if self._headed is not is_whole:
+            raise ProtocolError("the lines of the answer's head do not end with CRLF")
+        if is_whole:
+            self._end_head()
+        return end
+
+    def _end_head(self) -> None:
+        status = self._parser.get_status_code()
+        if self._parser.get_http_version() not in {"1.0", "1.1"}:
+            raise ProtocolError(f"the answer is in HTTP/{self._parser.get_http_version()}")
+        if any(byte < 0x20 and byte != 0x09 for byte in self.reason) or 0x7F in self.reason:
+            raise ProtocolError("the answer's reason holds control characters")
+        if self._length is not None and len(self._length) > _MOST_DIGITS:
+            raise ProtocolError("the answer's length has too many digits")
+        if self._codings not in ([], [b"chunked"]):
+            raise ProtocolError("the answer has an unknown Transfer-Encoding, or several")
+        if status < 200:
+            if status <= 101 and status != 100:
+                raise ProtocolError(f"{status} answers nothing that was asked")
+            if self._codings or self._length not in {None, b"0"}:
+                raise ProtocolError("an interim answer has a body")
+            self._expect_head()
+            return
+        self.draft = Draft(status, self._headers, self._max_bytes)
+        self._beside = 0
+        self.done = self._complete or status in _BODILESS or (self._opens_tunnel and status < 300)
+
+    def _feed_body(self, data: bytes, at: int) -> int:
+        """Read on, the last byte by itself: that tells whether any follow the end. Return the place behind the end."""
+        assert self.draft is not None
+        begin, last = at, len(data) - 1
+        if at < last:
+            self._parse(memoryview(data)[at:last])
+            at = last
+        if not self._complete:
+            self._parse(memoryview(data)[last:])
+            at = len(data)
+        body = self._got[0] if len(self._got) == 1 else b"".join(self._got)
+        self._got.clear()
+        self._count_beside(at - begin - len(body) * _MOST_A_BYTE)
+        self.done = self._complete
+        if not self.draft.feed(body):
+            self.done, self._keep_alive = True, False
+        return at
+
+    def _count_beside(self, size: int) -> None:
+        self._beside = max(0, self._beside + size)
+        if self._beside > _MOST_BESIDE:
+            raise ProtocolError(f"the answer has more than {_MOST_BESIDE:,} bytes beside its body")
+
+    def _parse(self, data: memoryview) -> None:
         try:
-            head = read_head(received)
-        except UnusualError:
-            reply = await self._read_unusual(received, target, timeouts["read"])
-        else:
-            read = self._read_chunked if head.length is None else self._read_sized
-            reply = await read(received, head, target, timeouts["read"])
-        self._idle_since = time.monotonic()
-        return reply
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise ProtocolError("101 answers nothing that was asked") from None
+        except httptools.HttpParserError as error:
+            # What follows an answer need not be one.
+            if not self._complete or self.draft is None:
+                raise ProtocolError(f"what came is not HTTP/1.1: {error}") from None
 
-    async def _read_sized(self, received: bytes, head: Head, _: bytes, timeout: float | None) -> Reply:
-        begin, length, coding = head
-        assert length is not None
-        if len(received) == begin + length <= self._max_bytes and not coding:
-            self._usable = True
-            return Reply(status=200, body=received[begin:], wire_bytes=length)
-        reply = await self._finish(self._rest(received[begin:], length, timeout), coding)
-        self._usable = not self._has_more
-        return reply
+    # What llhttp calls.
 
-    async def _rest(self, chunk: bytes, length: int, timeout: float | None) -> AsyncIterator[bytes]:
-        assert self._stream is not None
-        missing = length
-        while len(chunk) < missing:
-            missing -= len(chunk)
-            yield chunk
-            chunk = await self._stream.read(_READ_BYTES, timeout)
-            if not chunk:
-                words = "peer closed connection without sending complete message body"
-                raise httpcore.RemoteProtocolError(f"{words} (received {length - missing} bytes, expected {length})")
-        self._has_more = len(chunk) > missing
-        yield chunk[:missing]
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
 
-    async def _read_chunked(self, received: bytes, head: Head, target: bytes, timeout: float | None) -> Reply:
-        """Gather the chunks of a small answer; longer ones go to h11, which need not see them whole."""
-        assert self._stream is not None
-        whole = None
-        with suppress(UnusualError):
-            while (whole := join_chunks(received, head.begin)) is None and len(received) < _READ_BYTES:
-                more = await self._stream.read(_READ_BYTES, timeout)
-                if not more:
-                    break
-                received += more
-        if whole is None or len(whole[0]) > self._max_bytes:
-            return await self._read_unusual(received, target, timeout)
-        body, end = whole
-        reply = await self._finish(_one(body), head.coding)
-        self._usable = end == len(received)
-        return reply
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if self._headed:
+            # A trailer, or of what follows the answer.
+            if name in _FRAMING and not self._complete:
+                raise ProtocolError("a trailer says how long the body is")
+            return
+        if is_read(name):
+            self._headers.append((name, value))
+        elif name == b"transfer-encoding":
+            self._codings.append(value.strip(b" \t").lower())
+        elif name == b"content-length":
+            self._length = value.strip(b" \t")
 
-    async def _finish(self, chunks: AsyncIterator[bytes], coding: bytes) -> Reply:
-        return await read_reply(200, [(b"content-encoding", coding)] if coding else [], chunks, self._max_bytes)
+    def on_headers_complete(self) -> None:
+        self._headed = True
+        if not self._complete:
+            self._keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
 
-    async def _read_unusual(self, received: bytes, target: bytes, timeout: float | None) -> Reply:
-        protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_BYTES)
-        protocol.send(h11.Request(method=b"GET", target=target, headers=self._headers))
-        protocol.send(h11.EndOfMessage())
-        if received:
-            protocol.receive_data(received)
-        response = await self._next_event(protocol, timeout)
-        while isinstance(response, h11.InformationalResponse):
-            response = await self._next_event(protocol, timeout)
-        assert isinstance(response, h11.Response)
-        reply = await read_reply(response.status_code, response.headers, self._body(protocol, timeout), self._max_bytes)
-        is_whole = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
-        self._usable = is_whole and protocol.trailing_data == (b"", False)
-        return reply
+    def on_body(self, body: bytes) -> None:
+        if not self._complete:
+            self._got.append(body)
 
-    async def _body(self, protocol: h11.Connection, timeout: float | None) -> AsyncIterator[bytes]:
-        while isinstance(event := await self._next_event(protocol, timeout), h11.Data):
-            yield bytes(event.data)
-
-    async def _next_event(self, protocol: h11.Connection, timeout: float | None) -> Any:
-        assert self._stream is not None
-        try:
-            while (event := protocol.next_event()) is h11.NEED_DATA:
-                received = await self._stream.read(_READ_BYTES, timeout)
-                if not received and protocol.their_state is h11.SEND_RESPONSE:
-                    raise httpcore.RemoteProtocolError("Server disconnected without sending a response.")
-                protocol.receive_data(received)
-        except h11.RemoteProtocolError as error:
-            raise httpcore.RemoteProtocolError(str(error)) from error
-        return event
-
-    async def aclose(self) -> None:
-        self._usable = False
-        if self._stream is not None:
-            await self._stream.aclose()
-
-    def info(self) -> str:
-        """What httpcore puts into the repr of a connection."""
-        return f"HTTP/1.1, {'idle' if self._usable else 'not usable'}"
-
-    def is_idle(self) -> bool:
-        return self._usable
-
-    def has_expired(self) -> bool:
-        """Tell whether it was idle for too long, was closed by the other side, or has bytes that nobody asked for."""
-        if self._stream is None:
-            return False
-        return time.monotonic() - self._idle_since > self._keepalive_s or self._stream.get_extra_info("is_readable")
+    def on_message_complete(self) -> None:
+        self._complete = True

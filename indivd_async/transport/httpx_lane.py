@@ -1,8 +1,9 @@
-"""Lanes over whatever of httpx the caller gave, or over a proxy."""
+"""The lanes over httpx, or httpx2: what callers inject, what their tools watch, and SOCKS proxies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -10,8 +11,8 @@ import httpx
 
 from ..errors import ClientClosedError, ConnectionFailedError, RequestTimeoutError
 from .address import BaseURL, Token, request_headers
-from .lane import CLOSING_S, cut_tracebacks, httpx_fault, timeout_extension
-from .replies import Fault, Reply, read_reply, refusal
+from .lane import CLOSING_S, Patience, connection_fault, cut_tracebacks, words_of
+from .replies import Draft, Fault, Reply, read_body
 
 if TYPE_CHECKING:
     import ssl
@@ -19,47 +20,69 @@ if TYPE_CHECKING:
 
     from ..settings import Timeouts
 
-
-def client_sender(client: httpx.AsyncClient) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
-    """Send through a caller's client: its pool, cookies and hooks, but our headers, and no redirects."""
-
-    async def send(request: httpx.Request) -> httpx.Response:
-        if client.is_closed:
-            raise ClientClosedError("the http_client that this client was given was closed; close this one first")
-        return await client.send(request, stream=True, follow_redirects=False, auth=None)
-
-    return send
+#: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
+_WATCHED = {
+    "httpx": (("AsyncHTTPTransport", "handle_async_request"), ("AsyncClient", "_transport_for_url")),
+    "httpcore": (("AsyncConnectionPool", "handle_async_request"), ("AsyncHTTPConnection", "handle_async_request")),
+}
 
 
-def proxy_transport(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
-    """Make a transport of one connection through *proxy*."""
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, proxy=proxy, limits=limits)
+def is_intercepted() -> bool:
+    """Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test."""
+    return any(
+        _is_replaced(getattr(module, kind), method)
+        for name, methods in _WATCHED.items()
+        if (module := sys.modules.get(name)) is not None
+        for kind, method in methods
+    )
+
+
+def _is_replaced(kind: Any, method: str) -> bool:
+    found = getattr(kind, method, None)
+    # A function of another module has its names, where it wraps, but never its globals. What instruments, and passes
+    # on (wrapt's proxies), has them: a service that is traced keeps its connections.
+    return found is not None and getattr(found, "__globals__", None) is not kind.__init__.__globals__
 
 
 class HttpxLane:
-    """A lane over anything of httpx: a proxy, or what the caller gave. `own` is closed with the lane."""
+    """A lane over anything of httpx's or httpx2's. `own` is closed with the lane."""
 
-    __slots__ = ("_base", "_closed", "_handle", "_headers", "_max_bytes", "_own", "_prefix", "_refusal", "_scope")
+    __slots__ = (
+        "_base",
+        "_closed",
+        "_draft",
+        "_extensions",
+        "_handle",
+        "_headers",
+        "_library",
+        "_max_bytes",
+        "_own",
+        "_prefix",
+        "_scope",
+    )
 
     def __init__(
         self,
-        handle: Callable[[httpx.Request], Awaitable[httpx.Response]],
+        library: Any,
+        handle: Callable[[Any], Awaitable[Any]],
         base_url: BaseURL,
         token: Token,
         max_bytes: int,
-        own: httpx.AsyncBaseTransport | None = None,
+        own: httpx.AsyncBaseTransport | httpx.AsyncClient | None = None,
     ) -> None:
+        """Send requests of *library* through *handle*."""
+        self._library = library
         self._handle = handle
         self._headers = request_headers(base_url, token)
-        self._base = httpx.URL(scheme=base_url.scheme, host=base_url.host, port=base_url.port)
+        self._base = library.URL(scheme=base_url.scheme, host=base_url.host, port=base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
+        self._extensions = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
         self._max_bytes = max_bytes
         self._own = own
         self._closed = False
         self._scope: anyio.CancelScope | None = None
-        #: The status of an answer that is not 200, and holds whatever becomes of its body.
-        self._refusal: Reply | None = None
+        #: An answer whose head has come.
+        self._draft: Draft | None = None
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         try:
@@ -70,21 +93,23 @@ class HttpxLane:
             raise
 
     async def _get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
-        self._refusal = None
-        request = httpx.Request(
+        self._draft = None
+        waits = {"connect": timeouts.connect, "read": timeouts.read, "write": timeouts.read, "pool": None}
+        request = self._library.Request(
             "GET",
             self._base.copy_with(raw_path=self._prefix + target),
             headers=self._headers,
-            extensions={"timeout": timeout_extension(timeouts)},
+            extensions={"timeout": waits, **self._extensions},
         )
-        with anyio.move_on_after(limit_s) as self._scope:
+        patience = Patience(limit_s)
+        with patience.scope as self._scope:
             try:
                 # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.
                 await anyio.lowlevel.checkpoint()
                 return await self._exchange(request)
-            except (httpx.HTTPError, httpx.StreamError) as error:
+            except (self._library.HTTPError, self._library.StreamError) as error:
                 cut_tracebacks(error)
-                raise httpx_fault(error) from error
+                raise self._fault(error) from error
             except BaseException as error:
                 # An error of the caller's own code keeps its frames.
                 if not isinstance(error, Exception):
@@ -92,26 +117,40 @@ class HttpxLane:
                 raise
         if self._closed:
             raise Fault(ConnectionFailedError, "the lane was closed", retried=False)
-        if self._refusal is not None:
+        if self._draft is not None and self._draft.status != 200:
+            # It holds whatever becomes of its body.
             await self._close_own()
-            return self._refusal
-        raise Fault(RequestTimeoutError, f"the answer was not whole after {limit_s:.3g} s")
+            return self._draft.whole()
+        raise patience.fault()
 
-    async def _exchange(self, request: httpx.Request) -> Reply:
-        response = await self._handle(request)
+    async def _exchange(self, request: Any) -> Reply:
+        try:
+            response = await self._handle(request)
+        except self._library.HTTPStatusError as error:
+            if error.response.request is not request:
+                raise
+            # A hook of the caller's raised for the status; what that means is told here.
+            return Draft(error.response.status_code, error.response.headers.raw, self._max_bytes).whole()
         try:
             headers, stream = response.headers.raw, response.stream
-            if response.is_stream_consumed and not isinstance(stream, httpx.ByteStream):
+            if response.is_stream_consumed and not isinstance(stream, self._library.ByteStream):
                 # It cannot be read again: a hook of the caller's has read it, and httpx has decoded it.
                 headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
-                stream = httpx.ByteStream(response.content)
-            assert isinstance(stream, httpx.AsyncByteStream)
-            if response.status_code != 200:
-                self._refusal = refusal(response.status_code, headers)
-            return await read_reply(response.status_code, headers, stream, self._max_bytes)
+                stream = self._library.ByteStream(response.content)
+            assert isinstance(stream, self._library.AsyncByteStream)
+            self._draft = Draft(response.status_code, headers, self._max_bytes)
+            return await read_body(self._draft, stream)
         finally:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await response.aclose()
+
+    def _fault(self, error: Exception) -> Fault:
+        if isinstance(error, self._library.TimeoutException):
+            return Fault(RequestTimeoutError, words_of(error))
+        if isinstance(error, self._library.StreamError):
+            # A hook of the caller's that took the body would take it again.
+            return Fault(ConnectionFailedError, words_of(error), retried=False)
+        return connection_fault(error)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -123,3 +162,39 @@ class HttpxLane:
         if self._own is not None:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await self._own.aclose()
+
+
+def client_sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Send through a caller's client: its pool, hooks, headers, params, cookies; but our headers win, no redirects."""
+
+    async def send(request: Any) -> Any:
+        if client.is_closed:
+            raise ClientClosedError("the http_client that this client was given was closed; close this one first")
+        for name, value in client.headers.items():
+            request.headers.setdefault(name, value)
+        if client.params:
+            joint = b"&" if b"?" in request.url.raw_path else b"?"
+            target = request.url.raw_path + joint + str(client.params).encode("ascii")
+            request.url = request.url.copy_with(raw_path=target)
+        if client.cookies:
+            client.cookies.set_cookie_header(request)
+        return await client.send(request, stream=True, follow_redirects=False, auth=None)
+
+    return send
+
+
+def visible_lane(
+    base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy | None
+) -> HttpxLane:
+    """Make a lane that asks as httpx does, for one request: what tools replace to see the traffic is on its way."""
+    client = httpx.AsyncClient(verify=context(), trust_env=False, proxy=proxy)
+    return HttpxLane(httpx, client_sender(client), base_url, token, max_bytes, client)
+
+
+def socks_lane(
+    base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy
+) -> HttpxLane:
+    """Make a lane through a SOCKS proxy; httpx keeps what came behind an answer, so each request connects."""
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    own = httpx.AsyncHTTPTransport(verify=context(), trust_env=False, proxy=proxy, limits=limits)
+    return HttpxLane(httpx, own.handle_async_request, base_url, token, max_bytes, own)

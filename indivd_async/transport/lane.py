@@ -1,11 +1,20 @@
-"""What every lane promises, and what lanes share."""
+"""
+What a lane is: one request at a time, over one connection.
+
+`Lane.get` ends by its limit whatever the server does, and leaves the lane usable whatever happened: a connection that
+saw a cancellation, a timeout or a broken answer is closed before `get` returns or raises, and the next request makes a
+new one.
+"""
 
 from __future__ import annotations
 
+import errno
+import math
+import ssl
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-import httpx
+import anyio
 
 from ..errors import ConnectionFailedError, RequestTimeoutError
 from .replies import Fault, Reply
@@ -13,9 +22,11 @@ from .replies import Fault, Reply
 if TYPE_CHECKING:
     from ..settings import Timeouts
 
-
 #: Seconds; closing never waits for the other side, so this is for the event loop only.
 CLOSING_S = 0.25
+_CROWDED = {errno.EMFILE, errno.ENFILE}
+_WHOM_TO_TRUST = "ssl_context= says whom to trust, and trust_env=True takes SSL_CERT_FILE from the environment"
+_HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower Limits.concurrency"
 
 
 class Lane(Protocol):
@@ -34,9 +45,37 @@ class Lane(Protocol):
         ...
 
 
-def timeout_extension(timeouts: Timeouts) -> dict[str, float | None]:
-    """Put the waits for the network in the form that httpx and httpcore share."""
-    return {"connect": timeouts.connect, "read": timeouts.read, "write": timeouts.read, "pool": None}
+#: What is said of a wait that was too long, given its seconds.
+NO_CONNECTION = "there was no connection after {:g} s (Timeouts.connect)"
+NOTHING_CAME = "nothing was received for {:g} s (Timeouts.read)"
+_NOT_WHOLE = "the answer was not whole after {:.3g} s"
+
+
+class Patience:
+    """
+    The one cancel scope of an attempt, whose deadline moves with what arrives.
+
+    Entering a scope for each wait would cost more than reading what came.
+    """
+
+    __slots__ = ("_ends", "_limit_s", "_words", "scope")
+
+    def __init__(self, limit_s: float | None) -> None:
+        self._limit_s = limit_s
+        self._ends = math.inf if limit_s is None else anyio.current_time() + limit_s
+        self.scope = anyio.CancelScope(deadline=self._ends)
+        self._words: tuple[str, float | None] = (_NOT_WHOLE, limit_s)
+
+    def allow(self, wait_s: float | None, words: str) -> None:
+        """Let what follows take *wait_s* seconds, or what is left of the attempt where that is less."""
+        until = math.inf if wait_s is None else anyio.current_time() + wait_s
+        self._words = (words, wait_s) if until < self._ends else (_NOT_WHOLE, self._limit_s)
+        self.scope.deadline = min(until, self._ends)
+
+    def fault(self) -> Fault:
+        """Tell which bound ended the attempt."""
+        words, wait_s = self._words
+        return Fault(RequestTimeoutError, words.format(wait_s))
 
 
 def is_on_trio() -> bool:
@@ -55,10 +94,21 @@ def cut_tracebacks(error: BaseException) -> None:
     """
     Take the frames below off *error* and off all it was raised from.
 
-    h11 copies the token into plain bytes, and a traceback with locals would show those.
+    Below, the token is copied into plain bytes, and a traceback with locals would show those.
     """
     for link in _links(error):
         link.__traceback__ = None
+
+
+def connection_fault(error: BaseException, *, stale: bool = False) -> Fault:
+    """Sort what ended a connection, or prevented it."""
+    links, words = _links(error), words_of(error)
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in links):
+        # It would be the same the next time.
+        return Fault(ConnectionFailedError, f"{words}; {_WHOM_TO_TRUST}", retried=False)
+    if any(isinstance(link, OSError) and link.errno in _CROWDED for link in links):
+        return Fault(ConnectionFailedError, f"{words}; {_HOW_TO_OPEN_MORE}")
+    return Fault(ConnectionFailedError, words, stale=stale)
 
 
 def words_of(error: BaseException) -> str:
@@ -73,10 +123,3 @@ def _links(error: BaseException) -> list[BaseException]:
         links.append(link)
         link = link.__cause__ or link.__context__
     return links
-
-
-def httpx_fault(error: httpx.HTTPError | httpx.StreamError) -> Fault:
-    """Sort an error of httpx."""
-    kind = RequestTimeoutError if isinstance(error, httpx.TimeoutException) else ConnectionFailedError
-    # A hook of the caller's that took the body would take it again.
-    return Fault(kind, words_of(error), retried=not isinstance(error, httpx.StreamError))

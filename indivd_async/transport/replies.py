@@ -1,4 +1,4 @@
-"""An answer, or why there is none: bodies are read, counted and decoded here, under one limit."""
+"""An answer, or why there is none: bodies are counted and decoded here, under one limit."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from ..errors import ConnectionFailedError, ResponseTooLargeError, TransportErro
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
-
 #: Decoded in pieces of this size, so that a bomb costs what the limit allows and one piece more.
 _PIECE = 2**20
 #: The body of a status other than 200 says nothing; it is read so far, to use the connection again.
 _DRAINED = 64 * 2**10
 #: An unread body that goes on for so long without a pause is a generator of the caller's.
 _ABANDONED = 2**20
+#: Said in Content-Encoding by servers that mean a charset, or nothing: they change no byte.
+_MEANINGLESS = {b"", b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
+_READ = {b"content-encoding", b"retry-after"}
 _SIGNS = re.compile(
     rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*", re.DOTALL
 )
 
 
 @lru_cache(maxsize=256)
-def is_sign(name: bytes) -> bool:
-    """Tell whether a header of this *name*, in lower case, may say that there is more than the body holds."""
-    return _SIGNS.fullmatch(name) is not None
+def is_read(name: bytes) -> bool:
+    """Tell whether a header of this *name*, in lower case, says anything to a `Draft`."""
+    return name in _READ or _SIGNS.fullmatch(name) is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -67,71 +69,73 @@ class UnknownCodingError(Exception):
     """A whole answer, in a coding that was not asked for; the text says which."""
 
 
-async def read_reply(
-    status: int, headers: Iterable[tuple[bytes, bytes]], stream: AsyncIterable[bytes], max_bytes: int
-) -> Reply:
+class Draft:
     """
-    Read the body, at most *max_bytes* of it as it comes and at most as many decoded.
+    A reply whose head has come and whose body is coming.
 
-    Raises Fault where it is larger, or broken; what *stream* raises passes, unless the status says enough by itself.
+    `feed` and `whole` raise Fault where the body is larger than *max_bytes*, as it comes or decoded, or is broken, and
+    UnknownCodingError where it cannot be decoded. A body of another status than 200 is only counted: what becomes of
+    it takes nothing from the status.
     """
-    coding, retry_after, signs = _read_headers(headers)
+
+    __slots__ = ("_max_bytes", "_pieces", "_retry_after", "_signs", "_size", "status")
+
+    def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
+        coding = b""
+        self.status = status
+        self._retry_after: bytes | None = None
+        signs: list[tuple[str, str]] = []
+        for name, value in headers:
+            match lower := name.lower():
+                case b"content-encoding":
+                    coding = coding + b", " + value if coding else value
+                case b"retry-after":
+                    self._retry_after = value
+                case _ if status == 200 and is_read(lower):
+                    signs.append((lower.decode("latin-1"), value.decode("latin-1")))
+        self._signs = tuple(signs)
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._pieces = _decoder(coding, max_bytes) if status == 200 else None
+
+    def feed(self, chunk: bytes) -> bool:
+        """Take what came; tell whether more is wanted."""
+        self._size += len(chunk)
+        if self._pieces is None:
+            return self._size <= _DRAINED
+        if self._size > self._max_bytes:
+            raise _too_large(self._max_bytes, "on the wire")
+        self._pieces.feed(chunk)
+        return True
+
+    def whole(self) -> Reply:
+        """Make the reply, of a body that has come to its end."""
+        body = b"" if self._pieces is None else self._pieces.whole()
+        return Reply(
+            status=self.status,
+            body=body,
+            retry_after=self._retry_after,
+            wire_bytes=self._size,
+            signs=self._signs,
+        )
+
+
+async def read_body(draft: Draft, stream: AsyncIterable[bytes]) -> Reply:
+    """Read *stream* to its end; what it raises passes, unless the status says enough by itself."""
     chunks = aiter(stream)
-    if status == 200:
-        body, wire_bytes = await _read_body(chunks, coding.strip().lower(), max_bytes)
-    else:
-        body, wire_bytes, signs = b"", await _drain(chunks), ()
-    return Reply(status=status, body=body, retry_after=retry_after, wire_bytes=wire_bytes, signs=signs)
-
-
-def refusal(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
-    """Make the reply of a *status* that says enough without its body."""
-    return Reply(status=status, body=b"", retry_after=_read_headers(headers)[1])
-
-
-def _read_headers(
-    headers: Iterable[tuple[bytes, bytes]],
-) -> tuple[bytes, bytes | None, tuple[tuple[str, str], ...]]:
-    """Return the content coding, Retry-After, and what may be a sign of more."""
-    retry_after = None
-    coding = b""
-    signs = []
-    for name, value in headers:
-        match lower := name.lower():
-            case b"content-encoding":
-                coding = coding + b", " + value if coding else value
-            case b"retry-after":
-                retry_after = value
-            case _ if is_sign(lower):
-                signs.append((lower.decode("latin-1"), value.decode("latin-1")))
-    return coding, retry_after, tuple(signs)
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> int:
-    size = 0
-    # A body that breaks off takes nothing from the status.
-    with suppress(Exception):
+    try:
         async for chunk in chunks:
-            size += len(chunk)
-            if size > _DRAINED:
+            if not draft.feed(chunk):
                 await _abandon(chunks)
                 break
-    return size
-
-
-async def _read_body(chunks: AsyncIterator[bytes], coding: bytes, max_bytes: int) -> tuple[bytes, int]:
-    size = 0
-    try:
-        pieces = _decoder(coding, max_bytes)
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > max_bytes:
-                raise _too_large(max_bytes, "on the wire")
-            pieces.feed(chunk)
     except (Fault, UnknownCodingError):
         await _abandon(chunks)
         raise
-    return pieces.whole(), size
+    except Exception:
+        # A body that breaks off takes nothing from the status.
+        if draft.status == 200:
+            raise
+    return draft.whole()
 
 
 async def _abandon(chunks: AsyncIterator[bytes]) -> None:
@@ -159,11 +163,14 @@ def _too_large(max_bytes: int, where: str) -> Fault:
 
 
 def _decoder(coding: bytes, max_bytes: int) -> _Pieces:
-    if coding in {b"", b"identity"}:
+    if not coding:
         return _Pieces()
-    if coding in {b"gzip", b"x-gzip"}:
+    codings = [name for part in coding.lower().split(b",") if (name := part.strip()) not in _MEANINGLESS]
+    if not codings:
+        return _Pieces()
+    if codings in ([b"gzip"], [b"x-gzip"]):
         return _GzipPieces(max_bytes)
-    raise UnknownCodingError(f"expected Content-Encoding gzip or none, got {coding[:40].decode('latin-1')!r}")
+    return _UnreadablePieces(coding)
 
 
 class _Pieces:
@@ -179,6 +186,22 @@ class _Pieces:
 
     def whole(self) -> bytes:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+class _UnreadablePieces(_Pieces):
+    """The same, in a coding that nobody asked for."""
+
+    __slots__ = ("_coding",)
+
+    def __init__(self, coding: bytes) -> None:
+        super().__init__()
+        self._coding = coding.strip().lower()[:40].decode("latin-1")
+
+    def feed(self, chunk: bytes) -> None:  # noqa: ARG002
+        self.whole()
+
+    def whole(self) -> bytes:
+        raise UnknownCodingError(f"expected Content-Encoding gzip or none, got {self._coding!r}")
 
 
 class _GzipPieces(_Pieces):

@@ -1,7 +1,8 @@
 """
 The `indivd` command: data to stdout, everything else to stderr.
 
-Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly, 130 it was interrupted.
+Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly, 3 an export is complete and needs a look, 130 it was
+interrupted, 143 it was terminated.
 """
 
 from __future__ import annotations

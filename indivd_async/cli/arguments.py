@@ -1,25 +1,22 @@
-"""What the command line takes: one table of the query parameters, and a parser made from it."""
+"""What the command line takes, and what it says of itself."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
-import attrs
-
 from .._version import __version__
-from ..queries import QUERIES, Query
-from .dates import FORMS, read_day
+from ..queries import QUERIES
+from .options import OPTIONS, Once, read_whole, takers
 from .spelling import flag
+from .suggestions import suggest
 from .terminal import say
 
-_NAME = "indivd"
-FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow")
+FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow", "arrows")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 LIST_FORMATS = ("table", "json", "ndjson", "csv")
 LISTINGS = ("locations", "zones", "categories", "lines", "organizations")
 
@@ -30,128 +27,27 @@ _EPILOG = """example:
   indivd fetch zone_visitors --start-date -7d --end-date yesterday
 
 environment: INDIVD_TOKEN, INDIVD_BASE_URL, NO_COLOR
-exit codes: 0 it worked, 1 it failed, 2 wrong usage, 130 interrupted"""
+exit codes: 0 it worked, 1 it failed, 2 wrong usage, 3 complete, but something
+  needs a look (export), 130 interrupted, 143 terminated"""
 
-
-class UsageError(Exception):
-    """The command was called wrongly."""
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 124,125") from None
-
-
-def _split(text: str) -> int | str | None:
-    if text == "none":
-        return None
-    return int(text) if text.isdigit() else text
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+_ABOUT_QUESTIONS = """lists are written with commas or by repeating the option; locations, zones
+and the like by their ids or their names; today, yesterday and -7d are days
+of the locations asked for: where they have several clocks, of the one that
+is last to begin a day (with --tz, of that clock)"""
 
 
 def _port(text: str) -> int:
-    port = _whole(text)
+    port = read_whole(text)
     if not 0 <= port <= 65_535:
         raise argparse.ArgumentTypeError(f"{port} is not a port; they go from 0 to 65535")
     return port
 
 
-@attrs.frozen
-class _Option:
-    metavar: str
-    help: str
-    read: Callable[[str], Any] = str
-
-
-#: The parameters of the three queries, by their own names, in the order of the help.
-_OPTIONS: Mapping[str, _Option] = {
-    "start_date": _Option("DAY", f"first day: {FORMS}"),
-    "end_date": _Option("DAY", "last day, which belongs to the period"),
-    "comparison_start_date": _Option("DAY", "first day of a second period"),
-    "comparison_end_date": _Option("DAY", "last day of it"),
-    "aggregate_by": _Option(
-        "UNITS",
-        "year, month, week, dayofmonth, dayofweek, hour, minute; zone_visitors also "
-        "loc_id, several with commas, and zone",
-    ),
-    "comparison_aggregate_by": _Option("UNITS", "another grouping for the second period"),
-    "interval": _Option("UNIT", "year, month, week, day, hour"),
-    "comparison_interval": _Option("UNIT", "another interval for the second period"),
-    "organization": _Option("IDS", "organisations", _ids),
-    "location": _Option("IDS", "locations; all that the token may see by default", _ids),
-    "floor": _Option("FLOORS", "floors, basements below 0", _ids),
-    "zone_to": _Option("IDS", "lines that lead into these zones", _ids),
-    "zone_from": _Option("IDS", "lines that lead out of these zones", _ids),
-    "category": _Option("IDS", "lines of these categories", _ids),
-    "line_ids": _Option("IDS", "these lines", _ids),
-    "zones": _Option("IDS", "zones", _ids),
-    "zone": _Option("IDS", "zones", _ids),
-    "bounce_threshold": _Option("SECONDS", "0 for none, -1 for each zone's own", _whole),
-    "min_dwell": _Option("SECONDS", "tell shorter visits apart", _whole),
-    "max_dwell": _Option("SECONDS", "tell longer visits apart", _whole),
-    "tz": _Option("ZONE", "one clock for all, such as Europe/Stockholm; each location's own by default"),
-    "per": _Option("WHAT", "one series a location, organization, floor, zone_to, zone_from, category or line"),
-    "split": _Option("DAYS", "auto, none, or at most so many days a request", _split),
-    "on_error": _Option("HOW", "raise (the default), or collect: finish the rest, list what failed"),
-}
-#: Nobody was counted before, and nobody will be after: a slip there would ask for centuries, day by day.
-_FIRST_DAY, _LAST_DAY = "2000-01-01", "2099-12-31"
-_DAYS = tuple(name for name in _OPTIONS if name.endswith("_date"))
-_FIELDS = {name: {field.name for field in attrs.fields(query)} for name, query in QUERIES.items()}
-
-
-def join_negative(argv: Sequence[str]) -> list[str]:
-    """
-    Join an option with a value that begins with a minus, which argparse would take for another option.
-
-    >>> join_negative(["--floor", "-1,0", "--start-date", "-7d"])
-    ['--floor=-1,0', '--start-date=-7d']
-    """
-    joined: list[str] = []
-    for word in argv:
-        before = joined[-1] if joined else ""
-        if re.match(r"-[0-9]", word) and before.startswith("--") and "=" not in before and before != "--":
-            joined[-1] = f"{before}={word}"
-        else:
-            joined.append(word)
-    return joined
-
-
-def make_query(args: argparse.Namespace, today: date) -> Query:
-    """Make the query that *args* ask for, seen from *today*."""
-    endpoint: str = args.endpoint
-    given = {name: value for name in _OPTIONS if (value := getattr(args, name, None)) is not None}
-    if getattr(args, "split", "") is None:
-        given["split"] = None
-    for name in given:
-        if name not in _FIELDS[endpoint]:
-            near = difflib.get_close_matches(name, [known for known in _OPTIONS if known in _FIELDS[endpoint]], n=1)
-            hint = f"; did you mean {flag(near[0])}?" if near else ""
-            raise UsageError(f"{flag(name)} is not a parameter of {endpoint}{hint}")
-    for name in _DAYS:
-        if name in given:
-            try:
-                day = given[name] = read_day(given[name], today=today, last=name.endswith("end_date"))
-            except ValueError as error:
-                raise UsageError(f"{flag(name)}: {error}") from None
-            if not _FIRST_DAY <= str(day) <= _LAST_DAY:
-                raise UsageError(f"{flag(name)}: {day} is not a day from {_FIRST_DAY} to {_LAST_DAY}")
-    for name in ("start_date", "end_date"):
-        if name not in given:
-            raise UsageError(f"{flag(name)} is required: {FORMS}")
-    return QUERIES[endpoint](**given)
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong as the rest of the command does: the whole usage, which argparse prints, would hide it."""
+
+    #: The commands, where this is the parser of all.
+    commands: Collection[str] = ()
 
     def error(self, message: str) -> NoReturn:
         say(f"indivd: {message}\ntry: {self.prog} --help")
@@ -165,11 +61,11 @@ class _Parser(argparse.ArgumentParser):
         words = iter(args)
         for word in words:
             name, equals, _ = word.partition("=")
-            if name == "--" or (self.prog == _NAME and not name.startswith("-")):
+            if name == "--" or (self.commands and not name.startswith("-")):
+                self._check_command(name)
                 break  # what follows is the command's
             if name.startswith("-") and name not in known:
-                near = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
-                self.error(f"there is no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+                self.error(f"there is no {name}{suggest(name, _fitting(known, args))}")
             if known.get(name) and not equals:
                 next(words, None)
         found, left = super().parse_known_args(args, namespace)
@@ -177,11 +73,44 @@ class _Parser(argparse.ArgumentParser):
             self.error(f"there is no {left[0]}")
         return found, left
 
+    def _check_command(self, word: str) -> None:
+        if self.commands and word not in (*self.commands, "--"):
+            if word in QUERIES:
+                self.error(f"there is no command {word}; did you mean {self.prog} fetch {word}?")
+            self.error(f"there is no command {word}{suggest(word, (*self.commands, '--version'))}")
 
-def make_parser() -> argparse.ArgumentParser:
+
+def _fitting(known: Collection[str], words: Collection[str]) -> list[str]:
+    """Leave out what the endpoint among *words* does not take."""
+    endpoint = next((word for word in words if word in QUERIES), None)
+    if endpoint is None:
+        return list(known)
+    others = {flag(name) for name in OPTIONS if endpoint not in takers(name)}
+    return [name for name in known if name not in others]
+
+
+def _read_endpoint(word: str) -> str:
+    if word not in QUERIES:
+        near = f"; did you mean indivd {word}?" if word in LISTINGS else suggest(word, QUERIES)
+        raise argparse.ArgumentTypeError(f"invalid choice: {word!r}{near} (there are {', '.join(QUERIES)})")
+    return word
+
+
+def _read_format(formats: Collection[str]) -> Callable[[str], str]:
+    def read(word: str) -> str:
+        if word not in formats:
+            raise argparse.ArgumentTypeError(
+                f"invalid choice: {word!r}{suggest(word, formats)} (there are {', '.join(formats)})"
+            )
+        return word
+
+    return read
+
+
+def make_parser() -> _Parser:
     """Make the parser of the whole command."""
     parser = _Parser(
-        prog=_NAME,
+        prog="indivd",
         description="Ask Indivd's visitor analytics: data to stdout, messages to stderr.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -199,7 +128,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_dashboard(commands)
     _add_sandbox(commands)
+    _add_completion(commands)
+    _add_help(commands)
     commands.finish()
+    parser.commands = commands.names
     return parser
 
 
@@ -213,11 +145,20 @@ def _add_client_options(parser: argparse.ArgumentParser, *, default: Any) -> Non
         help="else INDIVD_TOKEN, which other users of the machine do not see",
     )
     add("--base-url", metavar="URL", default=default, help="else INDIVD_BASE_URL, else the service itself")
-    add("--concurrency", metavar="N", type=_whole, default=default, help="requests in the air at once")
+    add("--concurrency", metavar="N", type=read_whole, default=default, help="requests in the air at once")
     add("--requests-per-second", metavar="N", type=float, default=default, help="for services that limit them")
     add("--timeout", metavar="SECONDS", type=float, default=default, help="for one request, with its retries")
     add("--total-timeout", metavar="SECONDS", type=float, default=default, help="for all that a question takes")
     add("--allow-http", action="store_true", default=default or False, help="also to hosts other than this machine")
+    add("--proxy", metavar="URL", default=default, help="ask through this proxy, such as http://host:3128")
+    add("--ca-file", metavar="FILE", default=default, help="trust the certificate authorities in this PEM file")
+    add(
+        "--trust-env",
+        action="store_true",
+        default=default or False,
+        help="take proxy and authorities from HTTPS_PROXY, SSL_CERT_FILE and their like; they are ignored by default",
+    )
+    add("--verbose", action="store_true", default=default or False, help="tell each request on stderr")
 
 
 class _Commands:
@@ -226,6 +167,7 @@ class _Commands:
     def __init__(self, subparsers: Any) -> None:
         self._subparsers = subparsers
         self._made: list[argparse.ArgumentParser] = []
+        self.names: list[str] = []
 
     def add(
         self, name: str, module: str, summary: str, example: str, *, after_interrupt: str = ""
@@ -240,6 +182,7 @@ class _Commands:
         )
         parser.set_defaults(module=module, after_interrupt=after_interrupt)
         self._made.append(parser)
+        self.names.append(name)
         return parser
 
     def finish(self) -> None:
@@ -250,24 +193,48 @@ class _Commands:
 
 
 def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, ...] = ()) -> None:
-    parser.add_argument("endpoint", metavar="ENDPOINT", choices=tuple(QUERIES), help=f"one of {', '.join(QUERIES)}")
-    group = parser.add_argument_group("the question, as in the API (lists with commas)")
-    for name, option in _OPTIONS.items():
+    parser.add_argument(
+        "endpoint", metavar="ENDPOINT", choices=tuple(QUERIES), type=_read_endpoint, help=f"one of {', '.join(QUERIES)}"
+    )
+    group = parser.add_argument_group("the question, as in the API", _ABOUT_QUESTIONS)
+    for name, option in OPTIONS.items():
         if name in without:
             continue
-        takers = [endpoint for endpoint, fields in _FIELDS.items() if name in fields]
-        only = "" if len(takers) == len(QUERIES) else f" ({', '.join(takers)})"
-        default = "auto" if name == "split" else None
+        only = "" if len(takers(name)) == len(QUERIES) else f" ({', '.join(takers(name))})"
         group.add_argument(
-            flag(name), metavar=option.metavar, type=option.read, default=default, help=option.help + only
+            flag(name),
+            metavar=option.metavar,
+            type=option.read,
+            action="extend" if option.is_list else Once,
+            default="auto" if name == "split" else None,
+            help=option.help + only,
         )
 
 
 def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
     group = parser.add_argument_group("the output")
-    group.add_argument("--format", choices=formats, help="table by default, or what the name of --out ends in")
+    group.add_argument(
+        "--format",
+        choices=formats,
+        type=_read_format(formats),
+        help="table by default, or what the name of --out ends in"
+        + ("; arrow is the file form of Arrow IPC, and its stream form where it is piped on" * ("arrow" in formats)),
+    )
     group.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     group.add_argument("--out", metavar="FILE", help="write there instead of stdout, whole or not at all")
+    group.add_argument(
+        "--limit",
+        metavar="N",
+        type=_read_limit,
+        help="write the first N rows; all by default, but for a table on a terminal, which shows 40",
+    )
+
+
+def _read_limit(text: str) -> int:
+    limit = read_whole(text)
+    if limit < 1:
+        raise argparse.ArgumentTypeError(f"{limit} is not a number of rows; it is 1 or more")
+    return limit
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -356,3 +323,14 @@ def _add_sandbox(commands: _Commands) -> None:
         "--deviate", metavar="NAME", action="append", default=[], help="answer otherwise than asked; may be repeated"
     )
     parser.add_argument("--list-deviations", action="store_true", help="name the ways to deviate, and end")
+
+
+def _add_completion(commands: _Commands) -> None:
+    summary = "print a script that lets a shell complete commands and options"
+    parser = commands.add("completion", ".completion", summary, "indivd completion bash > indivd.bash")
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
+
+
+def _add_help(commands: _Commands) -> None:
+    parser = commands.add("help", ".helping", "say what there is, or how a command is used", "indivd help fetch")
+    parser.add_argument("topic", metavar="COMMAND", nargs="?", help="the command; all of them by default")

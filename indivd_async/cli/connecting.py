@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import ssl
 from typing import Any
 
 from ..client import AsyncIndivd
 from ..errors import ConfigError
 from ..settings import Limits, Timeouts
+from .options import UsageError
+from .telling import tell_event
 
 
 def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
@@ -25,7 +28,23 @@ def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
         "limits": Limits(**_given(concurrency=args.concurrency, requests_per_second=args.requests_per_second)),
         "timeouts": _timeouts(args.timeout, args.total_timeout),
     }
-    return AsyncIndivd(token, **{**asked, **options})
+    if args.verbose:
+        options["on_event"] = tell_event
+    return AsyncIndivd(token, **{**asked, **way_of(args), **options})
+
+
+def way_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return how the service is reached."""
+    way: dict[str, Any] = _given(proxy=args.proxy)
+    if args.ca_file is not None:
+        try:
+            way["ssl_context"] = ssl.create_default_context(cafile=args.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            reason = getattr(error, "strerror", None) or "it holds no certificate in PEM form"
+            raise UsageError(f"--ca-file: {args.ca_file!r} cannot be used: {reason}") from None
+    if args.trust_env:
+        way["trust_env"] = True
+    return way
 
 
 def _given(**options: Any) -> dict[str, Any]:

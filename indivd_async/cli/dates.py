@@ -9,9 +9,15 @@ from ..models.clocks import ONE_DAY
 
 FORMS = "2025-03-01, today, yesterday, -7d, 2025-03, 2025-W10 or 2025"
 _AGO = re.compile(r"-([0-9]{1,5})d")
+_RELATIVE = ("today", "yesterday")
 _YEAR = re.compile(r"([0-9]{4})")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 _WEEK = re.compile(r"([0-9]{4})-[wW]([0-9]{2})")
+
+
+def is_relative(text: str) -> bool:
+    """Whether *text* means another day tomorrow."""
+    return text in _RELATIVE or _AGO.fullmatch(text) is not None
 
 
 def read_day(text: str, *, today: date, last: bool) -> date | str:
@@ -24,7 +30,7 @@ def read_day(text: str, *, today: date, last: bool) -> date | str:
     >>> [str(read_day("2025-W10", today=date(2025, 6, 1), last=last)) for last in (False, True)]
     ['2025-03-03', '2025-03-09']
     """
-    if text in ("today", "yesterday"):
+    if text in _RELATIVE:
         return today if text == "today" else today - ONE_DAY
     if ago := _AGO.fullmatch(text):
         return today - timedelta(days=int(ago[1]))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from datetime import date
 
 import anyio
 import attrs
 import orjson
 
 from ..export import Progress, Report, export
-from ..queries import Query
-from .arguments import UsageError, make_query
-from .connecting import make_client
+from .asking import asking
+from .options import UsageError
 from .output import say_missing
 from .progress import Meter
 from .spelling import tell
@@ -23,8 +21,7 @@ from .terminal import say
 
 def main(args: argparse.Namespace) -> int:
     """Export, or go on with it; 1 where something is missing."""
-    query = make_query(args, date.today())
-    report = anyio.run(_export, args, query, _read_days(args.refresh))
+    report = anyio.run(_export, args, _read_days(args.refresh))
     if args.json:
         sys.stdout.write(f"{_as_json(report)}\n")
     _tell(report)
@@ -40,14 +37,14 @@ def _read_days(text: str | None) -> int | None:
     return int(days[1])
 
 
-async def _export(args: argparse.Namespace, query: Query, refresh: int | None) -> Report:
+async def _export(args: argparse.Namespace, refresh: int | None) -> Report:
     with Meter("requests") as meter:
 
         def tell(progress: Progress) -> None:
             failed = f", {progress.failed:,} failed" if progress.failed else ""
             meter.update(progress.done, progress.total, f"{progress.rows:,} rows{failed}")
 
-        async with make_client(args) as client:
+        async with asking(args) as (client, query):
             return await export(client, query, args.out, partition=args.partition, refresh=refresh, on_progress=tell)
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import anyio
 
-from ..queries import Query
 from ..results import AnyResult
 from ..results.tables import schema_of
-from .arguments import make_query
-from .connecting import make_client
-from .output import choose_format, open_output, say_missing, write_arrow, write_rows, write_table
+from .asking import asking
+from .output import BINARY, choose_format, open_output, say_missing, write_arrow, write_rows, write_table
 from .progress import Meter
 from .spelling import tell_note
 from .terminal import say
@@ -23,16 +20,17 @@ from .terminal import say
 def main(args: argparse.Namespace) -> int:
     """Fetch and write; 1 where something is missing."""
     form = choose_format(args)
-    query = make_query(args, date.today())
-    result = anyio.run(_fetch, args, query)
+    result = anyio.run(_fetch, args)
     with open_output(args) as out:
-        if form in ("parquet", "arrow"):
-            write_arrow(out, form, result)
+        if form in BINARY:
+            write_arrow(out, form, result, limit=args.limit)
         elif form == "table":
             rows, columns = present(result.to_dicts())
-            write_table(out, rows, columns, to_stdout=args.out is None)
+            write_table(out, rows, columns, args)
         else:
-            write_rows(out, form, result.to_dicts(), [column.name for column in schema_of(query)])
+            names = [column.name for column in schema_of(result.plan.query)]
+            write_rows(out, form, result.to_dicts(), names, limit=args.limit)
+    _warn_of_numbers(result)
     for note in result.notes:
         say(f"note: {tell_note(note)}", indent="  ")
     failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
@@ -40,10 +38,20 @@ def main(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-async def _fetch(args: argparse.Namespace, query: Query) -> AnyResult:
+async def _fetch(args: argparse.Namespace) -> AnyResult:
     with Meter("requests") as meter:
-        async with make_client(args, on_event=meter.hear) as client:
+        async with asking(args, on_event=meter.hear) as (client, query):
             return await client.fetch(query)
+
+
+def _warn_of_numbers(result: AnyResult) -> None:
+    """Say that the numbers of weeks and weekdays are the API's, where nothing else says so or knows better."""
+    if any(note.kind == "numbering_unknown" for note in result.notes):
+        return
+    labels = {"week", "dayofweek"} & {name for part in result.plan.layout.parts for name in part.resolved.split(",")}
+    if labels:
+        names = " and ".join(sorted(labels))
+        say(f"note: {names} are the API's own numbers; which days they stand for is not known here", indent="  ")
 
 
 #: What a person wants to see of a row, the more important first.

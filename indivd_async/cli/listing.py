@@ -22,9 +22,9 @@ def main(args: argparse.Namespace) -> int:
     with open_output(args) as out:
         if form == "table":
             told = [name for name in names if any(_is_short(row.get(name)) for row in rows)]
-            write_table(out, rows, told or names, to_stdout=args.out is None)
+            write_table(out, rows, told or names, args)
         else:
-            write_rows(out, form, rows, names)
+            write_rows(out, form, rows, names, limit=args.limit)
     return 0
 
 

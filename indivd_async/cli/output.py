@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import orjson
 
 from ..errors import IndivdError
 from ..escaping import escape_controls, escape_json
-from .arguments import UsageError
+from .options import UsageError
 from .spelling import tell
 from .terminal import check_rich, draw_tables, draw_text, make_console, say, size_of
 
@@ -37,9 +38,11 @@ _SUFFIXES = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".arrow": "arrow",
-    ".arrows": "arrow",
+    ".arrows": "arrows",
     ".txt": "table",
 }
+#: What is not for terminals.
+BINARY = ("parquet", "arrow", "arrows")
 _FORMULAS = ("=", "+", "-", "@")
 Row = Mapping[str, Any]
 
@@ -48,23 +51,33 @@ def choose_format(args: argparse.Namespace) -> str:
     """
     Return the format asked for, by name or by the name of the file.
 
-    Call it before anything is asked: where the answer could not be written, it raises.
+    Call it before anything is asked: where the answer could not be written, it raises. "arrow" is the file form, which
+    a reader finds its way in; what is piped on gets "arrows", the stream form, which is read from its beginning.
     """
     form = _format_of(args)
-    if form == "parquet":
-        _import_parquet()
+    if args.out is None:
+        if form in BINARY and sys.stdout.isatty():
+            raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
+        is_file = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    else:
+        is_file = _check_path(args.out)
+    if form == "arrow" and not is_file:
+        form = "arrows"
     if form == "table":
         check_rich()
-    if args.out is None:
-        if form in ("parquet", "arrow") and sys.stdout.isatty():
-            raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
-        return form
-    path = Path(args.out)
+    elif form in ("parquet", "arrow") or (form == "arrows" and args.limit is not None):
+        _import_parquet()
+    return form
+
+
+def _check_path(out: str) -> bool:
+    """Tell whether *out* is to be a file; it may be a device or a pipe."""
+    path = Path(out)
     if path.is_dir():
-        raise IsADirectoryError(f"--out: {args.out!r} is a folder")
+        raise IsADirectoryError(f"--out: {out!r} is a folder")
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise FileNotFoundError(f"--out: {str(path.parent)!r} is no folder that can be written to")
-    return form
+    return path.is_file() or not path.exists()
 
 
 def _format_of(args: argparse.Namespace) -> str:
@@ -102,9 +115,17 @@ def open_output(args: argparse.Namespace) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-def write_rows(out: BinaryIO, form: str, rows: Iterable[Row], names: Sequence[str]) -> None:
-    """Write *rows* as json, ndjson or csv."""
-    _WRITERS[form](out, rows, names)
+def write_rows(
+    out: BinaryIO, form: str, rows: Sequence[Row], names: Sequence[str], *, limit: int | None = None
+) -> None:
+    """Write *rows*, or the first *limit* of them, as json, ndjson or csv."""
+    _WRITERS[form](out, rows[:limit], names)
+    _say_limit(limit, len(rows))
+
+
+def _say_limit(limit: int | None, rows: int) -> None:
+    if limit is not None and limit < rows:
+        say(f"the first {limit:,} of {rows:,} rows")
 
 
 def _write_json(out: BinaryIO, rows: Iterable[Row], _: Sequence[str]) -> None:
@@ -155,10 +176,10 @@ _WRITERS: Mapping[str, Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]]
 }
 
 
-def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, to_stdout: bool) -> None:
+def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], args: argparse.Namespace) -> None:
     """Draw a table for a person; on a terminal its beginning, and what was left out is said on stderr."""
-    watched = to_stdout and sys.stdout.isatty()
-    shown = rows[:_SHOWN] if watched else rows
+    watched = args.out is None and sys.stdout.isatty()
+    shown = rows[: args.limit or (_SHOWN if watched else None)]
     size = size_of(sys.stdout)
     at_once = max(_FEWEST_AT_ONCE, size.lines - _AROUND) if watched else None
     if len(shown) > _MANY:
@@ -175,8 +196,9 @@ def write_table(out: BinaryIO, rows: Sequence[Row], columns: Sequence[str], *, t
         say("no rows")
     if hidden:
         say(f"not shown for lack of room: {', '.join(hidden)}", indent="  ")
-    if len(shown) < len(rows):
-        say(f"the first {len(shown)} of {len(rows):,} rows; --format csv gives all")
+    if watched and args.limit is None and len(shown) < len(rows):
+        say(f"the first {len(shown)} of {len(rows):,} rows; --limit N shows N of them, --format csv writes all")
+    _say_limit(args.limit, len(rows))
 
 
 def say_missing(failures: Sequence[tuple[str, IndivdError | None]]) -> None:
@@ -188,31 +210,36 @@ def say_missing(failures: Sequence[tuple[str, IndivdError | None]]) -> None:
         say(f"missing: and {len(failures) - _TOLD:,} more")
 
 
-def write_arrow(out: BinaryIO, form: str, result: Any) -> None:
-    """Write *result* as one Parquet file, or as an Arrow IPC stream."""
+def write_arrow(out: BinaryIO, form: str, result: Any, *, limit: int | None = None) -> None:
+    """Write *result*, or its first *limit* rows, as a Parquet file, or as the file or the stream form of Arrow IPC."""
+    if form == "arrows" and limit is None:
+        try:
+            from nanoarrow.ipc import StreamWriter
+        except ImportError:
+            pass
+        else:
+            with StreamWriter.from_writable(out) as writer:
+                writer.write_stream(result)
+            return
+    parquet = _import_parquet()
+    import pyarrow
+
+    whole = pyarrow.table(result)
+    table = whole if limit is None else whole.slice(0, limit)
+    _say_limit(limit, len(whole))
     if form == "parquet":
-        parquet = _import_parquet()
-        import pyarrow
-
-        parquet.write_table(pyarrow.table(result), out, compression="zstd")
+        parquet.write_table(table, out, compression="zstd")
         return
-    try:
-        from nanoarrow.ipc import StreamWriter
-    except ImportError:
-        _import_parquet()
-        import pyarrow
-
-        table = pyarrow.table(result)
-        with pyarrow.ipc.new_stream(out, table.schema) as writer:
-            writer.write_table(table)
-        return
-    with StreamWriter.from_writable(out) as writer:
-        writer.write_stream(result)
+    start = pyarrow.ipc.new_file if form == "arrow" else pyarrow.ipc.new_stream
+    with start(out, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _import_parquet() -> Any:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise ImportError("this format needs pyarrow: pip install 'indivd-async[parquet]'") from None
+        raise ImportError(
+            "this format needs pyarrow: pip install 'indivd-async[parquet]'; --format arrows can do without"
+        ) from None
     return pyarrow.parquet

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import date
 
 import anyio
 
 from ..escaping import escape_controls
 from ..planning import Plan, make_plan, needs_locations
-from ..queries import Query
-from .arguments import make_query
-from .connecting import make_client
+from .asking import asking, make_offline
 from .terminal import fit
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the plan."""
-    plan = anyio.run(_plan, args, make_query(args, date.today()))
+    query = make_offline(args)
+    # What needs no service needs no token.
+    plan = make_plan(query, None) if query is not None and not needs_locations(query) else anyio.run(_plan, args)
     if args.json:
         print(plan.to_json())
     else:
@@ -27,8 +26,6 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _plan(args: argparse.Namespace, query: Query) -> Plan:
-    if not needs_locations(query):
-        return make_plan(query, None)  # needs no service, and so no token
-    async with make_client(args) as client:
+async def _plan(args: argparse.Namespace) -> Plan:
+    async with asking(args) as (client, query):
         return await client.plan(query)

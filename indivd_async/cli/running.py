@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..errors import ConfigError, IndivdError, InvalidQueryError
 from . import INTERRUPTED
-from .arguments import UsageError, join_negative, make_parser
+from .arguments import make_parser
+from .options import UsageError, join_negative
 from .spelling import tell
+from .telling import telling_logs
 from .terminal import say
 
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, TERMINATED = 1, 2, 143
 
 
 def run(argv: Sequence[str]) -> int:
     """Run the command that *argv* asks for, and return its exit code."""
     _prepare_streams()
-    args = make_parser().parse_args(join_negative(argv))
+    parser = make_parser()
+    if not argv:
+        parser.print_help(sys.stderr)
+        parser.error("the following arguments are required: COMMAND")
+    args = parser.parse_args(join_negative(argv))
     if sys.stdout is None:
         if getattr(args, "out", None) is None:
             return _say("stdout is closed, so there is nowhere to write to", FAILED)
         sys.stdout = _open_nothing()
+    with _heeding_sigterm() as terminated, telling_logs(wanted=args.verbose):
+        try:
+            return _run(args)
+        except KeyboardInterrupt:
+            if terminated:
+                return _say(f"terminated{args.after_interrupt}", TERMINATED)
+            return _say(f"interrupted{args.after_interrupt}", INTERRUPTED)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         module = importlib.import_module(args.module, __package__)
         code: int = module.main(args)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _say(f"interrupted{args.after_interrupt}", INTERRUPTED)
     except BrokenPipeError:
         _drop_output()  # whoever read has seen enough
         return 0
@@ -40,6 +58,25 @@ def run(argv: Sequence[str]) -> int:
         _drop_output()
         return _say(tell(error), FAILED)
     return code
+
+
+@contextmanager
+def _heeding_sigterm() -> Iterator[list[int]]:
+    """Let SIGTERM end a command as an interrupt does, so that what is half written is put away; tell that it came."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield came  # no other thread hears signals
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _prepare_streams() -> None:

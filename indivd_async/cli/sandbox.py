@@ -7,7 +7,7 @@ import textwrap
 
 import anyio
 
-from .arguments import UsageError
+from .options import UsageError
 
 
 def main(args: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ import attrs
 import pytest
 
 from indivd_async import DropInRate, InvalidQueryError, LineCrosses, ZoneVisitors
-from indivd_async.cli.arguments import UsageError, join_negative, make_parser, make_query
+from indivd_async.cli.arguments import make_parser
 from indivd_async.cli.dates import read_day
+from indivd_async.cli.options import UsageError, join_negative, make_query
 from indivd_async.queries import QUERIES
 
 TODAY = date(2025, 3, 1)

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,26 +78,31 @@ def test_fetched_rows_in_every_format(site: Any, indivd: Indivd, tmp_path: Path)
     assert list(map(json.loads, lines)) == texts
     cells = list(csv.DictReader(io.StringIO(indivd("fetch", *VISITS, "--format", "csv").out)))
     assert cells == [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in texts]
-    for name in ("a.parquet", "a.arrow", "a.json", "a.jsonl", "a.csv"):
+    for name in ("a.parquet", "a.arrow", "a.arrows", "a.json", "a.jsonl", "a.csv"):
         said = indivd("fetch", *VISITS, "--out", str(tmp_path / name))
         assert (said.code, said.out) == (0, "")
     assert pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist() == rows
-    assert polars.read_ipc_stream(tmp_path / "a.arrow").to_dicts() == rows
+    assert polars.read_ipc(tmp_path / "a.arrow").to_dicts() == rows
+    assert polars.read_ipc_stream(tmp_path / "a.arrows").to_dicts() == rows
     assert json.loads((tmp_path / "a.json").read_text()) == texts
     assert list(map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())) == texts
     assert (tmp_path / "a.csv").read_text() == indivd("fetch", *VISITS, "--format", "csv").out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.arrow", "a.csv", "a.json", "a.jsonl", "a.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.arrow", "a.arrows", "a.csv", "a.json", "a.jsonl", "a.parquet",
+    ]  # fmt: skip
 
 
-def test_arrow_to_a_pipe(site: Any, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Binary formats go to stdout where it is no terminal."""
-    from indivd_async.cli import main
-
-    assert main(["fetch", *VISITS, "--format", "arrow"]) == 0
-    stream = nanoarrow.ipc.InputStream.from_readable(capfdbinary.readouterr().out)
+def test_arrow_to_a_pipe(site: Any, tmp_path: Path) -> None:
+    """Binary formats go to stdout where it is no terminal: a pipe gets Arrow's stream form, a file the file form."""
+    command = (sys.executable, "-m", "indivd_async.cli", "fetch", *VISITS, "--format")
+    piped = subprocess.run((*command, "arrow"), capture_output=True, check=True).stdout
+    stream = nanoarrow.ipc.InputStream.from_readable(piped)
     assert pyarrow.table(nanoarrow.c_array_stream(stream)).to_pylist() == fetch_rows(site.url)
-    assert main(["fetch", *VISITS, "--format", "parquet"]) == 0
-    out = capfdbinary.readouterr().out
+    for form, read in (("arrow", polars.read_ipc), ("arrows", polars.read_ipc_stream)):
+        with (tmp_path / form).open("wb") as file:
+            subprocess.run((*command, form), stdout=file, stderr=subprocess.DEVNULL, check=True)
+        assert read(tmp_path / form).to_dicts() == fetch_rows(site.url)
+    out = subprocess.run((*command, "parquet"), capture_output=True, check=True).stdout
     assert pyarrow.parquet.read_table(pyarrow.BufferReader(out)).to_pylist() == fetch_rows(site.url)
 
 
@@ -204,7 +211,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(site: Any, indivd: Indivd, 
             "indivd: --split: must be auto, none, or a whole number",
         ),
         (("fetch", "visits"), "invalid choice: 'visits'"),
-        (("fetch", "line_crosses", "--location", "a"), "'a' is not a list of whole numbers such as 124,125"),
+        (("fetch", "line_crosses", "--floor", "a"), "'a' is not a list of whole numbers such as 124,125"),
         (("fetch", "zone_visitors", "--min-dwell", "a"), "'a' is not a whole number"),
         (("fetch", "line_crosses", *WEEK, "--format", "xls"), "invalid choice: 'xls'"),
         (("sandbox", "--fault-rate", "2"), "--fault-rate must be from 0 to 1; got 2"),

@@ -52,6 +52,9 @@ def test_a_wrong_token_fails(service: tuple[sandbox.Sandbox, str], capsys: pytes
     assert "401" in found["service"]["message"]
     assert "wrong-token-1234" not in json.dumps(found)
     assert "line_crosses" not in found
+    assert found["not checked"]["state"] == "warning"
+    for subject in ("clock", "scope", "line_crosses", "zone_visitors", "drop_in_rate"):
+        assert subject in found["not checked"]["message"]
 
 
 def test_a_failing_endpoint_is_told(service: tuple[sandbox.Sandbox, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,4 +72,7 @@ def test_a_failing_endpoint_is_told(service: tuple[sandbox.Sandbox, str], capsys
 def test_a_token_that_cannot_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     """What can be known beforehand is a finding too."""
     assert main(["--token", "a b", "doctor"]) == 1
-    assert "configuration" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "configuration" in out
+    assert "not checked" in out
+    assert "token, address, service, clock" in " ".join(out.split())

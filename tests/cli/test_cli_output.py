@@ -61,7 +61,7 @@ def test_every_format_reads_back(
     """Types, nulls and the order of rows survive."""
     rows = fetch_rows(site.url, query)
     written = {}
-    for suffix in ("json", "ndjson", "csv", "parquet", "arrow"):
+    for suffix in ("json", "ndjson", "csv", "parquet", "arrow", "arrows"):
         written[suffix] = tmp_path / f"a.{suffix}"
         said = indivd("fetch", *argv, "--out", str(written[suffix]))
         assert (said.code, said.out) == (0, "")
@@ -73,7 +73,8 @@ def test_every_format_reads_back(
     cells = list(csv.DictReader(io.StringIO(written["csv"].read_text(encoding="utf-8"))))
     assert cells == [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in texts]
     assert pyarrow.parquet.read_table(written["parquet"]).to_pylist() == rows
-    assert polars.read_ipc_stream(written["arrow"]).to_dicts() == rows
+    assert polars.read_ipc(written["arrow"]).to_dicts() == rows
+    assert polars.read_ipc_stream(written["arrows"]).to_dicts() == rows
 
 
 def test_a_table_of_nothing_says_so(site: Any, indivd: Indivd) -> None:

@@ -140,12 +140,87 @@ sys.modules[{hidden!r}] = None
 from indivd_async.cli import main
 period = ["--start-date", "2025-03-03", "--end-date", "2025-03-04", "--location", "124"]
 print(main(["fetch", "line_crosses", *period]))
+print(main(["fetch", "line_crosses", *period, "--out", {str(tmp_path / "a.arrows")!r}]))
 print(main(["fetch", "line_crosses", *period, "--out", {str(tmp_path / "a.arrow")!r}]))
 print(main(["fetch", "line_crosses", *period, "--out", {str(tmp_path / "a.parquet")!r}]))
 print(main(["export", "line_crosses", *period, "--out", {str(tmp_path / "a")!r}]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     codes = [line for line in done.stdout.splitlines() if line in ("0", "1", "2")]
-    assert codes == {"rich": ["1", "0", "0", "0"], "pyarrow": ["0", "0", "1", "1"], "nanoarrow": ["0"] * 4}[hidden]
+    assert codes == {"rich": ["1", *"0000"], "pyarrow": [*"00111"], "nanoarrow": [*"00000"]}[hidden]
     assert ("indivd-async[cli]" in done.stderr) is (hidden == "rich")
     assert ("indivd-async[parquet]" in done.stderr) is (hidden == "pyarrow")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("fetch", "line_crosses", *YEAR), "indivd: terminated; nothing was kept. `indivd export`"),
+        (("export", "line_crosses", *YEAR, "--out"), "indivd: terminated; what is written stays. Run the same command"),
+    ],
+    ids=["fetch", "export"],
+)
+def test_sigterm_ends_a_command_as_an_interrupt_does(
+    argv: tuple[str, ...], said: str, site: Any, tmp_path: Path
+) -> None:
+    """With 143, a word, and nothing half written."""
+    site.application.latency_s = 0.2
+    process = start(*argv, *([str(tmp_path / "out")] if argv[-1] == "--out" else []), "--concurrency", "2")
+    wait_for_requests(site, 4)
+    process.terminate()
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (143, "")
+    assert err.splitlines()[-1].startswith(said)
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("command", ["sandbox", "dashboard"])
+def test_sigterm_ends_a_server(command: str) -> None:
+    """With 143, as its process manager expects."""
+    process = start(command, "--port", "0")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "http://127.0.0.1:" in (process.stdout if command == "sandbox" else process.stderr).readline()
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (("fe",), {"fetch"}),
+        (("loc",), {"locations"}),
+        (("fetch", "zone"), {"zone_visitors"}),
+        (("fetch", "zone_visitors", "--bounce"), {"--bounce-threshold"}),
+        (("fetch", "zone_visitors", "--format", "arr"), {"arrow", "arrows"}),
+        (("zones", "--out", "vis"), {"visits.csv"}),
+        (("export", "zone_visitors", "--out", "vis"), {"visits"}),
+        (("help", "exp"), set()),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bash_completes(typed: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+    """Commands, endpoints, options, formats, files and folders, from the script that the command writes."""
+    (tmp_path / "visits.csv").touch()
+    (tmp_path / "visits").mkdir()
+    script = subprocess.run([*COMMAND, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    words = " ".join(map(repr, ("indivd", *typed)))
+    program = f"""{script}
+COMP_WORDS=({words}); COMP_CWORD={len(typed)}
+$(complete -p indivd | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert {line.rstrip("/ ") for line in done.stdout.split("\n")} - {""} >= expected
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])
+def test_other_shells_have_a_script_too(shell: str) -> None:
+    """It knows every command."""
+    done = subprocess.run([*COMMAND, "completion", shell], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert all(command in done.stdout for command in ("indivd", "locations", "fetch", "export", "doctor"))

@@ -356,7 +356,7 @@ def test_never_more_lenient_and_never_another_body(seed: int) -> None:
         assert ours == read([b"".join(parts)] if parts else [], ended=ended), parts
         if isinstance(ours, Taken):
             taken += 1
-            if re.search(rb"\r\n0[0-9A-Fa-f]{20,}\r\n", b"".join(parts)):
+            if re.search(rb"\r\n0[0-9A-Fa-f]{20,}", b"".join(parts)):
                 continue  # zeros before a chunk's size, of which h11 counts twenty digits, and httptools shows none
             assert isinstance(by_h11, Taken), parts
             assert (ours.status, ours.body) == (by_h11.status, by_h11.body), parts

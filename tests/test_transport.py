@@ -9,8 +9,6 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 import respx
@@ -18,17 +16,13 @@ from asking import ONCE, TOKEN, Question, make_executor
 from raw_server import Peer, RawServer, answer
 
 from indivd_async.errors import (
-    AuthenticationError,
-    ClientClosedError,
     ConfigError,
     ConnectionFailedError,
-    DecodeError,
     RequestTimeoutError,
     ResponseTooLargeError,
     ServerError,
-    UnexpectedStatusError,
 )
-from indivd_async.settings import Limits, Timeouts
+from indivd_async.settings import Limits
 from indivd_async.transport import Fault, Reply, Token, UnknownCodingError, parse_base_url
 from indivd_async.transport.replies import Draft, read_body
 
@@ -296,24 +290,6 @@ async def test_headers_that_may_say_that_there_is_more_are_kept() -> None:
 # Lanes over httpx.
 
 
-async def test_mock_transport_sees_the_request() -> None:
-    """The traffic passes through an injected transport with our headers and the prefix."""
-    seen: list[httpx.Request] = []
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(200, json=[1])
-
-    executor = make_executor("https://gateway.example:8443/indivd/", transport=httpx.MockTransport(handle))
-    reply = await executor.send(Question("/a/?b=1,2&c=%C3%A5"))
-    assert reply.body == b"[1]"
-    assert str(seen[0].url) == "https://gateway.example:8443/indivd/a/?b=1,2&c=%C3%A5"
-    assert seen[0].headers["authorization"] == f"Token {TOKEN}"
-    assert seen[0].headers["host"] == "gateway.example:8443"
-    assert seen[0].headers["accept-encoding"] == "gzip"
-    assert "cookie" not in seen[0].headers
-
-
 async def test_respx_sees_the_request() -> None:
     """respx's default mocker answers for the default lanes, one after the other and side by side."""
     with respx.mock(base_url="https://api.invalid") as router:
@@ -330,196 +306,6 @@ async def test_respx_sees_the_request() -> None:
         route.respond(200, content=PACKED, headers={"Content-Encoding": "gzip"})
         assert (await executor.send(Question("/a/?b=1"))).body == b'{"visits": 284}'
         await executor.aclose()
-
-
-@pytest.mark.parametrize(
-    ("raised", "error"),
-    [
-        pytest.param(httpx.ConnectError("mocked"), ConnectionFailedError, id="connect"),
-        pytest.param(httpx.ReadTimeout("mocked"), RequestTimeoutError, id="timeout"),
-        pytest.param(httpx.RemoteProtocolError("mocked"), ConnectionFailedError, id="protocol"),
-        pytest.param(httpx.UnsupportedProtocol("mocked"), ConnectionFailedError, id="another"),
-    ],
-)
-async def test_httpx_errors_are_ours(raised: Exception, error: type[Exception]) -> None:
-    """What an injected transport raises comes out as the tree's, with the cause chained."""
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        raise raised
-
-    executor = make_executor(transport=httpx.MockTransport(handle))
-    with pytest.raises(error, match=r"api\.invalid:443: mocked; GET .* after 3 attempts") as caught:
-        await executor.send(Question())
-    assert caught.value.__cause__ is raised
-    assert executor.stats.attempts == 3
-
-
-async def test_errors_of_the_callers_code_pass() -> None:
-    """An exception that is not about HTTP is the caller's own, and its frames are kept."""
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        raise ZeroDivisionError
-
-    executor = make_executor(transport=httpx.MockTransport(handle), limits=Limits(concurrency=1))
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError) as caught:
-            await executor.send(Question())
-        assert caught.traceback[-1].name == "handle"
-
-
-async def test_injected_transport_is_never_closed() -> None:
-    """It belongs to the caller."""
-
-    class Transport(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            return httpx.Response(200, content=b"[]")
-
-        async def aclose(self) -> None:
-            raise AssertionError("closed")
-
-    executor = make_executor(transport=Transport())
-    await executor.send(Question())
-    await executor.aclose()
-
-
-async def test_injected_transport_keeps_deadlines() -> None:
-    """An injected transport that hangs is cancelled at the end of the attempt."""
-
-    async def handle(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
-
-    executor = make_executor(transport=httpx.MockTransport(handle), retry=ONCE, timeouts=Timeouts(attempt=0.02))
-    with pytest.raises(RequestTimeoutError, match=r"not whole after 0\.02 s"):
-        await executor.send(Question())
-
-
-async def test_injected_transport_keeps_body_limits() -> None:
-    """An injected transport cannot hand in more than the limit."""
-    executor = make_executor(
-        transport=httpx.MockTransport(lambda request: httpx.Response(200, content=b"x" * 2000)),
-        limits=Limits(max_response_bytes=1000),
-    )
-    with pytest.raises(ResponseTooLargeError):
-        await executor.send(Question())
-    assert executor.stats.attempts == 1
-
-
-async def test_unknown_coding_is_a_decode_error() -> None:
-    """An answer that cannot be read is the service's fault and not retried."""
-    transport = httpx.MockTransport(
-        lambda request: httpx.Response(200, stream=httpx.ByteStream(b"x"), headers={"Content-Encoding": "br"})
-    )
-    executor = make_executor(transport=transport)
-    with pytest.raises(DecodeError, match="got 'br' in the answer to GET"):
-        await executor.send(Question())
-    assert executor.stats.attempts == 1
-
-
-async def test_injected_client_is_used_as_it_is() -> None:
-    """
-    Its hooks run, its headers, params and cookies are sent, beside ours; its base URL, auth and redirects do not reach
-    our request; it stays open.
-    """
-    seen: list[httpx.Request] = []
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(302, headers={"Location": "https://evil.example/"})
-
-    hooked: list[str] = []
-
-    async def hook(request: httpx.Request) -> None:
-        hooked.append(request.method)
-
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(handle),
-        base_url="https://elsewhere.example",
-        headers={"X-Own": "1", "Authorization": "Bearer other", "Accept": "text/html", "Host": "elsewhere.example"},
-        params={"key": "å b"},
-        auth=("user", "password"),
-        cookies={"own": "1"},
-        follow_redirects=True,
-        event_hooks={"request": [hook]},
-    ) as client:
-        executor = make_executor(http_client=client)
-        for target in ("/a/", "/a/?b=1,2"):
-            with pytest.raises(UnexpectedStatusError, match=r"302 .*redirects are never followed"):
-                await executor.send(Question(target))
-        await executor.aclose()
-        assert not client.is_closed
-    assert hooked == ["GET", "GET"]
-    assert [str(request.url) for request in seen] == [
-        "https://api.invalid/a/?key=%C3%A5+b",
-        "https://api.invalid/a/?b=1,2&key=%C3%A5+b",
-    ]
-    for request in seen:
-        assert request.headers["x-own"] == "1"
-        assert request.headers["cookie"] == "own=1"
-        for name, value in {
-            "host": "api.invalid",
-            "authorization": f"Token {TOKEN}",
-            "accept": "application/json",
-            "accept-encoding": "gzip",
-        }.items():
-            assert request.headers.get_list(name) == [value]
-
-
-async def test_injected_client_gets_twenty_at_once() -> None:
-    """However many lanes are allowed, a caller's pool is not flooded."""
-    now = peak = 0
-
-    async def handle(request: httpx.Request) -> httpx.Response:
-        nonlocal now, peak
-        now += 1
-        peak = max(peak, now)
-        await anyio.lowlevel.checkpoint()
-        await anyio.lowlevel.checkpoint()
-        now -= 1
-        return httpx.Response(200, content=b"[]")
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
-        executor = make_executor(http_client=client, limits=Limits(concurrency=50))
-        await executor.map([Question()] * 100, executor.send, workers=50)
-    assert peak == 20
-
-
-async def test_a_body_that_a_hook_has_read_is_not_read_again() -> None:
-    """A hook may read the answer, as httpx's own documentation does to log it; gzip is decoded by then."""
-
-    async def hook(response: httpx.Response) -> None:
-        await response.aread()
-
-    body = gzip.compress(b"[1, 2]")
-    with RawServer(lambda peer: peer.serve(answer(body, headers=["Content-Encoding: gzip"]))) as server:
-        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as client:
-            executor = make_executor(server.url, http_client=client)
-            assert (await executor.send(Question())).body == b"[1, 2]"
-            assert executor.stats.attempts == 1
-
-
-async def test_a_body_that_a_hook_took_is_not_asked_for_again() -> None:
-    """A hook that consumed it without keeping it would take the next one too."""
-
-    async def hook(response: httpx.Response) -> None:
-        async for _ in response.aiter_raw():
-            pass
-
-    with RawServer(Peer.serve) as server:
-        async with httpx.AsyncClient(event_hooks={"response": [hook]}) as client:
-            executor = make_executor(server.url, http_client=client)
-            with pytest.raises(ConnectionFailedError, match=r"without having called `read\(\)`"):
-                await executor.send(Question())
-            assert executor.stats.attempts == 1
-
-
-async def test_closed_client_says_so() -> None:
-    """A caller's client that was closed is the caller's mistake, and is named."""
-    client = httpx.AsyncClient()
-    await client.aclose()
-    executor = make_executor(http_client=client)
-    with pytest.raises(ClientClosedError, match="http_client"):
-        await executor.send(Question())
 
 
 @pytest.mark.parametrize(
@@ -565,23 +351,6 @@ async def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "socksio", None)
     with pytest.raises(ConfigError, match=r"pip install 'httpx\[socks\]'"):
         make_executor(proxy="socks5://127.0.0.1:1")
-
-
-async def test_a_status_holds_whatever_becomes_of_its_body() -> None:
-    """A refused token is told as such, though the body behind it never ends."""
-
-    async def dribble() -> AsyncIterator[bytes]:
-        while True:
-            yield b"."
-            await anyio.sleep(0.001)
-
-    executor = make_executor(
-        transport=httpx.MockTransport(lambda request: httpx.Response(401, content=dribble())),
-        timeouts=Timeouts(attempt=0.05),
-    )
-    with pytest.raises(AuthenticationError):
-        await executor.send(Question())
-    assert executor.stats.attempts == 1
 
 
 async def test_proxy_that_refuses() -> None:

@@ -1,0 +1,152 @@
+"""Tools that answer in the network's place: they see what the default lanes ask, and no token leaves a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+import vcr
+from asking import ONCE, ROOMY, SENDERS, TOKEN, Question, make_executor
+from pytest_httpx import HTTPXMock
+from raw_server import Peer, RawServer, answer
+
+from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
+from indivd_async.settings import Limits
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("using", ["httpcore", "httpx"])
+@pytest.mark.parametrize("options", [{}, {"proxy": "http://127.0.0.1:9"}], ids=["direct", "proxy"])
+async def test_respx(using: str, options: dict[str, Any]) -> None:
+    """Both of its ways see requests and answer them, through a proxy, too."""
+    with respx.mock(using=using) as router:
+        route = router.get("https://api.invalid/path/", headers={"Authorization": f"Token {TOKEN}"})
+        route.respond(200, json=[1])
+        executor = make_executor(**options)
+        for _ in range(2):
+            assert (await executor.send(Question())).body == b"[1]"
+        await executor.aclose()
+        assert route.call_count == 2
+        assert str(route.calls[0].request.url) == "https://api.invalid/path/?start_date=2025-03-01"
+
+
+async def test_respx_knows_no_such_route() -> None:
+    """What no route matches goes nowhere, and respx says so."""
+    with RawServer(Peer.serve) as server:
+        with respx.mock:
+            executor = make_executor(server.url)
+            with pytest.raises(AssertionError, match="not mocked"):
+                await executor.send(Question())
+            await executor.aclose()
+        assert server.connections == 0
+
+
+async def test_pytest_httpx(httpx_mock: HTTPXMock) -> None:
+    """Its fixture sees requests and answers them; what it raises is ours."""
+    httpx_mock.add_response(url="https://api.invalid/path/?start_date=2025-03-01", json=[1])
+    httpx_mock.add_exception(httpx.ReadTimeout("mocked"))
+    executor = make_executor(retry=ONCE)
+    assert (await executor.send(Question())).body == b"[1]"
+    with pytest.raises(RequestTimeoutError, match="mocked"):
+        await executor.send(Question())
+    await executor.aclose()
+    assert httpx_mock.get_requests()[0].headers["authorization"] == f"Token {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("anyio_backend", "transport"), [("asyncio", None), ("trio", None), ("asyncio", "aiohttp")], ids=SENDERS
+)
+async def test_vcrpy(tmp_path: Path, transport: Any) -> None:
+    """It records what was sent, and plays it again without the network."""
+    tapes = vcr.VCR(filter_headers=["authorization"])
+    cassette = tmp_path / "cassette.yaml"
+    with RawServer(lambda peer: peer.serve(answer(b"[1]"))) as server:
+        for _ in range(2):
+            with tapes.use_cassette(cassette):
+                executor = make_executor(server.url, transport=transport, timeouts=ROOMY)
+                assert (await executor.send(Question())).body == b"[1]"
+                await executor.aclose()
+        assert len(server.requests) == 1
+        assert TOKEN.encode() in server.requests[0]
+    assert TOKEN not in cassette.read_text()
+    assert "start_date=2025-03-01" in cassette.read_text()
+
+
+async def test_a_tool_that_begins_and_ends() -> None:
+    """It sees what is asked while it stands there, whatever was connected before; then the network is used again."""
+    with RawServer(lambda peer: peer.serve(answer(b"[1]"))) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=1))
+        assert (await executor.send(Question())).body == b"[1]"
+        with respx.mock:
+            respx.get(url__startswith=server.url).respond(200, json=[2])
+            assert (await executor.send(Question())).body == b"[2]"
+        assert (await executor.send(Question())).body == b"[1]"
+        await executor.aclose()
+    assert server.connections == 1
+    assert len(server.requests) == 2
+
+
+async def test_a_route_that_is_passed_through() -> None:
+    """What a tool lets pass keeps its guarantees: a second answer is not served to the next request."""
+    evil = answer(b'["evil"]')
+    with RawServer(lambda peer: peer.serve(answer(b"[1]") + evil)) as server, respx.mock:
+        respx.get(url__startswith=server.url).pass_through()
+        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=1))
+        for _ in range(3):
+            assert (await executor.send(Question())).body == b"[1]"
+        await executor.aclose()
+
+
+async def test_a_tool_that_forbids_sockets(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> None:
+    """What it raises comes out plain, not in a group, though a name has two addresses."""
+
+    class BlockedError(RuntimeError):
+        pass
+
+    def blocked(*arguments: object, **options: object) -> Any:
+        raise BlockedError("no sockets in tests")
+
+    if anyio_backend == "asyncio":
+        import asyncio
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", blocked)
+    else:
+        import trio
+
+        monkeypatch.setattr(trio.socket, "socket", blocked)
+    executor = make_executor("https://localhost", retry=ONCE)
+    with pytest.raises(BlockedError, match="no sockets"):
+        await executor.send(Question())
+    await executor.aclose()
+
+
+async def test_what_traces_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instruments wrap what they watch and pass it on: a service that is traced keeps its connections."""
+    import wrapt
+
+    def traced(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return wrapped(*args, **kwargs)
+
+    original = httpx.AsyncHTTPTransport.handle_async_request
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", wrapt.FunctionWrapper(original, traced))
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        for _ in range(3):
+            await executor.send(Question())
+        await executor.aclose()
+    assert server.connections == 1
+
+
+async def test_refused_after_a_mock() -> None:
+    """Once a mock has ended nothing of it is left."""
+    with respx.mock:
+        respx.get(url__startswith="http://127.0.0.1").respond(200, json=[])
+        executor = make_executor("http://127.0.0.1:9", retry=ONCE)
+        await executor.send(Question())
+    with pytest.raises(ConnectionFailedError):
+        await executor.send(Question())
+    await executor.aclose()

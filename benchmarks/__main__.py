@@ -24,6 +24,7 @@ _SCRIPTS = (
     "planning",
     "merging",
     "tables",
+    "blocking",
     "imports",
     "outage",
     "soak",

@@ -10,13 +10,9 @@ fills them.
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 
 try:
@@ -26,7 +22,7 @@ try:
 except ImportError as error:
     raise ImportError("indivd_async.dask needs the extra `dask`: pip install 'indivd-async[dask]'") from error
 
-from .client import AsyncIndivd
+from .blocking import Indivd
 from .planning import Plan
 from .results import tables
 from .settings import Limits
@@ -34,8 +30,6 @@ from .settings import Limits
 if TYPE_CHECKING:
     from .queries import Query
     from .settings import RetryPolicy, Timeouts
-
-T = TypeVar("T")
 
 
 def read_indivd(
@@ -77,7 +71,7 @@ def read_indivd(
         "proxy": proxy,
         "allow_http": allow_http,
     }
-    plan = query if isinstance(query, Plan) else _run_apart(partial(_plan, query, options))
+    plan = query if isinstance(query, Plan) else _plan(query, options)
     shards = plan.shards(npartitions)
     if len(shards) > whole.concurrency:
         shards = plan.shards(whole.concurrency)
@@ -114,7 +108,8 @@ class _Reader:
         self._name = uuid.uuid4().hex
 
     def __call__(self, shard: Plan, limits: Limits) -> pd.DataFrame:
-        result = _run_apart(partial(_fetch, shard, self._options | {"limits": limits}))
+        with Indivd(**self._options, limits=limits) as client:
+            result = client.run(shard)
         result.raise_for_failures()
         return _to_pandas(shard.query, tables.record_batches(result))
 
@@ -125,35 +120,11 @@ class _Reader:
         return f"<{type(self).__qualname__} {self._name[:8]}>"
 
 
-async def _plan(query: Query, options: dict[str, Any]) -> Plan:
-    async with AsyncIndivd(**options) as client:
-        return await client.plan(query)
-
-
-async def _fetch(plan: Plan, options: dict[str, Any]) -> Any:
-    async with AsyncIndivd(**options) as client:
-        return await client.run(plan)
+def _plan(query: Query, options: dict[str, Any]) -> Plan:
+    with Indivd(**options) as client:
+        return client.plan(query)
 
 
 def _to_pandas(query: Query, batches: Any) -> pd.DataFrame:
     # Arrow's types, so that a partition without a null has the dtypes of one with nulls.
     return pa.Table.from_batches(batches, tables.arrow_schema(query)).to_pandas(types_mapper=pd.ArrowDtype)
-
-
-def _run_apart(work: Callable[[], Awaitable[T]]) -> T:
-    """Run *work* in a thread of its own: the caller's may run an event loop, as notebooks and some schedulers do."""
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(anyio.run(work))
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="indivd-async", daemon=True)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from distributed import Client, LocalCluster
+from raw_server import Peer, RawServer
 
 from indivd_async import (
     AsyncIndivd,
@@ -209,3 +215,38 @@ def test_partitions_are_counted_from_one(service: Any) -> None:
     """As shards are."""
     with pytest.raises(ValueError, match="at least 1"):
         read_indivd(QUARTER, npartitions=0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise")
+def test_an_interrupt_ends_the_work() -> None:
+    """Ctrl-C in a synchronous computation comes out, and nothing more is asked."""
+    script = """
+        import sys
+        from indivd_async import Limits, Timeouts, ZoneVisitors
+        from indivd_async.dask import read_indivd
+
+        query = ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="dayofmonth", split=1, tz="UTC")
+        timeouts = Timeouts(read=None, attempt=None, deadline=None)
+        frame = read_indivd(
+            query, npartitions=4, limits=Limits(concurrency=4), token="t", base_url=sys.argv[1], timeouts=timeouts
+        )
+        try:
+            frame.compute(scheduler="synchronous")
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    asked = threading.Event()
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        asked.set()
+        peer.wait_for_close()
+
+    with RawServer(handle) as server:
+        command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), server.url]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert asked.wait(60)
+        child.send_signal(signal.SIGINT)
+        told, _ = child.communicate(timeout=60)
+        server.wait_until_idle()
+        assert (told, server.connections) == ("interrupted\n", 1)

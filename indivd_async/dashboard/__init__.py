@@ -118,7 +118,7 @@ async def list_locations(client: IndivdDep) -> Any:
     return await client.locations()
 
 
-@router.get("/visits", response_model=response_model(VisitsByHour))
+@router.get("/visits", response_model=response_model(VisitsByHour, upstream=True))
 async def count_visits_by_hour(client: IndivdDep, asked: Asked, zone: int | None = None) -> Any:
     """Count visits by weekday and hour."""
     result = await client.zone_visitors(**asked, zones=zone, aggregate_by=_BY_HOUR)
@@ -131,13 +131,13 @@ async def count_visits_by_hour(client: IndivdDep, asked: Asked, zone: int | None
     )
 
 
-@router.get("/zones", response_model=response_model(ZoneVisitorsResult))
+@router.get("/zones", response_model=response_model(ZoneVisitorsResult, upstream=True))
 async def measure_zones(client: IndivdDep, asked: Asked) -> Any:
     """Measure each zone over the whole period: visits, unique visitors, bounces, dwell quartiles."""
     return await client.zone_visitors(**asked, aggregate_by="zone")
 
 
-@router.get("/drop-in", response_model=response_model(DropInRateResult))
+@router.get("/drop-in", response_model=response_model(DropInRateResult, upstream=True))
 async def measure_drop_in(client: IndivdDep, asked: Asked) -> Any:
     """Tell how many of those who passed went in."""
     return await client.drop_in_rate(**asked)

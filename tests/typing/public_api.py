@@ -25,6 +25,7 @@ from indivd_async import (
     ZoneVisitorsRow,
     merge_results,
 )
+from indivd_async.blocking import Indivd
 
 
 async def use(client: AsyncIndivd) -> None:
@@ -68,3 +69,19 @@ async def use(client: AsyncIndivd) -> None:
 
     patient = client.with_options(timeouts=Timeouts(deadline=None))
     assert_type(patient, AsyncIndivd)
+
+
+def block(client: Indivd) -> None:
+    assert_type(client.locations(), tuple[Location, ...])
+    assert_type(client.zone_visitors("2025-03-01", date(2025, 3, 7), zones=range(3), split=7), ZoneVisitorsResult)
+    assert_type(client.plan(ZoneVisitors("2025-01-01", "2025-12-31")), Plan)
+    assert_type(client.fetch(LineCrosses("2025-01-01", "2025-01-02")), LineCrossesResult)
+    assert_type(client.retry_failed(client.drop_in_rate("2025-03-01", "2025-03-07")), DropInRateResult)
+    assert_type(client.with_options(timeouts=Timeouts(read=1)), Indivd)
+    with client.stream([DropInRate("2025-01-01", "2025-01-02")]) as chunks:
+        for chunk in chunks:
+            assert_type(chunk, Chunk)
+    with Indivd("token", timeouts=Timeouts(read=1)) as other:
+        assert_type(other, Indivd)
+    Indivd("token", timeout=Timeouts())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.zone_visitors("2025-03-01", "2025-03-07", zone=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

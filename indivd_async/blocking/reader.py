@@ -1,0 +1,102 @@
+"""Results of many queries as one Arrow stream, pulled as it is read."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from ..client import AsyncIndivd
+from ..errors import InvalidQueryError
+from ..planning import Plan
+from ..queries import Query
+from ..results import tables
+from ..settings import DEFAULT_CONCURRENCY
+from .portal import Portal, wait_for
+
+if TYPE_CHECKING:
+    from ..results import AnyResult
+
+#: Pieces that are asked for while one is read, each of as many requests as are in the air at once by default.
+_AHEAD = 1
+
+
+class ArrowReader:
+    """
+    Rows of many queries for whatever reads Arrow's C stream.
+
+    Each reading asks anew, and asks for nothing before its first batch is pulled: readers look at the schema first.
+    What ends a reading, an interrupt too, comes out in an error of the reader's own, with its words: Arrow's C stream
+    carries no exceptions.
+    """
+
+    def __init__(self, portal: Portal, client: AsyncIndivd, queries: Query | Plan | Iterable[Query | Plan]) -> None:
+        self._portal = portal
+        self._client = client
+        given: Iterable[Query | Plan] = (queries,) if isinstance(queries, Query | Plan) else queries
+        # What can be read but once is read once: the first tells the schema.
+        self._once = iter(given) is given
+        source = iter(given)
+        first = next(source, None)
+        if first is None:
+            raise InvalidQueryError("queries", "must be at least one, since the columns depend on it", [])
+        self._columns = tables.schema_of(_query_of(first))
+        self._schema = tables.arrow_schema(_query_of(first))
+        self._queries = itertools.chain((first,), source) if self._once else given
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the rows as an Arrow stream."""
+        import pyarrow
+
+        reader = pyarrow.RecordBatchReader.from_batches(self._schema, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def _batches(self) -> Iterator[Any]:
+        """Yield batches, the next piece being asked for while one is read."""
+        asked: deque[Future[AnyResult]] = deque()
+        try:
+            for piece in self._pieces():
+                asked.append(self._portal.submit(self._client.run(piece)))
+                if len(asked) > _AHEAD:
+                    yield from self._read(asked.popleft())
+            while asked:
+                yield from self._read(asked.popleft())
+        finally:
+            for future in asked:
+                future.cancel()
+
+    def _read(self, future: Future[AnyResult]) -> Iterator[Any]:
+        result = wait_for(future)
+        result.raise_for_failures()
+        return tables.record_batches(result)
+
+    def _pieces(self) -> Iterator[Plan]:
+        """Yield the plans of the queries, each in shards of about as many requests as are sent at once."""
+        if self._once:
+            queries, self._queries = self._queries, _only_once()
+        else:
+            queries = self._queries
+        for query in queries:
+            if tables.schema_of(_query_of(query)) != self._columns:
+                raise InvalidQueryError(
+                    "queries",
+                    "must all be of one endpoint, and on the same clock (`tz`) or on each location's own",
+                    query,
+                    "Read the others by a reader of their own.",
+                )
+            plan = query if isinstance(query, Plan) else self._portal.run(self._client.plan(query))
+            yield from plan.shards(max(1, math.ceil(len(plan) / DEFAULT_CONCURRENCY)))
+
+
+def _query_of(query: Query | Plan) -> Query:
+    return query.query if isinstance(query, Plan) else query
+
+
+def _only_once() -> Iterator[Query]:
+    raise InvalidQueryError(
+        "queries", "came from an iterator and were read already", None, "Pass a list to read them several times."
+    )
+    yield

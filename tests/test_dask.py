@@ -72,7 +72,7 @@ def service() -> Iterator[tuple[sandbox.Sandbox, str]]:
 def cluster(service: Any) -> Iterator[Client]:
     """Start two worker processes of two threads each; they inherit the environment."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, silence_logs=50) as two,
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0", silence_logs=50) as two,
         Client(two) as client,
     ):
         yield client

@@ -91,6 +91,19 @@ def test_the_sandbox_serves_until_interrupted() -> None:
     assert "Traceback" not in err
 
 
+def test_the_sandbox_deviates_as_it_is_told() -> None:
+    """It says how, and answers so."""
+    process = start("sandbox", "--port", "0", "--deviate", "locations_without_time_zone", "--deviate", "list_by_id")
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(3)]
+    assert said[-1] == "it deviates: locations_without_time_zone, list_by_id\n"
+    environment = {**os.environ, "INDIVD_BASE_URL": said[0].split()[4], "INDIVD_TOKEN": "sandbox"}
+    asked = subprocess.run([*COMMAND, "locations"], env=environment, capture_output=True, text=True, check=True)
+    assert "Drottninggatan" in asked.stdout
+    assert "Europe/Stockholm" not in asked.stdout
+    interrupt(process)
+
+
 @pytest.mark.parametrize("refused", ["", "1"], ids=["colours", "NO_COLOR"])
 def test_on_a_terminal(refused: str, site: Any) -> None:
     """A terminal gets colours unless it wants none, and as much of a table as one reads, its head on each screen."""

@@ -15,9 +15,9 @@ from indivd_async.errors import IndivdError
 from indivd_async.execution import Executor
 from indivd_async.planning import PlannedRequest
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
-from indivd_async.transport import Token, parse_base_url
 
 from .measuring import Row, row
+from .sending import make_executor, send_each
 
 _RATES = (0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
 #: Of these, what it would be without a budget.
@@ -65,7 +65,7 @@ async def _ask(rate: float, count: int, policy: RetryPolicy) -> tuple[int, int]:
         except IndivdError:
             unanswered += 1
 
-    await executor.map(range(count), ask, workers=32)
+    await send_each(executor, range(count), ask, workers=32)
     return executor.stats.attempts, unanswered
 
 
@@ -87,7 +87,7 @@ async def _blip() -> int:
         except IndivdError:
             lost += 1
 
-    await executor.map(range(_BLIP), ask, workers=_BLIP)
+    await send_each(executor, range(_BLIP), ask, workers=_BLIP)
     return lost
 
 
@@ -99,9 +99,8 @@ def _make_executor(answer: object, policy: RetryPolicy) -> Executor:
         now += seconds
         await anyio.lowlevel.checkpoint()
 
-    return Executor(
-        base_url=parse_base_url("https://api.invalid"),
-        token=Token("outage"),
+    return make_executor(
+        "https://api.invalid",
         timeouts=Timeouts(deadline=None),
         retry=policy,
         limits=Limits(),

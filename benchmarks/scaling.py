@@ -2,8 +2,9 @@
 Whether a request costs the same however many there are, over however many lanes; streaming's memory; uvloop.
 
 Concurrency is compared twice. Where answers take their time, all 500 are in the air, as in a job: ten wake the loop for
-each answer, five hundred for many. Where answers are there at once, the client opens only some of the 500 lanes (see
-`Executor.start_workers`); over many requests, so that what is made once weighs as little as in a job.
+each answer, five hundred for many. Where answers are there at once, more in the air end no sooner, and keep more
+objects alive that the collector looks at again and again; over many requests, so that what is made once weighs as
+little as in a job.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ from indivd_async.errors import IndivdError
 from indivd_async.execution import Executor
 from indivd_async.planning import PlannedRequest
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
-from indivd_async.transport import Token, parse_base_url
 
 from .measuring import Row, row
+from .sending import make_executor, send_each
 
 #: One request in so many meets a fault, one in so many is cancelled.
 _FAULTY, _CANCELLED = 100, 1_000
@@ -100,10 +100,10 @@ async def soak(url: str, count: int) -> dict[str, float]:
         else:
             tally["swapped"] += reply.body != b"[%d]" % number
 
-    await executor.map(range(warm), ask, workers=_LANES)
+    await send_each(executor, range(warm), ask, workers=_LANES)
     gc.collect()
     before = _resident_mib()
-    await executor.map(range(warm, count), ask, workers=_LANES)
+    await send_each(executor, range(warm, count), ask, workers=_LANES)
     gc.collect()
     grown = _resident_mib() - before
     lost = _lost_lanes(executor)
@@ -144,16 +144,15 @@ async def storm(url: str, count: int) -> dict[str, float]:
                 # Turns of the loop now and then: to find some connecting, some asking and some waiting.
                 for _ in range(dice.choice((0,) * 15 + (1, 2, 4))):
                     await anyio.lowlevel.checkpoint()
-    await executor.map(range(1, 10 * _LANES, 2), ask, workers=_LANES)
+    await send_each(executor, range(1, 10 * _LANES, 2), ask, workers=_LANES)
     lost = _lost_lanes(executor)
     await executor.aclose()
     return {"cancelled": cancelled, "lost_lanes": lost}
 
 
 def _make_executor(url: str) -> Executor:
-    return Executor(
-        base_url=parse_base_url(url),
-        token=Token("soak"),
+    return make_executor(
+        url,
         timeouts=Timeouts(read=0.25),
         retry=RetryPolicy(base=0.001, base_overloaded=0.001),
         limits=Limits(concurrency=_LANES),

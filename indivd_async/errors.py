@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
 STATUS_PAGE = "indivd.statuspage.io"
-DEADLINE_ADVICE = "{Timeouts.deadline} and {Timeouts.total} set it."
 
 
 def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> IndivdError:
@@ -68,6 +67,11 @@ def spell_as_python(name: str, value: str) -> str:
 
 def _spell(words: str, spelling: Spelling = spell_as_python) -> str:
     return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
+
+
+def deadline_advice(option: str) -> str:
+    """Word which *option* set a deadline that has passed."""
+    return f"{option} sets it." if option else ""
 
 
 def literally(text: str) -> str:

@@ -9,7 +9,7 @@ near.
 from __future__ import annotations
 
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,13 +19,13 @@ from .client import AsyncIndivd
 from .errors import IndivdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
+    from .client import Call
     from .execution import Event
-    from .settings import RetryPolicy, Timeouts
 
 _SCOPE = "indivd_async"
 #: Seconds: the boundaries that the conventions advise for http.client.request.duration.
@@ -65,42 +65,19 @@ class TracedIndivd(AsyncIndivd):
             self._telemetry.base_url = str(base)
             self._telemetry.server = {"server.address": base.host, "server.port": base.port}
 
-    def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
-        """Return a client with other timeouts or retries, as `AsyncIndivd.with_options` does."""
-        twin = super().with_options(timeouts=timeouts, retry=retry)
-        twin._telemetry = self._telemetry  # noqa: SLF001  of our own kind
-        return twin
+    def _call(self, name: str, *, collects: bool = False) -> AbstractAsyncContextManager[Call]:
+        call = super()._call(name, collects=collects)
+        return call if self._telemetry is None or name == "stream" else self._told(name, call)
 
-    @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        if self._telemetry is None:
-            yield
-        else:
-            with _Call(self._telemetry, name) as call, call.current():
-                yield
+    @asynccontextmanager
+    async def _told(self, name: str, call: AbstractAsyncContextManager[Call]) -> AsyncIterator[Call]:
+        assert self._telemetry is not None
+        with _Span(self._telemetry, name) as span, span.current():
+            async with call as begun:
+                yield begun
 
-    # The types are the base's: overloads, and results that follow the query.
+    # The types are the base's.
     if not TYPE_CHECKING:
-
-        async def fetch(self, query):
-            with self._call(query.endpoint.name):
-                return await super().fetch(query)
-
-        async def run(self, plan):
-            with self._call(plan.query.endpoint.name):
-                return await super().run(plan)
-
-        async def fetch_all(self, queries, on_error="raise"):
-            with self._call("fetch_all"):
-                return await super().fetch_all(queries, on_error)
-
-        async def retry_failed(self, result):
-            with self._call("retry_failed"):
-                return await super().retry_failed(result)
-
-        async def _list(self, name, entity, total_deadline):
-            with self._call(name):
-                return await super()._list(name, entity, total_deadline)
 
         @asynccontextmanager
         async def stream(self, queries, ordered=False):
@@ -110,9 +87,9 @@ class TracedIndivd(AsyncIndivd):
                 return
             # The span is current only while the workers start. What the caller does between chunks is not part of it,
             # and a generator may be closed in another context than the one it set something in.
-            with _Call(self._telemetry, "stream") as call:
+            with _Span(self._telemetry, "stream") as span:
                 async with AsyncExitStack() as stack:
-                    with call.current():
+                    with span.current():
                         chunks = await stack.enter_async_context(super().stream(queries, ordered))
                     yield chunks
 
@@ -228,7 +205,7 @@ class _Telemetry:
         self._end(one, "cancelled", {})
 
 
-class _Call:
+class _Span:
     """The span of a call, and the requests that it has open."""
 
     def __init__(self, telemetry: _Telemetry, name: str) -> None:

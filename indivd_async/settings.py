@@ -83,6 +83,8 @@ class RetryPolicy:
     retry_cost: int = attrs.field(default=10, validator=_at_least(0))
 
 
+#: Where the service is.
+DEFAULT_BASE_URL = "https://api.indivd.com"
 #: Requests in the air that keep a core busy where answers come at once.
 DEFAULT_CONCURRENCY = 32
 
@@ -91,8 +93,7 @@ DEFAULT_CONCURRENCY = 32
 class Limits:
     """What a client may use at once."""
 
-    #: Connections at most, each with one request in the air. Beyond the default they are opened where the event loop
-    #: has time for more answers; once they keep a core busy, more gain little.
+    #: Connections at most, each with one request in the air; more than keep a core busy gain little.
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_at_least(1))
     #: Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB.
     max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))

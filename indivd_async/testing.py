@@ -73,8 +73,7 @@ class IndivdSandbox:
         """Make a client of this sandbox with *options* of `AsyncIndivd`; without `retry` it retries without waiting."""
         from . import sandbox
         from .client import AsyncIndivd
-        from .client.client import DEFAULT_BASE_URL
-        from .settings import RetryPolicy
+        from .settings import DEFAULT_BASE_URL, RetryPolicy
 
         options.setdefault("retry", RetryPolicy(base=0, base_overloaded=0))
         options.setdefault("base_url", DEFAULT_BASE_URL)  # one from the environment may have a path prefix

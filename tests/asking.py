@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from indivd_async.execution import Executor
+from indivd_async.execution import NEVER, Deadline, Executor, open_stream
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
-from indivd_async.transport import Token, parse_base_url
+from indivd_async.transport import Token, parse_base_url, plan_lanes
 
 TOKEN = "s3cr3t-t0ken-for-tests"
 #: No backoff to sleep through, so that a test may retry.
@@ -47,7 +47,34 @@ def make_executor(url: str = "https://api.invalid", **options: Any) -> Executor:
     options.setdefault("limits", Limits(concurrency=4))
     if "http_client" not in options:
         options.setdefault("transport", _transport)
-    return Executor(base_url=parse_base_url(url), token=Token(TOKEN), **options)
+    address, limits = parse_base_url(url), options["limits"]
+    sends = {
+        name: options.pop(name) for name in ("http_client", "transport", "proxy", "ssl_context") if name in options
+    }
+    return Executor(lanes=plan_lanes(address, Token(TOKEN), limits, **sends), base_url=address, **options)
+
+
+async def send_each(
+    executor: Executor,
+    items: Iterable[Any],
+    handle: Callable[[Any], Awaitable[object]],
+    *,
+    workers: int,
+    deadline: Deadline = NEVER,
+) -> None:
+    """Handle each of *items* as a call does: pulled by workers as they are needed, the first failure raised."""
+    source = iter(items)
+
+    async def pull() -> Any:
+        return next(source, None)
+
+    async def ask(item: Any) -> object:
+        await executor.ready(deadline)
+        return await handle(item)
+
+    async with open_stream(pull, ask, workers=workers) as handled:
+        async for _ in handled:
+            pass
 
 
 class FakeTime:

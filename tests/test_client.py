@@ -264,9 +264,8 @@ async def _ask_for_ever(client: AsyncIndivd, *locations: int) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy() -> None:
     """What others ask of the same client may hold back its workers, never its end."""
-    monkeypatch.setattr("indivd_async.execution.executor._BUSY_PER_S", 0.0)  # one answer, and the loop counts as busy
 
     async def answer(path: str, params: Params) -> Any:
         await anyio.lowlevel.checkpoint()
@@ -285,9 +284,8 @@ async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy(monke
             tasks.cancel_scope.cancel()
 
 
-async def test_what_a_cache_answers_does_not_hold_requests_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_cache_answers_does_not_hold_requests_back() -> None:
     """The network is idle then, and all that may be in the air is."""
-    monkeypatch.setattr("indivd_async.execution.executor._BUSY_PER_S", 0.0)
     everybody = anyio.Event()
 
     async def wait_for_everybody(path: str, params: Params) -> Any:

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 import trio
-from asking import AT_ONCE, ROOMY, FakeTime, Question, make_executor
+from asking import AT_ONCE, ROOMY, FakeTime, Question, make_executor, send_each
 from trio.testing import MockClock
 
 from indivd_async.errors import (
@@ -28,7 +28,7 @@ from indivd_async.errors import (
     ServerError,
     UnexpectedStatusError,
 )
-from indivd_async.execution import Counts, Event, Executor, Stats
+from indivd_async.execution import Counts, Deadline, Event, Executor, Stats
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio
@@ -215,7 +215,7 @@ async def test_a_batch_waits_where_a_request_of_its_own_could_not() -> None:
         except ServerError as error:
             told.append(error)
 
-    await executor.map([Question()] * 100, handle, workers=1)
+    await send_each(executor, [Question()] * 100, handle, workers=1)
     assert len(told) == 1
     assert script.asked_at[1] == 1045.0
     assert len(script.asked) == 100
@@ -232,7 +232,7 @@ def test_a_batch_keeps_to_a_pace_slower_than_its_deadline() -> None:
             timeouts=Timeouts(deadline=60),
             limits=Limits(concurrency=32, requests_per_second=0.1),
         )
-        await executor.map([Question()] * 40, executor.send, workers=32)
+        await send_each(executor, [Question()] * 40, executor.send, workers=32)
 
     trio.run(ask_all, clock=MockClock(autojump_threshold=0))
     begun = [at - script.asked_at[0] for at in script.asked_at]
@@ -246,10 +246,10 @@ async def test_a_total_deadline_bounds_a_batchs_wait() -> None:
         await executor.send(Question())
 
     async def handle(question: Question) -> None:
-        await executor.send(question, total_deadline=1010.0)
+        await executor.send(question, deadline=Deadline(1010.0))
 
     with pytest.raises(DeadlineExceededError, match="pauses the client"):
-        await executor.map([Question()] * 3, handle, workers=3, total_deadline=1010.0)
+        await send_each(executor, [Question()] * 3, handle, workers=3, deadline=Deadline(1010.0))
     assert script.asked_at == [1000.0]
 
 
@@ -331,8 +331,8 @@ async def test_total_deadline_bounds_too() -> None:
     """Of the request's own deadline and the call's, the earlier counts."""
     executor, script, _ = scripted(OK)
     with pytest.raises(DeadlineExceededError, match="its turn came too late"):
-        await executor.send(Question(), total_deadline=1000.0)
-    await executor.send(Question(), total_deadline=1000.1)
+        await executor.send(Question(), deadline=Deadline(1000.0))
+    await executor.send(Question(), deadline=Deadline(1000.1))
     assert len(script.asked) == 1
 
 
@@ -395,10 +395,10 @@ async def test_no_time_left_to_wait_for_a_lane() -> None:
         tasks.start_soon(executor.send, Question())
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(DeadlineExceededError, match="over before the request began"):
-            await executor.send(Question(), total_deadline=999.0)
+            await executor.send(Question(), deadline=Deadline(999.0))
         executor._core.pause.until = 2000.0
         with pytest.raises(DeadlineExceededError, match="a Retry-After pauses"):
-            await executor.send(Question(), total_deadline=1001.0)
+            await executor.send(Question(), deadline=Deadline(1001.0))
         release.set()
 
 
@@ -528,14 +528,14 @@ async def test_a_batch_does_not_starve_a_single_call() -> None:
             if question.target == "/10":
                 tasks.start_soon(executor.send, Question("/single"))
 
-        await executor.map([Question(f"/{n}") for n in range(200)], handle, workers=8)
+        await send_each(executor, [Question(f"/{n}") for n in range(200)], handle, workers=8)
     assert script.asked.index("/single") < 40
 
 
 async def test_peak_in_flight_is_bounded() -> None:
     """No more attempts are in the air than there are lanes."""
     executor, _, _ = scripted(OK, limits=Limits(concurrency=3))
-    await executor.map([Question()] * 50, executor.send, workers=10)
+    await send_each(executor, [Question()] * 50, executor.send, workers=10)
     assert executor.stats.peak_in_flight == 3
     assert executor.stats.in_flight == 0
     assert executor.stats.requests == 50
@@ -561,28 +561,28 @@ async def test_map_pulls_as_it_needs() -> None:
         await anyio.lowlevel.checkpoint()
         handled += 1
 
-    await executor.map(items(), handle, workers=4)
+    await send_each(executor, items(), handle, workers=4)
     assert handled == 1000
 
 
-@pytest.mark.parametrize(("blocked_s", "expected"), [(0.0, 32), (0.05, 200)])
-async def test_workers_start_as_they_are_needed(blocked_s: float, expected: int) -> None:
-    """Where answers keep the event loop busy, more at once would not be faster; where others block it, they are."""
-    executor, _, time = scripted(OK, limits=Limits(concurrency=200))
-    handling = peak = 0
+@pytest.mark.parametrize("size", [2, 3, 10])
+async def test_no_worker_starts_without_a_request(size: int) -> None:
+    """However many there may be: a small batch costs no more than its size."""
+    executor, _, _ = scripted(OK, limits=Limits(concurrency=200))
+    before = len(anyio.get_running_tasks())
+    most = 0
+    everybody = anyio.Event()
 
     async def handle(number: int) -> None:
-        nonlocal handling, peak
-        handling += 1
-        peak = max(peak, handling)
-        await anyio.lowlevel.checkpoint()
+        nonlocal most
+        if number == size - 1:
+            everybody.set()
+        await everybody.wait()
+        most = max(most, len(anyio.get_running_tasks()) - before)
         await executor.send(Question())
-        time.now += blocked_s
-        handling -= 1
 
-    await executor.map(range(5_000), handle, workers=200)
-    assert executor.stats.requests == 5_000
-    assert peak == expected
+    await send_each(executor, range(size), handle, workers=200)
+    assert most == size
 
 
 async def test_all_workers_start_where_answers_are_waited_for() -> None:
@@ -598,7 +598,7 @@ async def test_all_workers_start_where_answers_are_waited_for() -> None:
     limits = Limits(concurrency=500)
     executor = make_executor(transport=httpx.MockTransport(answer), limits=limits, timeouts=ROOMY)
     with anyio.fail_after(20):
-        await executor.map([Question()] * 1_000, executor.send, workers=500)
+        await send_each(executor, [Question()] * 1_000, executor.send, workers=500)
     assert executor.stats.peak_in_flight == 500
 
 
@@ -611,13 +611,13 @@ async def test_a_batch_ends_with_its_last_answer_though_the_client_is_busy() -> 
         await executor.send(Question())
 
     async def keep_busy() -> None:
-        await executor.map(itertools.count(), handle, workers=8)
+        await send_each(executor, itertools.count(), handle, workers=8)
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_busy)
             for size in (31, 32, 33, 100):
-                await executor.map(range(size), handle, workers=200)
+                await send_each(executor, range(size), handle, workers=200)
             tasks.cancel_scope.cancel()
 
 
@@ -632,7 +632,7 @@ async def test_map_handles_every_item_once(size: int, workers: int) -> None:
         await anyio.lowlevel.checkpoint()
         handled.append(number)
 
-    await executor.map(range(size), handle, workers=workers)
+    await send_each(executor, range(size), handle, workers=workers)
     assert sorted(handled) == list(range(size))
     if workers == 1:
         assert handled == list(range(size))
@@ -654,7 +654,7 @@ async def test_map_raises_the_first_failure_plainly(size: int) -> None:
             ended += 1
 
     with pytest.raises(IndivdError, match=f"item {size - 1}") as caught:
-        await executor.map(range(size), handle, workers=size)
+        await send_each(executor, range(size), handle, workers=size)
     assert ended == size - 1
     assert caught.value.__cause__ is None
 
@@ -667,7 +667,7 @@ async def test_map_raises_one_of_several_failures() -> None:
         raise IndivdError("same turn")
 
     with pytest.raises(IndivdError, match="same turn"):
-        await executor.map(range(10), handle, workers=5)
+        await send_each(executor, range(10), handle, workers=5)
 
 
 async def test_map_raises_what_the_iterator_raises() -> None:
@@ -683,7 +683,7 @@ async def test_map_raises_what_the_iterator_raises() -> None:
 
     for good in (0, 1, 2, 3, 4, 5, 50):
         with pytest.raises(IndivdError, match="planning"):
-            await executor.map(items(good), handle, workers=4)
+            await send_each(executor, items(good), handle, workers=4)
 
 
 async def test_map_lets_an_interrupt_through() -> None:
@@ -700,7 +700,7 @@ async def test_map_lets_an_interrupt_through() -> None:
         await anyio.lowlevel.checkpoint()
 
     with pytest.raises(Interrupt):
-        await executor.map(range(100), handle, workers=4)
+        await send_each(executor, range(100), handle, workers=4)
 
 
 async def test_a_cancelled_batch_leaves_nothing() -> None:
@@ -717,9 +717,9 @@ async def test_a_cancelled_batch_leaves_nothing() -> None:
     executor = make_executor(transport=httpx.MockTransport(hang), limits=Limits(concurrency=4))
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: executor.map([Question()] * 50, executor.send, workers=10))
+            tasks.start_soon(lambda: send_each(executor, [Question()] * 50, executor.send, workers=10))
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
     assert executor.stats.in_flight == 0
-    await executor.map([Question()] * 20, executor.send, workers=10)
+    await send_each(executor, [Question()] * 20, executor.send, workers=10)
     assert executor.stats.peak_in_flight == 4

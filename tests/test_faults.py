@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import anyio
 import httpx
 import pytest
-from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, FakeTime, Question, each_sender, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, FakeTime, Question, each_sender, make_executor, send_each
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
@@ -301,7 +301,7 @@ async def test_a_burst_of_failures_is_survived() -> None:
 
     with RawServer(handle) as server:
         executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=8))
-        await executor.map((Question(f"/{n}") for n in range(64)), executor.send, workers=64)
+        await send_each(executor, (Question(f"/{n}") for n in range(64)), executor.send, workers=64)
         assert executor.stats.attempts == 128
         await executor.aclose()
 

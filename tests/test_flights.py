@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import anyio
 import pytest
 
 from indivd_async import RateLimitedError
-from indivd_async.execution import SingleFlight
+from indivd_async.execution import Deadline, SingleFlight
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_who_has_the_time_waits_where_the_leader_could_not() -> None:
     """A wait that was too long for the leader's deadline ends those who have as little time, and nobody else."""
-    flights: SingleFlight[str] = SingleFlight()
+    flights: SingleFlight[str] = SingleFlight(lambda: 1_000.0)
     gate = anyio.Event()
     ends: dict[str, Any] = {}
 
@@ -29,7 +28,7 @@ async def test_who_has_the_time_waits_where_the_leader_could_not() -> None:
 
     async def call(name: str, ask: Any, has_time: bool) -> None:
         try:
-            ends[name] = await flights.fly("key", ask, bound=nullcontext, would_wait=lambda error: has_time)
+            ends[name] = await flights.fly("key", ask, Deadline(1_006.0 if has_time else 1_004.0), AssertionError)
         except RateLimitedError as error:
             ends[name] = error
 

@@ -23,7 +23,7 @@ import anyio
 import httpx
 import pytest
 import trio
-from asking import AT_ONCE, ONCE, ROOMY, SENDERS, Question, each_sender, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, SENDERS, Question, each_sender, make_executor, send_each
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 
@@ -98,7 +98,7 @@ async def assert_serves(executor: Executor, server: RawServer) -> None:
         await executor.send(question)
         served += 1
 
-    await executor.map([Question("/serves")] * LANES * 4, handle, workers=LANES * 2)
+    await send_each(executor, [Question("/serves")] * LANES * 4, handle, workers=LANES * 2)
     assert served == LANES * 4
     assert len(executor._core.lanes._idle) == len(executor._core.lanes._made) <= LANES
     assert not executor._core.lanes._waiters
@@ -273,7 +273,7 @@ async def test_closing_leaves_no_descriptor() -> None:
     with RawServer(Peer.serve) as server:
         before = open_files()
         executor = make_executor(server.url, limits=Limits(concurrency=10))
-        await executor.map([Question()] * 50, executor.send, workers=10)
+        await send_each(executor, [Question()] * 50, executor.send, workers=10)
         await executor.aclose()
         await anyio.to_thread.run_sync(server.wait_until_idle)
         assert open_files() == before
@@ -427,7 +427,7 @@ def test_an_interrupt_ends_a_batch(backend: str) -> None:
 
         executor = make_executor(sys.argv[1], timeouts=ROOMY)
         try:
-            anyio.run(lambda: executor.map([Question()] * 100, executor.send, workers=8), backend=sys.argv[2])
+            anyio.run(lambda: send_each(executor, [Question()] * 100, executor.send, workers=8), backend=sys.argv[2])
         except KeyboardInterrupt:
             sys.exit(0)
         sys.exit(1)

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import httpx
 import httpx2
 import pytest
-from asking import AT_ONCE, ONCE, ROOMY, TOKEN, Question, make_executor
+from asking import AT_ONCE, ONCE, ROOMY, TOKEN, Question, make_executor, send_each
 from raw_server import Peer, RawServer, answer
 from test_faults import BROKEN, DRIBBLING, SILENT, SMALL, TOO_LARGE, Handler, handlers
 
@@ -205,7 +205,7 @@ async def test_injected_client_gets_twenty_at_once(library: Any) -> None:
 
     async with library.AsyncClient(transport=library.MockTransport(handle)) as client:
         executor = make_executor(http_client=client, limits=Limits(concurrency=50))
-        await executor.map([Question()] * 100, executor.send, workers=50)
+        await send_each(executor, [Question()] * 100, executor.send, workers=50)
     assert peak == 20
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from asking import ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor
+from asking import ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor, send_each
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
 from test_lifetime import by_scope, by_task, ends_by_closing
@@ -48,7 +48,7 @@ async def test_private_authority(server_tls: ssl.SSLContext, client_tls: ssl.SSL
     """ssl_context= names whom to trust; HTTP/1.1 is spoken though the server knows another, on a kept connection."""
     with RawServer(Peer.serve, tls=server_tls) as server:
         executor = make_executor(server.url, ssl_context=client_tls, timeouts=ROOMY, limits=Limits(concurrency=3))
-        await executor.map([Question()] * 30, executor.send, workers=3)
+        await send_each(executor, [Question()] * 30, executor.send, workers=3)
         await executor.aclose()
     assert server.connections <= 3
     assert all(head.startswith(b"GET /path/?start_date=2025-03-01 HTTP/1.1\r\n") for head in server.requests)
@@ -295,7 +295,7 @@ async def test_a_tunnel_through_a_proxy(server_tls: ssl.SSLContext, client_tls: 
             timeouts=ROOMY,
             limits=Limits(concurrency=2),
         )
-        await executor.map([Question()] * 10, executor.send, workers=2)
+        await send_each(executor, [Question()] * 10, executor.send, workers=2)
         await executor.aclose()
     assert len(server.requests) == 10
     assert 1 <= proxy.connections <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .call import Call
 from .client import AsyncIndivd
 
-__all__ = ["AsyncIndivd"]
+__all__ = ["AsyncIndivd", "Call"]

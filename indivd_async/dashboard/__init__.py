@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 
 from ..client import AsyncIndivd
-from ..client.client import DEFAULT_BASE_URL
 from ..errors import ConfigError
 from ..fastapi import IndivdDep, install_error_handlers, lifespan, response_model, stream_ndjson
 from ..models import Location
 from ..queries import ZoneVisitors
 from ..results import Coverage, DropInRateResult, Note, ZoneVisitorsPeriod, ZoneVisitorsResult
+from ..settings import DEFAULT_BASE_URL
 
 from fastapi import APIRouter, Depends, FastAPI  # isort: skip  after ..fastapi, which says what to install
 from starlette.middleware.trustedhost import TrustedHostMiddleware  # isort: skip

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from .deadline import NEVER, Deadline
 from .events import Counts, Event, Stats
 from .executor import Executor
 from .flights import SingleFlight
 from .stream import ChunkStream, Job, JobSource, open_stream
 
-__all__ = ["ChunkStream", "Counts", "Event", "Executor", "Job", "JobSource", "SingleFlight", "Stats", "open_stream"]
+__all__ = [
+    "NEVER",
+    "ChunkStream",
+    "Counts",
+    "Deadline",
+    "Event",
+    "Executor",
+    "Job",
+    "JobSource",
+    "SingleFlight",
+    "Stats",
+    "open_stream",
+]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 import anyio
 
-from ..errors import DeadlineExceededError, IndivdError
+from ..errors import ApiError, DeadlineExceededError, IndivdError
+from .deadline import Deadline
 
 T = TypeVar("T")
 
@@ -31,31 +31,28 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Calls under way, by what they ask."""
+    """Calls under way, by what they ask. *clock* is that of deadlines."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def fly(
-        self,
-        key: Hashable,
-        ask: Callable[[], Awaitable[T]],
-        *,
-        bound: Callable[[], AbstractContextManager[object]],
-        would_wait: Callable[[IndivdError], bool],
+        self, key: Hashable, ask: Callable[[], Awaitable[T]], deadline: Deadline, expired: Callable[[], IndivdError]
     ) -> T:
         """
         Return what *ask* gives, from another's call where one is in the air.
 
-        *bound* makes the context that ends a follower's wait: its own deadline, not the leader's. *would_wait* tells of
-        the leader's error whether it came of a wait for which the follower has the time.
+        A follower waits until its own *deadline*, not the leader's, and raises *expired* then.
         """
         while (flight := self._flights.get(key)) is not None:
             if flight.landed is None:
                 flight.landed = anyio.Event()
-            with bound():
+            with anyio.move_on_after(deadline.left(self._clock())) as scope:
                 await flight.landed.wait()
-            if flight.lost or (flight.error is not None and would_wait(flight.error)):
+            if scope.cancelled_caught:
+                raise expired()
+            if flight.lost or (flight.error is not None and self._would_wait(flight.error, deadline)):
                 continue
             if flight.error is not None:
                 error = copy.copy(flight.error)  # a traceback belongs to one task
@@ -75,3 +72,9 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
             if flight.landed is not None:
                 flight.landed.set()
+
+    def _would_wait(self, error: IndivdError, deadline: Deadline) -> bool:
+        """Tell whether *error* came of a wait that was too long for the leader, and is not for who has more time."""
+        if not isinstance(error, ApiError) or not error.out_of_time:
+            return False
+        return (error.retry_after or 0.0) <= deadline.ends - self._clock()

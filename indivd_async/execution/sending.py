@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from .. import wall_clock
 from ..errors import (
-    DEADLINE_ADVICE,
     STATUS_PAGE,
     ClientClosedError,
     ConnectionFailedError,
@@ -20,8 +19,10 @@ from ..errors import (
     ResponseTooLargeError,
     TransportError,
     api_error,
+    deadline_advice,
 )
 from ..transport import Fault, Reply, UnknownCodingError
+from .deadline import Deadline
 from .events import Kind, logger
 from .retrying import Failure, GiveUp, Wait, next_wait, parse_retry_after
 from .shared import Core
@@ -40,7 +41,6 @@ T = TypeVar("T")
 _ADVICE: dict[type[TransportError], str] = {
     ConnectionFailedError: f"Check {{base_url}} and what stands between; {STATUS_PAGE} tells of incidents.",
     RequestTimeoutError: "Ask for a shorter period, or allow more time.",
-    DeadlineExceededError: DEADLINE_ADVICE,
     ResponseTooLargeError: "Ask for a shorter period, or raise the limit.",
 }
 #: A timer may end a hair before the deadline that it was set for.
@@ -50,7 +50,7 @@ _HAIR_S = 1e-3
 class Sending:
     """One request on its way, from the call to its reply or its error."""
 
-    __slots__ = ("_attempts", "_core", "_end", "_free", "_request", "_retry", "_started", "_timeouts")
+    __slots__ = ("_attempts", "_core", "_deadline", "_free", "_request", "_retry", "_started", "_timeouts")
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Sending:
         timeouts: Timeouts,
         retry: RetryPolicy,
         request: PlannedRequest,
-        total_deadline: float | None,
+        deadline: Deadline,
     ) -> None:
         self._core = core
         self._timeouts = timeouts
@@ -68,8 +68,7 @@ class Sending:
         self._attempts = 0
         #: Attempts that the policy does not count: the one on a stale connection.
         self._free = 0
-        end = math.inf if timeouts.deadline is None else self._started + timeouts.deadline
-        self._end = end if total_deadline is None else min(end, total_deadline)
+        self._deadline = Deadline.after(timeouts.deadline, self._started, "{Timeouts.deadline}").earlier(deadline)
 
     async def run(self, read: Callable[[Reply], T]) -> T:
         self._core.stats.requests += 1
@@ -108,7 +107,7 @@ class Sending:
 
     async def _attempt(self, lane: Lane, target: bytes, last: IndivdError | None) -> Reply:
         core = self._core
-        limit_s = self._end - core.clock()
+        limit_s = self._deadline.ends - core.clock()
         if limit_s <= 0:
             raise self._out_of_time("its turn came too late") from last
         if self._timeouts.attempt is not None:
@@ -159,29 +158,31 @@ class Sending:
     def _failure(self, reply: Reply | None, fault: Fault | None) -> Failure:
         if reply is None:
             return Failure(stale=fault is not None and fault.stale and not self._free)
-        return Failure(status=reply.status, retry_after=parse_retry_after(reply.retry_after, now_utc=datetime.now(UTC)))
+        return Failure(
+            status=reply.status, retry_after=parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now())
+        )
 
     def _judge(self, failure: Failure, fault: Fault | None, now: float) -> Wait | GiveUp:
         if fault is not None and not fault.retried:
             return GiveUp()
-        if fault is not None and now >= self._end - _HAIR_S:
+        if fault is not None and now >= self._deadline.ends - _HAIR_S:
             return GiveUp("the last attempt took what was left", out_of_time=True)
         return next_wait(
             self._retry,
             failure,
             self._attempts - self._free,
             now=now,
-            deadline=self._end,
+            deadline=self._deadline.ends,
             budget=self._core.budget,
             random=self._core.draw,
         )
 
     async def _wait_for_lane(self, last: IndivdError | None) -> Lane:
         core = self._core
-        limit_s = self._end - core.clock()
+        limit_s = self._deadline.ends - core.clock()
         if limit_s <= 0:
             raise self._out_of_time("it was over before the request began") from last
-        if core.pause.until > self._end:
+        if core.pause.until > self._deadline.ends:
             raise self._out_of_time("a Retry-After pauses the client for longer") from last
         lane = await core.lanes.wait(None if limit_s == math.inf else limit_s)
         if core.lanes.closed:
@@ -208,7 +209,7 @@ class Sending:
             else:
                 moment, reason = pace.next_start(now), "{Limits.requests_per_second} leaves no earlier turn"
                 booked = True
-            if moment > self._end:
+            if moment > self._deadline.ends:
                 raise self._out_of_time(reason) from last
             if booked and pace is not None:
                 pace.book(moment)
@@ -259,5 +260,5 @@ class Sending:
             port=base.port,
             request=self._request,
             attempts=self._attempts,
-            advice=_ADVICE[kind],
+            advice=_ADVICE.get(kind) or deadline_advice(self._deadline.why),
         )

@@ -35,7 +35,7 @@ class Core:
         retry: RetryPolicy,
         limits: Limits,
         on_event: Callable[[Event], object] | None,
-        clock: Callable[[], float],
+        clock: Callable[[], float] | None,
         sleep: Callable[[float], Awaitable[object]],
         draw: Callable[[], float],
     ) -> None:
@@ -46,7 +46,8 @@ class Core:
         self.pace = None if limits.requests_per_second is None else Pace(limits.requests_per_second)
         self.stats = Stats()
         self.on_event = on_event
-        self.clock = clock
+        self.clock = clock or anyio.current_time
+        self._is_clock_given = clock is not None
         self.draw = draw
         self._sleep = sleep
         self._sleepers: set[anyio.CancelScope] = set()
@@ -67,6 +68,8 @@ class Core:
         loop = _running_loop()
         if self._loop is None:
             self._loop = loop
+            if not self._is_clock_given:  # the same time, without being asked for the event loop each time
+                self.clock = getattr(loop, "time", anyio.current_time)
         elif loop is not self._loop:
             reason: ClosedReason = "loop_ended" if _has_ended(self._loop) else "other_loop"
             ended = " and has ended" if reason == "loop_ended" else ""
@@ -94,11 +97,6 @@ class Core:
                 self._sleepers.discard(scope)
         if self.lanes.closed:
             raise ClientClosedError("the client was closed while this request was waiting")
-
-    @property
-    def attempts_ended(self) -> int:
-        """How many came back from the network; what a cache answers, or nobody asks, does not count."""
-        return self.stats.attempts - self.stats.in_flight
 
     def count(self, kind: Kind, number: int = 1) -> None:
         self._told[kind] += number

@@ -16,9 +16,9 @@ from ..results import AnyResult, Coverage, DropInRateResult, Note
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What notes may be judged by: the time (aware), and the locations that were looked up, if any."""
+    """What notes may be judged by, where it is known: the time (aware), and the locations that were looked up."""
 
-    now: datetime
+    now: datetime | None = None
     locations: Mapping[int, Location] | None = None
 
 
@@ -79,6 +79,8 @@ def _is_over(rate: float | None) -> bool:
 
 
 def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
+    if known.now is None:
+        return
     asked: dict[tuple[str | None, tuple[int, ...] | None], date] = {}
     for item in coverage:
         request = item.request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -32,12 +31,11 @@ def merge_results(results: Sequence[R]) -> R:
         return results[0]
     chunks = [chunk for result in results for chunk in result.arrived]
     chunks += [_failed(result, item) for result in results for item in result.coverage if item.status == "failed"]
-    known = Known(now=datetime.now(UTC))
     notes = [note for result in results for note in result.notes if note.kind in _NOTES_OF_SHARDS]
-    return cast("R", merge_chunks(whole.pop(), chunks, known, notes=notes))
+    return cast("R", merge_chunks(whole.pop(), chunks, Known(), notes=notes))
 
 
-#: Notes that need the locations a client has looked up; joining has no client.
+#: Notes that need the time, or the locations a client has looked up; joining has neither.
 _NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope"})
 
 

@@ -8,14 +8,19 @@ the documented shape faster, or declines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from ..planning import PlannedRequest
     from ..results import Answer
+    from ..transport import Reply
     from .reading import Entity
 
+S = TypeVar("S")
 
 # Both ways are imported at first use: cattrs and msgspec would double what `import indivd_async` adds to that of httpx.
 
@@ -49,4 +54,21 @@ def structure_entities(endpoint: str, body: bytes) -> tuple[Entity, ...]:
     return decide_entities(endpoint, body)
 
 
-__all__ = ["structure_answer", "structure_entities"]
+def read_answer(request: PlannedRequest, body: bytes) -> Answer:
+    """Structure the answer to *request*; a `DecodeError` names it."""
+    return _name(request, lambda: structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried))
+
+
+def read_entities(request: PlannedRequest, reply: Reply) -> tuple[Entity, ...]:
+    """Structure the list that *request* asked for; a `DecodeError` names it."""
+    return _name(request, lambda: structure_entities(request.endpoint, reply.body))
+
+
+def _name(request: PlannedRequest, structure: Callable[[], S]) -> S:
+    try:
+        return structure()
+    except DecodeError as error:
+        raise DecodeError(error.problems, request=request) from error
+
+
+__all__ = ["read_answer", "read_entities", "structure_answer", "structure_entities"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .address import BaseURL, Token, parse_base_url
-from .choosing import plan_lanes
+from .choosing import HttpClient, HttpTransport, plan_lanes
 from .lane import Lane, is_on_trio
 from .pool import LanePlan, LanePool
 from .replies import Fault, Reply, UnknownCodingError
@@ -11,6 +11,8 @@ from .replies import Fault, Reply, UnknownCodingError
 __all__ = [
     "BaseURL",
     "Fault",
+    "HttpClient",
+    "HttpTransport",
     "Lane",
     "LanePlan",
     "LanePool",

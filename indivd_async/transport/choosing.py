@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..settings import Limits
     from .lane import Lane
 
+#: What callers may inject.
+HttpClient = httpx.AsyncClient
+HttpTransport = httpx.AsyncBaseTransport
 #: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
 _INJECTED_AT_ONCE = 20
 #: Both have the same surface, and neither takes the other's requests.

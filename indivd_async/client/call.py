@@ -1,0 +1,235 @@
+"""
+One call of a client's method: it plans, opens one stream of chunks, and folds it.
+
+queries → planning → execution → structuring → witnessing → merging → results. This room alone knows their order, and
+does none of their work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .. import wall_clock
+from ..errors import AuthenticationError, ClientClosedError, IndivdError, InvalidQueryError, MergeConflictError
+from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight, open_stream
+from ..merging import Known, OwnCutConflictError, merge_chunks
+from ..planning import Plan, PlannedRequest, make_plan
+from ..queries import Query
+from ..results import Answer, AnyResult, Chunk, Note, has_rows
+from ..structuring import read_answer
+from ..witnessing import hide_unlicensed
+from .catalogue import Catalogue
+from .keeping import Keeping
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ..transport import Reply
+
+Answered = tuple[Answer, int]
+#: The requests of one query, and how many they are.
+_Asked = tuple[Query, Iterable[PlannedRequest], int]
+#: Errors that are no piece's own: they end a call at once, also one that collects.
+_ENDS_ALL = (AuthenticationError, ClientClosedError)
+_ASKED_UNSPLIT = Note(
+    kind="asked_unsplit",
+    message="The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise "
+    "than assumed. It was asked again in one piece.",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """What one call goes through, until when, and whether it collects failures instead of ending with the first."""
+
+    executor: Executor
+    catalogue: Catalogue
+    flights: SingleFlight[Answered]
+    keeping: Keeping | None
+    concurrency: int
+    #: Seconds a request may take, from when it is pulled.
+    deadline_s: float | None
+    #: The end of the whole call.
+    deadline: Deadline
+    collects: bool = False
+
+    async def look_up(self, name: str) -> tuple[Any, ...]:
+        """Ask the filter endpoint *name*."""
+        return await self.catalogue.look_up(name, self._deadline())
+
+    async def plan(self, query: Query, cutoff: date | None = None) -> Plan:
+        """Plan *query*; the locations are looked up where it needs them."""
+        if not isinstance(query, Query):
+            raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
+        if cutoff is None and self.keeping is not None:
+            cutoff = self.keeping.last_closed_day  # so that closed days are in requests of their own
+        return make_plan(query, await self.catalogue.locations_for(query, self._deadline()), cutoff=cutoff)
+
+    async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
+        """Send the requests of *plans* and merge the answers to each as soon as they are there."""
+        sizes = [len(plan) for plan in plans]
+        arrived: list[list[Chunk]] = [[] for _ in plans]
+        results = [self._merge(plan, ()) if not size else None for plan, size in zip(plans, sizes, strict=True)]
+
+        def take(number: int, chunk: Chunk) -> None:
+            arrived[number].append(chunk)
+            if len(arrived[number]) == sizes[number]:  # merged at once, so that chunks do not pile up
+                results[number] = self._merge(plans[number], arrived[number])
+                arrived[number] = []
+
+        await self.gather([(plan.query, plan, size) for plan, size in zip(plans, sizes, strict=True)], take)
+        return [
+            await self._ask_unsplit(plan) if result is None else result
+            for plan, result in zip(plans, results, strict=True)
+        ]
+
+    async def complete(self, results: Sequence[AnyResult]) -> list[AnyResult]:
+        """Ask again for what failed of *results*, and only that; what fails again is listed."""
+        wanted = [[item.request for item in result.coverage if item.status == "failed"] for result in results]
+        arrived = [list(result.arrived) for result in results]
+        asked = [(result.plan.query, some, len(some)) for result, some in zip(results, wanted, strict=True)]
+        await attrs.evolve(self, collects=True).gather(asked, lambda number, chunk: arrived[number].append(chunk))
+        completed = []
+        for result, chunks, some in zip(results, arrived, wanted, strict=True):
+            if not some:
+                completed.append(result)
+                continue
+            merged = self._merge(result.plan, chunks) or await self._ask_unsplit(result.plan)
+            kept = [note for note in result.notes if note == _ASKED_UNSPLIT and note not in merged.notes]
+            completed.append(attrs.evolve(merged, notes=(*kept, *merged.notes)))
+        return completed
+
+    @asynccontextmanager
+    async def stream(self, queries: Iterable[Query | Plan], ordered: bool) -> AsyncIterator[ChunkStream[Chunk]]:
+        """Open a stream of the chunks of *queries*, none of them merged."""
+        refused: list[AuthenticationError] = []
+
+        async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
+            plan = query if isinstance(query, Plan) else await self.plan(query)
+            self.executor.announce(len(plan))
+            return plan.query, plan
+
+        async def ask(job: Job) -> Chunk:
+            if refused:
+                self.executor.settled("failed", job.request)
+                return Chunk(query=job.query, request=job.request, error=refused[0])
+            try:
+                chunk = await self._ask(job.query, job.request)
+            except AuthenticationError as error:
+                refused.append(error)
+                return Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
+            return hide_unlicensed(chunk)
+
+        pull = JobSource(queries, open_item).pull
+        async with open_stream(pull, ask, workers=self.concurrency, ordered=ordered) as chunks:
+            yield chunks
+
+    async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
+        """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
+        count = sum(size for _, _, size in asked)
+        if not count:
+            return
+        self.executor.announce(count)
+
+        async def open_item(item: _Asked) -> tuple[Query, Iterable[PlannedRequest]]:
+            return item[0], item[1]
+
+        async def ask(job: Job) -> tuple[int, Chunk]:
+            return job.item, await self._ask(job.query, job.request)
+
+        source = JobSource(asked, open_item)
+        if count == 1:  # one request needs no tasks
+            job = await source.pull()
+            assert job is not None
+            take(*await ask(job))
+            return
+        async with open_stream(source.pull, ask, workers=min(self.concurrency, count)) as chunks:
+            async for number, chunk in chunks:
+                take(number, chunk)
+
+    # How.
+
+    async def _ask(self, query: Query, request: PlannedRequest) -> Chunk:
+        """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""
+        await self.executor.ready(self.deadline)
+        self.executor.planned(request)
+        asked = False
+        deadline = self._deadline()
+
+        def ask() -> Awaitable[Answered]:
+            nonlocal asked
+            asked = True
+            return self._answer(request, deadline)
+
+        key = (request.target, request.tz, request.carried)
+        try:
+            answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
+        except IndivdError as error:
+            if not asked:
+                self.executor.settled("failed", request)
+            if not (self.collects or query.on_error == "collect") or isinstance(error, _ENDS_ALL):
+                raise
+            return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
+        if not asked:
+            self.executor.settled("finished", request)
+        return Chunk(query=query, request=request, answer=answer, attempts=attempts)
+
+    async def _answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
+        keeping, now = self.keeping, self.executor.now
+        if keeping is None or not keeping.covers(request):
+            answer, reply = await self._send(request, deadline)
+            return answer, reply.attempts
+        body = await keeping.recall(request, deadline.left(now()))
+        if body is not None and (kept := _reread(request, body)) is not None:
+            self.executor.settled("finished", request)
+            return kept, 0
+        answer, reply = await self._send(request, deadline)
+        if has_rows(answer):
+            await keeping.keep(request, reply.body, deadline.left(now()))
+        return answer, reply.attempts
+
+    async def _send(self, request: PlannedRequest, deadline: Deadline) -> tuple[Answer, Reply]:
+        read = partial(_read_reply, request)
+        return await self.executor.send(request, read=read, deadline=deadline)
+
+    def _deadline(self) -> Deadline:
+        """When a request that begins now ends, also where it waits for other callers before it is sent."""
+        return Deadline.after(self.deadline_s, self.executor.now(), "{Timeouts.deadline}").earlier(self.deadline)
+
+    def _merge(self, plan: Plan, chunks: Sequence[Chunk]) -> AnyResult | None:
+        """Merge, or return None where the plan must be asked again, unsplit."""
+        known = Known(now=wall_clock.utc_now(), locations=self.catalogue.locations)
+        try:
+            return merge_chunks(plan, chunks, known)
+        except OwnCutConflictError:
+            if plan.selection is not None:
+                raise
+            return None
+        except MergeConflictError as conflict:
+            if not self.collects:
+                raise
+            # Nobody knows which of the answers is right; the other queries of the batch are.
+            failed = [attrs.evolve(chunk, answer=None, error=chunk.error or conflict) for chunk in chunks]
+            return merge_chunks(plan, failed, known)
+
+    async def _ask_unsplit(self, plan: Plan) -> AnyResult:
+        unsplit = attrs.evolve(plan, query=attrs.evolve(plan.query, split=None), cutoff=None)
+        result = (await self.fetch([unsplit]))[0]
+        return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *result.notes))
+
+
+def _read_reply(request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
+    return read_answer(request, reply.body), reply
+
+
+def _reread(request: PlannedRequest, body: bytes) -> Answer | None:
+    """Read what a cache kept, which may be broken or of another time."""
+    try:
+        return read_answer(request, body)
+    except IndivdError:
+        return None

@@ -1,0 +1,94 @@
+"""What the token may see, as the filter endpoints list it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..errors import IndivdError, NotFoundError
+from ..execution import Deadline, Executor, SingleFlight
+from ..models.endpoints import FILTER_ENDPOINTS
+from ..planning import PlannedRequest, needs_locations
+from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
+from ..structuring import read_entities
+
+if TYPE_CHECKING:
+    from ..models import Location
+
+#: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked
+#: up again at once.
+LOCATIONS_FRESH_S = 3600.0
+#: A list this young is not asked for again because of an id that it does not have.
+_LOCATIONS_YOUNG_S = 30.0
+_WITHOUT_LOCATIONS: Mapping[type, str] = {
+    LineCrosses: '{per:"location"} asks for every location; pass {location:[…]} to do without the look-up.',
+    ZoneVisitors: 'Locations are looked up for their time zones; pass {tz:"…"} to ask on one clock and do without.',
+    DropInRate: 'Locations are looked up for their time zones; pass {tz:"…"}, or a single location, to do without.',
+}
+
+
+@attrs.define
+class _Known:
+    """What was looked up: shared by a client and those made from it by `with_options`."""
+
+    locations: dict[int, Location] | None = None
+    fetched_at: float = float("-inf")
+
+
+class Catalogue:
+    """The lists of one client; the locations are remembered, for planning."""
+
+    def __init__(self, executor: Executor, known: _Known | None = None) -> None:
+        self._executor = executor
+        self._known = known or _Known()
+        self._flights: SingleFlight[tuple[Any, ...]] = SingleFlight(executor.now)
+
+    def through(self, executor: Executor) -> Catalogue:
+        """Return one that knows the same and asks through *executor*."""
+        return Catalogue(executor, self._known)
+
+    @property
+    def locations(self) -> Mapping[int, Location] | None:
+        """The locations that were looked up, by id, if they were."""
+        return self._known.locations
+
+    async def look_up(self, name: str, deadline: Deadline) -> tuple[Any, ...]:
+        """Ask the filter endpoint *name*."""
+        paths = FILTER_ENDPOINTS[name].paths
+        for number, path in enumerate(paths, start=1):
+            request = PlannedRequest(index=0, endpoint=name, path=path, reason=f"the list of {name}")
+            ask = partial(self._ask, request, deadline)
+            try:
+                found = await self._executor.share(self._flights, path, request, ask, deadline)
+            except NotFoundError:
+                if number == len(paths):
+                    raise
+            else:
+                if name == "locations":
+                    self._known.locations = {location.id: location for location in found}
+                    self._known.fetched_at = self._executor.now()
+                return found
+        raise AssertionError("every endpoint has a path")
+
+    async def _ask(self, request: PlannedRequest, deadline: Deadline) -> tuple[Any, ...]:
+        self._executor.announce(1)
+        self._executor.planned(request)
+        return await self._executor.send(request, read=partial(read_entities, request), deadline=deadline)
+
+    async def locations_for(self, query: Query, deadline: Deadline) -> Mapping[int, Location] | None:
+        """Return the locations that planning *query* needs to know; None where it needs none."""
+        if not needs_locations(query):
+            return None
+        known = self._known
+        age = self._executor.now() - known.fetched_at
+        missing = known.locations is None or any(id not in known.locations for id in query.location or ())
+        if age > LOCATIONS_FRESH_S or (missing and age > _LOCATIONS_YOUNG_S):
+            try:
+                await self.look_up("locations", deadline)
+            except IndivdError as error:
+                error.add_advice(_WITHOUT_LOCATIONS[type(query)])
+                raise
+        return known.locations

@@ -397,7 +397,7 @@ def test_after_a_fork() -> None:
     """In a forked process the client says so at once, instead of sharing connections."""
     script = """
         import anyio, httpx, os, sys
-        from asking import Question, make_executor
+        from asking import Question, make_executor, send_each
         from indivd_async import ClientClosedError
 
         executor = make_executor(transport=httpx.MockTransport(lambda request: httpx.Response(200, content=b"[]")))
@@ -423,7 +423,7 @@ def test_an_interrupt_ends_a_batch(backend: str) -> None:
     """Ctrl-C in the middle of a batch comes out as KeyboardInterrupt."""
     script = """
         import anyio, sys
-        from asking import ROOMY, Question, make_executor
+        from asking import ROOMY, Question, make_executor, send_each
 
         executor = make_executor(sys.argv[1], timeouts=ROOMY)
         try:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import socket
 import ssl
+import subprocess
+import sys
+import textwrap
 import threading
 import tracemalloc
 
@@ -12,6 +17,7 @@ import pytest
 from asking import ONCE, ROOMY, TOKEN, Question, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer
+from test_lifetime import ENVIRONMENT
 
 from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
 from indivd_async.settings import Limits
@@ -140,3 +146,59 @@ async def test_plain_bytes_before_a_handshake_are_never_read_as_encrypted() -> N
             await executor.send(Question())
         await executor.aclose()
         await anyio.to_thread.run_sync(server.wait_until_idle)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_few_file_descriptors(anyio_backend: str) -> None:
+    """A process that may open no more goes on over the connections it has, tries nothing in vain, and says so once."""
+    script = """
+        import anyio, logging, os, resource, sys
+        from asking import ROOMY, Question, make_executor
+        from indivd_async.settings import Limits
+
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+        async def main():
+            executor = make_executor(sys.argv[1], timeouts=ROOMY, limits=Limits(concurrency=100))
+            async with anyio.create_task_group() as tasks:
+                await anyio.lowlevel.checkpoint()
+                open_ = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 40
+                resource.setrlimit(resource.RLIMIT_NOFILE, (open_ + 10, open_ + 10))
+                for _ in range(300):
+                    tasks.start_soon(executor.send, Question())
+            assert executor.stats.attempts == executor.stats.requests == 300, executor.stats
+            assert executor.stats.in_flight == 0
+            await executor.aclose()
+
+        anyio.run(main, backend=sys.argv[2])
+    """
+    with RawServer(Peer.serve) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), server.url, anyio_backend],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 300
+    assert server.connections <= 12
+    assert done.stderr.count("ulimit -n") == 1
+
+
+async def test_no_file_descriptor_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even one connection can be opened, the error names the limit."""
+
+    def refuse(*arguments: object, **options: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        with monkeypatch.context() as patch:
+            patch.setattr("trio.socket.socket", refuse)
+            patch.setattr("asyncio.base_events.socket.socket", refuse)
+            with pytest.raises(ConnectionFailedError, match=r"Too many open files; .*`ulimit -n`"):
+                await executor.send(Question())
+        await executor.aclose()
+    assert server.connections == 0

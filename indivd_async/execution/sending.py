@@ -98,6 +98,11 @@ class Sending:
             except Fault as caught:
                 # With its frames it would keep this one alive, and this one it.
                 fault = caught.with_traceback(None)
+                if fault.is_crowded and core.lanes.narrow():
+                    # Nothing was asked; a lane that is connected will.
+                    self._attempts -= 1
+                    core.stats.attempts -= 1
+                    continue
             finally:
                 core.lanes.give_back(lane)
             if reply is not None and reply.status == 200:

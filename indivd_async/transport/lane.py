@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import math
+import socket
 import ssl
 import sys
 from typing import TYPE_CHECKING, Protocol
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 CLOSING_S = 0.25
 _CROWDED = {errno.EMFILE, errno.ENFILE}
 _WHOM_TO_TRUST = "ssl_context= says whom to trust, and trust_env=True takes SSL_CERT_FILE from the environment"
-_HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower Limits.concurrency"
+HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower Limits.concurrency"
 
 
 class Lane(Protocol):
@@ -106,9 +107,20 @@ def connection_fault(error: BaseException, *, stale: bool = False) -> Fault:
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in links):
         # It would be the same the next time.
         return Fault(ConnectionFailedError, f"{words}; {_WHOM_TO_TRUST}", retried=False)
-    if any(isinstance(link, OSError) and link.errno in _CROWDED for link in links):
-        return Fault(ConnectionFailedError, f"{words}; {_HOW_TO_OPEN_MORE}")
+    if any(isinstance(link, OSError) and (link.errno in _CROWDED or _cannot_open(link)) for link in links):
+        return Fault(ConnectionFailedError, f"{words}; {HOW_TO_OPEN_MORE}", is_crowded=True)
     return Fault(ConnectionFailedError, words, stale=stale)
+
+
+def _cannot_open(error: OSError) -> bool:
+    """Tell whether *error*, of a resolver that needs files, came because there are none to be had."""
+    if not isinstance(error, socket.gaierror):
+        return False
+    try:
+        socket.socket().close()
+    except OSError as failure:
+        return failure.errno in _CROWDED
+    return False
 
 
 def words_of(error: BaseException) -> str:

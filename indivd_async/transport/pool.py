@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from .lane import Lane
+from .lane import HOW_TO_OPEN_MORE, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger("indivd_async")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,11 +42,13 @@ class LanePool:
     so that nobody overtakes.
     """
 
-    __slots__ = ("_idle", "_made", "_plan", "_waiters", "closed")
+    __slots__ = ("_idle", "_made", "_most", "_plan", "_serving", "_waiters", "closed")
 
     def __init__(self, plan: LanePlan) -> None:
         self._plan = plan
         self._made: list[Lane] = []
+        #: Lanes that serve, and how many may.
+        self._serving, self._most = 0, plan.count
         self._idle: list[Lane] = []
         self._waiters: deque[_Waiter] = deque()
         self.closed = False
@@ -52,9 +57,10 @@ class LanePool:
         """Borrow a lane, if one is free."""
         if self._idle:
             return self._idle.pop()
-        if len(self._made) < self._plan.count:
+        if self._serving < self._most:
             lane = self._plan.make()
             self._made.append(lane)
+            self._serving += 1
             return lane
         return None
 
@@ -76,12 +82,23 @@ class LanePool:
 
     def give_back(self, lane: Lane) -> None:
         """Hand the lane to whoever has waited longest."""
-        if self._waiters:
+        if self._serving > self._most:
+            self._serving -= 1
+        elif self._waiters:
             waiter = self._waiters.popleft()
             waiter.lane = lane
             waiter.event.set()
         else:
             self._idle.append(lane)
+
+    def narrow(self) -> bool:
+        """Go on without the lane that is given back next, which could not connect; False where there is no other."""
+        if self._serving <= 1:
+            return False
+        if self._most == self._plan.count:
+            logger.warning("the connections there are serve all requests; %s", HOW_TO_OPEN_MORE)
+        self._most = self._serving - 1
+        return True
 
     async def aclose(self) -> None:
         """Close all lanes, whatever interrupts it, and send all waiters away."""

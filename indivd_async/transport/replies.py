@@ -56,13 +56,23 @@ class Reply:
 class Fault(Exception):
     """No whole answer came: which error that is, why in words, and whether asking again makes sense."""
 
-    def __init__(self, error: type[TransportError], reason: str, *, retried: bool = True, stale: bool = False) -> None:
+    def __init__(
+        self,
+        error: type[TransportError],
+        reason: str,
+        *,
+        retried: bool = True,
+        stale: bool = False,
+        is_crowded: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.error = error
         self.reason = reason
         self.retried = retried
         #: The connection had served before and ended before the first byte of this answer.
         self.stale = stale
+        #: Nothing was asked: this process may open no more connections.
+        self.is_crowded = is_crowded
 
 
 class UnknownCodingError(Exception):

@@ -48,9 +48,8 @@ def make_executor(url: str = "https://api.invalid", **options: Any) -> Executor:
     if "http_client" not in options:
         options.setdefault("transport", _transport)
     address, limits = parse_base_url(url), options["limits"]
-    sends = {
-        name: options.pop(name) for name in ("http_client", "transport", "proxy", "ssl_context") if name in options
-    }
+    names = ("http_client", "transport", "proxy", "ssl_context", "trust_env")
+    sends = {name: options.pop(name) for name in names if name in options}
     return Executor(lanes=plan_lanes(address, Token(TOKEN), limits, **sends), base_url=address, **options)
 
 

@@ -51,11 +51,14 @@ class AsyncIndivd:
         timeouts: seconds; see `Timeouts`.
         retry: see `RetryPolicy`.
         limits: see `Limits`.
-        http_client: an httpx.AsyncClient of yours, used as it is and never closed, at most 20 requests at once.
-        transport: an httpx.AsyncBaseTransport of yours (a mock, an ASGI app), never closed; or "aiohttp" to let
-            that library make the connections, through a proxy too (extra `aiohttp`).
-        proxy: the URL of a proxy; the environment is not looked at.
+        http_client: an AsyncClient of yours, of httpx or httpx2, used as it is and never closed, at most 20 requests at
+            once. Its headers, params and cookies are sent, too.
+        transport: an AsyncBaseTransport of yours, of httpx or httpx2 (a mock, an ASGI app), never closed; or "aiohttp"
+            to send over sessions of that library, through a proxy too (extra `aiohttp`).
+        proxy: the URL of a proxy: http, https or socks5.
         ssl_context: for private certificate authorities.
+        trust_env: where these two are not given, take a proxy (HTTPS_PROXY, NO_PROXY, …) and certificate authorities
+            (SSL_CERT_FILE, SSL_CERT_DIR) from the environment.
         cache: keeps answers for closed days, so that a job run again asks only for the rest; see
             `indivd_async.cache`.
         on_event: called with an `Event` when a request is planned, started, retried, finished or has failed. It must
@@ -86,6 +89,7 @@ class AsyncIndivd:
         transport: HttpTransport | Literal["aiohttp"] | None = None,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        trust_env: bool = False,
         allow_http: bool = False,
         cache: Cache | None = None,
         on_event: Callable[[Event], object] | None = None,
@@ -109,6 +113,7 @@ class AsyncIndivd:
                 transport=transport,
                 proxy=proxy,
                 ssl_context=ssl_context,
+                trust_env=trust_env,
             ),
             base_url=address,
             timeouts=self._timeouts,

@@ -131,7 +131,7 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
             "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
             f"got {literally(repr(url))}"
         )
-    if parsed.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parsed.scheme == "http" and not (allow_http or _is_loopback(host.removesuffix("."))):
         raise ConfigError(
             f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
             "{allow_http:True} allows it"

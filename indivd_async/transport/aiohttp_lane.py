@@ -16,7 +16,7 @@ import anyio
 import yarl
 
 from ..errors import ConfigError, ConnectionFailedError, RequestTimeoutError
-from .address import BaseURL, Token, request_headers
+from .address import BaseURL, Token, bracketed, request_headers
 from .lane import CLOSING_S, NO_CONNECTION, NOTHING_CAME, Patience, connection_fault, cut_tracebacks, is_on_trio
 from .network import is_readable
 from .replies import Draft, Fault, Reply, read_body
@@ -82,6 +82,7 @@ class AiohttpLane:
         "_draft",
         "_headers",
         "_max_bytes",
+        "_prefix",
         "_proxy",
         "_scope",
         "_session",
@@ -98,6 +99,8 @@ class AiohttpLane:
         if is_on_trio():
             raise ConfigError('transport="aiohttp" works on asyncio only; leave it out to use the client on trio')
         self._base = base_url
+        # Not as URLs spell it: aiohttp gives the zone of an address to the resolver as it stands.
+        self._prefix = f"{base_url.scheme}://{bracketed(base_url.host)}:{base_url.port}{base_url.prefix}"
         self._max_bytes = max_bytes
         self._headers = request_headers(base_url, token)
         self._proxy = proxy
@@ -144,10 +147,9 @@ class AiohttpLane:
         raise failure or patience.fault()
 
     async def _exchange(self, target: bytes, timeouts: Timeouts) -> Reply:
-        url = f"{self._base}{target.decode('ascii')}"
         proxy = self._proxy
         response = await self._session.get(
-            yarl.URL(url, encoded=True),
+            yarl.URL(self._prefix + target.decode("ascii"), encoded=True),
             headers=_text(self._headers),
             allow_redirects=False,
             server_hostname=self._base.name if self._base.scheme == "https" else None,

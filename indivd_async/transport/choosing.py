@@ -7,7 +7,7 @@ import urllib.request
 from base64 import b64encode
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import httpx
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ..settings import Limits
     from .lane import Lane
 
-#: What callers may inject.
-HttpClient = httpx.AsyncClient
-HttpTransport = httpx.AsyncBaseTransport
+#: What callers may inject; httpx2's only where somebody has it.
+HttpClient: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
+HttpTransport: TypeAlias = "httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport"
 #: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
 _INJECTED_AT_ONCE = 20
 #: Both have the same surface, and neither takes the other's requests.
@@ -50,7 +50,7 @@ class SharedContext:
         """
         Return the caller's context, or one that trusts certifi's authorities; it offers HTTP/1.1 only.
 
-        Where the environment is trusted, SSL_CERT_FILE and SSL_CERT_DIR say whom else.
+        Where the environment is trusted, SSL_CERT_FILE and SSL_CERT_DIR say whom instead.
         """
         if self._context is None:
             self._context = httpx.create_ssl_context(trust_env=self._trust_env)
@@ -63,8 +63,8 @@ def plan_lanes(
     token: Token,
     limits: Limits,
     *,
-    http_client: httpx.AsyncClient | httpx2.AsyncClient | None = None,
-    transport: httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | Literal["aiohttp"] | None = None,
+    http_client: HttpClient | None = None,
+    transport: HttpTransport | Literal["aiohttp"] | None = None,
     proxy: str | httpx.URL | httpx.Proxy | None = None,
     ssl_context: ssl.SSLContext | None = None,
     trust_env: bool = False,

@@ -51,9 +51,8 @@ class Renewing:
 
     margin_days: int = attrs.field(init=False)
 
-    @margin_days.default
-    def _margin_days(self) -> int:
-        return self.cache.margin_days
+    def __attrs_post_init__(self) -> None:
+        self.margin_days = self.cache.margin_days
 
     async def get(self, key: str) -> bytes | None:  # noqa: ARG002  whatever it is
         """Return nothing."""

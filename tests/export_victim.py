@@ -1,6 +1,8 @@
 """
 Run an export in child processes, and kill them at random moments: ``python export_victim.py URL OUT JOB KILLS``.
 
+OUT is a folder, or the address of a table.
+
 Everything is imported once; each child is a fork that knows nothing of the one before. The last one is left alone.
 """
 
@@ -50,7 +52,8 @@ async def work(url: str, out: str, job: str, told: int) -> None:
 
     query, options = JOBS[job]
     async with AsyncIndivd(token="sandbox", base_url=url, limits=Limits(concurrency=4)) as client:
-        report = await export(client, query, out, commit_every=0.01, on_progress=tell, **options)
+        where = {"to": out} if "://" in out else {"out": out}
+        report = await export(client, query, commit_every=0.01, on_progress=tell, **where, **options)
     assert report.complete
 
 

@@ -23,19 +23,21 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..models.clocks import ONE_DAY, last_today
 from ..queries import Query
-from .report import Changes, Failure, Fate, PlaceChanges, Progress, Report
+from .report import Changes, DestinationError, Failure, Fate, PlaceChanges, Progress, Report
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
+    from ._store import Store
 
-__all__ = ["Changes", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
+__all__ = ["Changes", "DestinationError", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
 
 
 async def export(
     client: AsyncIndivd,
     query: Query,
-    out: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
     *,
+    to: str | None = None,
     partition: str | Sequence[str] | None = None,
     refresh: int | None = None,
     keep: bool = False,
@@ -45,7 +47,7 @@ async def export(
     commit_every: float = 5.0,
 ) -> Report:
     """
-    Export the answer to *query* into the folder *out*, or go on with an export of it that has begun there.
+    Export the answer to *query* into the folder *out* or the table *to*, or go on with an export that has begun there.
 
     Each run asks for what is not there: days, and locations that have opened; one whose clock has changed, or a zone of
     which has moved to another, is asked again. Days that had not ended everywhere on earth when they were asked for,
@@ -58,7 +60,10 @@ async def export(
     Args:
         client: whose concurrency, retries and limits hold.
         query: `split` and `on_error` do not matter to what is in the folder.
-        out: made if it is not there.
+        out: the folder; made if it is not there.
+        to: the address of a table instead: ``duckdb:///FILE?table=NAME`` (four slashes before an absolute path) or
+            ``postgresql://USER@HOST/DATABASE?table=NAME`` (or ``SCHEMA.NAME``). The table is made with keys and types;
+            what it holds stands in the table `indivd_exports` beside it. Needs the extra `database`.
         partition: "location,month", one of them, or "none": how folders are made. By default as the rows tell.
         refresh: ask again for so many of the last days that an earlier run has put there (none of them in the future),
             replace their rows, and report what changed.
@@ -70,9 +75,10 @@ async def export(
         commit_every: seconds; so much is lost at most.
 
     Raises:
-        ConfigError: the folder holds something else, or is in use.
+        ConfigError: the folder or table holds something else, or is in use.
+        DestinationError: the database cannot be reached, for a minute where it could be before, or refuses.
         AuthenticationError: what was fetched before it is kept.
-        ImportError: without pyarrow.
+        ImportError: without pyarrow, or the database's driver.
 
     >>> import anyio, tempfile
     >>> from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
@@ -93,9 +99,9 @@ async def export(
         import pyarrow  # noqa: F401
     except ImportError:
         raise ImportError("exports need pyarrow: pip install 'indivd-async[parquet]'") from None
-    from ._folder import open_folder
     from ._running import Options, run
 
+    open_store = _choose_store(out, to)
     options = Options(
         ended=last_today(datetime.now(UTC)) - ONE_DAY,
         partition=partition,
@@ -106,4 +112,19 @@ async def export(
         on_progress=on_progress,
         commit_every=commit_every,
     )
-    return await run(client, query, partial(open_folder, Path(out)), options)
+    return await run(client, query, open_store, options)
+
+
+def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:
+    if (out is None) == (to is None):
+        raise ConfigError("{out}: name a folder, or a table with {to:…}; one of the two")
+    if to is not None:
+        from ._database import open_database
+        from ._target import parse_target
+
+        return partial(open_database, parse_target(to))
+    if isinstance(out, str) and "://" in out:
+        raise ConfigError("{out}: is a folder; pass the address of a table as {to:…}")
+    from ._folder import open_folder
+
+    return partial(open_folder, Path(out or ""))

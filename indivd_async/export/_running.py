@@ -114,7 +114,8 @@ class _Run:
             self.failures.append(Failure(request=str(answered.request), error=problem))
         if not self.failures:
             await anyio.to_thread.run_sync(self.store.finish)
-        return self._report(world, zones, keeper, seconds=time.monotonic() - began, retries=retries)
+        rows = await anyio.to_thread.run_sync(lambda: self.store.rows)
+        return self._report(world, zones, keeper, rows, seconds=time.monotonic() - began, retries=retries)
 
     # What to ask.
 
@@ -269,7 +270,7 @@ class _Run:
 
     # Telling.
 
-    def _report(self, world: World, zones: Zones, keeper: Keeper, *, seconds: float, retries: int) -> Report:
+    def _report(self, world: World, zones: Zones, keeper: Keeper, rows: int, *, seconds: float, retries: int) -> Report:
         open_days = [
             stretch.provisional_from
             for (_, location), holding in self.manifest.held.items()
@@ -295,7 +296,7 @@ class _Run:
             requests=self.answered,
             retries=self.client.stats.retries - retries,
             seconds=seconds,
-            rows=self.store.rows,
+            rows=rows,
             parts=self.store.parts,
             failures=tuple(self.failures),
             changes=keeper.comparison.changes(),

@@ -58,33 +58,43 @@ class Store(Protocol):
     @property
     def place(self) -> Place:
         """What messages say of it."""
+        ...
 
     @property
     def parts(self) -> int:
         """How many parts a folder has."""
+        ...
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
+        ...
 
     @property
     def target(self) -> Path | str:
         """Where it is, for whoever reads it."""
+        ...
 
     def begin(self, manifest: Manifest) -> None:
         """Make room for rows, and keep the first manifest."""
+        ...
 
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
+        ...
 
     def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
         """Read the rows that are in any of *regions*."""
+        ...
 
     def foreign(self) -> Iterable[str]:
         """Name what a reader would take for rows of this export, and is not."""
+        ...
 
     def finish(self) -> None:
         """Put in order what many small commits have left."""
+        ...
 
     def close(self) -> None:
         """Let others write; what never began leaves no trace."""
+        ...

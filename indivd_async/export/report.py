@@ -12,6 +12,10 @@ from ..errors import IndivdError
 from ..results import Note
 
 
+class DestinationError(IndivdError):
+    """Where an export goes cannot be reached or written; what was committed stays. It holds no credentials."""
+
+
 @attrs.frozen(kw_only=True)
 class Progress:
     """How far a run is: requests `done` of `total`, those of earlier runs left out, and the `rows` they brought."""

@@ -1,0 +1,273 @@
+"""
+A table of a database as the store of an export. Blocking, for a worker thread.
+
+Theory of operation. A commit is one transaction: rows of regions go, rows come, and the manifest, a row of a table in
+the same database, is replaced. It carries a version that each commit counts up, and who wrote it: a writer that finds
+another version than it left has lost its turn and ends; one that lost the connection in the middle of a commit sees
+whether that took effect. So nothing is written twice, whenever the database restarts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+import attrs
+import pyarrow as pa
+
+from ..errors import ConfigError
+from . import _sql
+from ._manifest import Manifest, from_json, needs_migration, to_json
+from ._question import Place
+from ._store import Change, Region
+from ._target import Target
+from .report import DestinationError
+
+T = TypeVar("T")
+#: Seconds for which a database that has gone is waited for.
+PATIENCE_S = 60.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+
+
+class Connection(Protocol):
+    """One connection, in a transaction of its own making."""
+
+    def execute(self, sql: str) -> None:
+        """Run a statement."""
+        ...
+
+    def query(self, sql: str) -> pa.Table:
+        """Run a statement, and return what it gives."""
+        ...
+
+    def ingest(self, target: Target, table: pa.Table) -> None:
+        """Append rows."""
+        ...
+
+    def commit(self) -> None:
+        """Let it take effect."""
+        ...
+
+    def rollback(self) -> None:
+        """Let it not."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Tell whether the database answers."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Driver(Protocol):
+    """What differs from database to database."""
+
+    #: What its connections raise.
+    errors: tuple[type[Exception], ...]
+
+    def connect(self, target: Target) -> Connection:
+        """Connect, and be the only export that writes to the table; ConfigError where one does."""
+        ...
+
+
+@attrs.define
+class Database:
+    """The one writer of a table; `open_database` makes it."""
+
+    target_of: Target
+    _driver: Driver
+    manifest: Manifest | None = None
+    needs_keys: bool = attrs.field(default=True, init=False)
+    _connection: Connection | None = None
+    _version: int = 0
+    _writer: str = attrs.field(factory=lambda: uuid4().hex)
+
+    @property
+    def place(self) -> Place:
+        """What messages say of it."""
+        return Place(option="to", name=self.target_of.shown, noun="table")
+
+    @property
+    def target(self) -> str:
+        """Where it is, without credentials."""
+        return self.target_of.shown
+
+    @property
+    def parts(self) -> int:
+        """A table has none."""
+        return 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        if self.manifest is None:
+            return 0
+        counted = self._work(lambda it: it.query(_sql.count_rows(self.target_of)))
+        return int(counted["n"][0].as_py())
+
+    def foreign(self) -> Iterable[str]:
+        """Return nothing: whoever writes into a table of somebody else knows."""
+        return ()
+
+    def open(self) -> None:
+        """Read the manifest, if there is one."""
+        self._connection = self._connect()
+        found = self._work(self._find_manifest)
+        if found is not None:
+            self._version, _, document = found
+            try:
+                manifest = from_json(document, self.place)
+            except ConfigError:
+                raise
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConfigError(f"{{to}}: the manifest of {self.place.name} cannot be read") from error
+            if needs_migration(manifest, self.place):
+                raise ConfigError(
+                    f"{{to}}: {self.place.name} was written by another version of this library, in narrower types; "
+                    "export to another table"
+                )
+            self.manifest = manifest
+
+    def begin(self, manifest: Manifest) -> None:
+        """Make the table, and keep the first manifest."""
+
+        def work(it: Connection) -> None:
+            target = self.target_of
+            if self._find_manifest(it) is not None:  # the connection was lost while it was kept
+                return
+            it.execute(_sql.create_manifests(target))
+            try:
+                it.execute(_sql.create_table(target, manifest.schema))
+            except self._driver.errors:
+                if not it.is_alive():
+                    raise
+                raise ConfigError(
+                    f"{{to}}: {self.place.name} cannot be made; if there is a table of that name, it is not one of an "
+                    "export: name another"
+                ) from None
+            it.execute(_sql.create_key(target, manifest.query, manifest.schema))
+            it.execute(_sql.insert_manifest(target, 1, self._writer, to_json(manifest).decode()))
+            it.commit()
+
+        self._work(work)
+        self._version, self.manifest = 1, manifest
+
+    def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
+        """Let *changes* and *manifest* take effect together, or not at all."""
+        if manifest == self.manifest and not changes:
+            return
+        schema, target = manifest.schema, self.target_of
+        replaced = [change.region for change in changes if change.replaces]
+        batches = [batch for change in changes for batch in change.batches]
+        version = self._version + 1
+
+        def work(it: Connection) -> None:
+            if self._took_effect(it, version):
+                return
+            for statement in _sql.delete_rows(target, schema, replaced):
+                it.execute(statement)
+            if batches:
+                it.ingest(target, pa.Table.from_batches(batches, schema))
+            it.execute(_sql.update_manifest(target, version, self._writer, to_json(manifest).decode()))
+            it.commit()
+
+        self._work(work)
+        self._version, self.manifest = version, manifest
+
+    def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
+        """Read the rows of *regions*."""
+        if self.manifest is None or not regions:
+            return
+        schema = self.manifest.schema
+        found = self._work(lambda it: it.query(_sql.select_rows(self.target_of, schema, regions)))
+        yield from found.cast(schema).to_batches()
+
+    def finish(self) -> None:
+        """Do nothing: databases put themselves in order."""
+
+    def close(self) -> None:
+        """Let others write."""
+        if self._connection is not None:
+            self._drop()
+
+    # How.
+
+    def _find_manifest(self, it: Connection) -> tuple[int, str, str] | None:
+        """Return version, writer and document of the manifest, as they are now."""
+        it.rollback()
+        found: list[dict[str, Any]] = []
+        if it.query(_sql.count_manifests(self.target_of))["n"][0].as_py():
+            found = it.query(_sql.select_manifest(self.target_of)).to_pylist()
+        it.rollback()
+        return (found[0]["version"], found[0]["writer"], found[0]["document"]) if found else None
+
+    def _took_effect(self, it: Connection, version: int) -> bool:
+        """Look whose turn it is; tell whether *version* is there already, written by this process."""
+        found = self._find_manifest(it)
+        if found is not None and found[:2] == (version, self._writer):
+            return True
+        if found is None or found[0] != version - 1:
+            raise ConfigError(f"{{to}}: another export has written to {self.place.name} meanwhile; one at a time")
+        return False
+
+    def _work(self, work: Callable[[Connection], T]) -> T:
+        """Do *work*, again where the connection was lost meanwhile."""
+        until = time.monotonic() + PATIENCE_S
+        wait = _FIRST_WAIT_S
+        while True:
+            alive = False
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                return work(self._connection)
+            except DestinationError as error:
+                problem = error
+            except self._driver.errors as error:
+                alive = self._connection is not None and self._connection.is_alive()
+                problem = self._cannot(error)
+                self._drop()
+            if alive or time.monotonic() > until:
+                raise problem
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+
+    def _connect(self) -> Connection:
+        try:
+            return self._driver.connect(self.target_of)
+        except self._driver.errors as error:
+            problem = self._cannot(error)
+        raise problem  # out here, where it has no context: what the driver says may hold a password
+
+    def _cannot(self, error: Exception) -> DestinationError:
+        return DestinationError(f"{self.place.name}: {self.target_of.redact(str(error)).strip()}")
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*self._driver.errors):  # it may be lost
+                connection.close()
+
+
+def open_database(target: Target) -> Database:
+    """Open the table of *target*, alone."""
+    driver: Driver
+    if target.kind == "duckdb":
+        from ._duckdb import DuckDB
+
+        driver = DuckDB()
+    else:
+        from ._postgresql import PostgreSQL
+
+        driver = PostgreSQL()
+    database = Database(target, driver)
+    try:
+        database.open()
+    except BaseException:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,80 @@
+"""DuckDB: a table in a file, which the system locks for one process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pyarrow as pa
+
+from ..errors import ConfigError
+from . import _sql
+from ._target import Target
+
+try:
+    import duckdb
+except ImportError:
+    raise ImportError("exports to DuckDB need the extra `database`: pip install 'indivd-async[database]'") from None
+
+_INCOMING = "indivd_incoming"
+
+
+@attrs.define
+class DuckDB:
+    """Makes connections to a file."""
+
+    errors: tuple[type[Exception], ...] = (duckdb.Error,)
+
+    def connect(self, target: Target) -> _Connection:
+        """Open the file; the system lets one process write."""
+        try:
+            connection = duckdb.connect(target.reveal())
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                raise ConfigError(
+                    f"{{to}}: another process has {target.shown} open; wait for it, or export to another file"
+                ) from None
+            raise
+        return _Connection(connection)
+
+
+@attrs.define
+class _Connection:
+    _it: Any
+    _in_transaction: bool = False
+
+    def execute(self, sql: str) -> None:
+        self._begin()
+        self._it.execute(sql)
+
+    def query(self, sql: str) -> pa.Table:
+        self._begin()
+        found: pa.Table = self._it.sql(sql).to_arrow_table()
+        return found
+
+    def ingest(self, target: Target, table: pa.Table) -> None:
+        self._it.register(_INCOMING, table)
+        try:
+            self.execute(_sql.insert_rows(target, table.column_names, _INCOMING))
+        finally:
+            self._it.unregister(_INCOMING)
+
+    def commit(self) -> None:
+        self._it.execute("COMMIT")
+        self._in_transaction = False
+
+    def rollback(self) -> None:
+        if self._in_transaction:
+            self._it.execute("ROLLBACK")
+            self._in_transaction = False
+
+    def is_alive(self) -> bool:
+        return True  # it is in this process
+
+    def close(self) -> None:
+        self._it.close()
+
+    def _begin(self) -> None:
+        if not self._in_transaction:
+            self._it.execute("BEGIN TRANSACTION")
+            self._in_transaction = True

@@ -1,0 +1,92 @@
+"""PostgreSQL, by way of ADBC's driver, which takes Arrow as it is."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import Any
+
+import attrs
+import pyarrow as pa
+
+from ..errors import ConfigError
+from ._target import Target
+
+try:
+    import adbc_driver_manager
+    import adbc_driver_postgresql.dbapi
+except ImportError:
+    raise ImportError("exports to PostgreSQL need the extra `database`: pip install 'indivd-async[database]'") from None
+
+#: The first of two numbers of a lock; the second is the table's.
+_LOCKS = 0x1ED1
+#: Seconds until a server has noticed that a process which held the lock is gone.
+_LOCK_WAIT_S = 5.0
+
+
+@attrs.define
+class PostgreSQL:
+    """Makes connections to a server."""
+
+    errors: tuple[type[Exception], ...] = (adbc_driver_manager.Error, OSError)
+
+    def connect(self, target: Target) -> _Connection:
+        """Connect, and take the lock of the table, which ends with the connection."""
+        connection = _Connection(adbc_driver_postgresql.dbapi.connect(target.reveal()))
+        try:
+            connection.execute("SET standard_conforming_strings = on")
+            connection.execute("SET timezone = 'UTC'")
+            number = zlib.crc32(f"{target.schema or ''}.{target.table}".encode()) - 2**31
+            until = time.monotonic() + _LOCK_WAIT_S
+            while not _is_true(connection.query(f"SELECT pg_try_advisory_lock({_LOCKS}, {number}) AS taken")):
+                if time.monotonic() > until:
+                    raise ConfigError(
+                        f"{{to}}: another export is writing to {target.shown}; wait for it, or name another table"
+                    )
+                time.sleep(0.1)
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _is_true(table: pa.Table) -> bool:
+    return bool(table["taken"][0].as_py())
+
+
+@attrs.define
+class _Connection:
+    _it: Any
+
+    def execute(self, sql: str) -> None:
+        with self._it.cursor() as cursor:
+            cursor.execute(sql)
+
+    def query(self, sql: str) -> pa.Table:
+        with self._it.cursor() as cursor:
+            cursor.execute(sql)
+            found: pa.Table = cursor.fetch_arrow_table()
+            return found
+
+    def ingest(self, target: Target, table: pa.Table) -> None:
+        with self._it.cursor() as cursor:
+            cursor.adbc_ingest(target.table, table, mode="append", db_schema_name=target.schema)
+
+    def commit(self) -> None:
+        self._it.commit()
+
+    def rollback(self) -> None:
+        self._it.rollback()
+
+    def is_alive(self) -> bool:
+        try:
+            self._it.rollback()
+            self.query("SELECT 1 AS one")
+            self._it.rollback()
+        except (adbc_driver_manager.Error, OSError):
+            return False
+        return True
+
+    def close(self) -> None:
+        self._it.close()

@@ -1,0 +1,330 @@
+"""Exports into tables: the rows of a fetch, whatever is killed or restarted, and no credentials anywhere."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import adbc_driver_postgresql.dbapi
+import anyio
+import anyio.to_thread
+import attrs
+import duckdb
+import export_victim
+import polars
+import postgres
+import pyarrow as pa
+import pytest
+from town import Town, day_after
+
+from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async.export import DestinationError, export
+from indivd_async.export._target import parse_target
+from indivd_async.queries import Query
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
+
+HOURS = ZoneVisitors("2025-01-20", "2025-03-10", location=[124, 127], aggregate_by="hour")
+
+
+@attrs.define
+class Place:
+    """A table to export to, and a way to look at it that is not ours."""
+
+    kind: str
+    to: str
+    run: Callable[[str], pa.Table]
+
+    def read(self) -> polars.DataFrame:
+        frame = polars.DataFrame(self.run("SELECT * FROM visits"))
+        return frame.sort(frame.columns, nulls_last=True)
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "duckdb":
+        file = tmp_path / "shop.duckdb"
+
+        def look(sql: str) -> pa.Table:
+            with duckdb.connect(file) as connection:
+                return connection.sql(sql).to_arrow_table()
+
+        return Place("duckdb", f"duckdb:///{file}?table=visits", look)
+    server: postgres.Server = request.getfixturevalue("server")
+    schema = f"s{uuid4().hex[:8]}"
+
+    def ask(sql: str) -> pa.Table:
+        address = server.address("x").partition("?")[0]
+        with adbc_driver_postgresql.dbapi.connect(address) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET search_path = {schema}")
+            cursor.execute(sql)
+            found = cursor.fetch_arrow_table() if sql.startswith("SELECT") else pa.table({})
+            connection.commit()
+            return found
+
+    with adbc_driver_postgresql.dbapi.connect(server.address("x").partition("?")[0]) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA {schema}")
+        connection.commit()
+    return Place("postgresql", server.address(f"{schema}.visits"), ask)
+
+
+def make_client(transport: Any = None, **options: Any) -> AsyncIndivd:
+    return AsyncIndivd(
+        token="sandbox", transport=transport or sandbox.transport(), retry=RetryPolicy(attempts=1), **options
+    )
+
+
+def same_types(frame: polars.DataFrame) -> polars.DataFrame:
+    """Tell moments in UTC: databases keep moments, not the clock that told them."""
+    moments = [name for name, kind in frame.schema.items() if getattr(kind, "time_zone", None)]
+    frame = frame.with_columns(polars.col(moments).dt.convert_time_zone("UTC"))
+    return frame.sort(frame.columns, nulls_last=True)
+
+
+CASES: dict[str, Query] = {
+    "hours of zones": HOURS,
+    "one clock, two periods": attrs.evolve(
+        HOURS, tz="Europe/Stockholm", comparison_start_date="2024-02-20", comparison_end_date="2024-03-03"
+    ),
+    "days of the week": ZoneVisitors("2025-03-01", "2025-03-31", location=[124, 127], aggregate_by="dayofweek"),
+    "months": DropInRate("2025-01-15", "2025-04-10", location=[124, 127], interval="month"),
+    "lines": LineCrosses("2025-03-01", "2025-03-10", location=[124, 127], line_ids=[2010, 2012], per="line"),
+    "sums": LineCrosses("2025-03-01", "2025-03-10", category=1, aggregate_by="hour"),
+    "nothing": LineCrosses("2025-03-01", "2025-03-10", location=124, line_ids=[1]),
+}
+
+
+@pytest.mark.parametrize("query", CASES.values(), ids=list(CASES))
+async def test_the_rows_are_those_of_a_folder(query: Query, place: Place, tmp_path: Path) -> None:
+    """Types and all; a second run asks nothing, and asking again changes nothing."""
+    async with make_client() as client:
+        report = await export(client, query, to=place.to)
+        await export(client, query, tmp_path / "folder")
+        assert report.complete
+        assert (await export(client, query, to=place.to)).requests == 0
+        again = await export(client, query, to=place.to, refresh=5)
+        assert again.changes is not None
+        assert (again.changes.added, again.changes.removed, again.changes.changed) == (0, 0, 0)
+    expected = same_types(polars.scan_parquet(tmp_path / "folder").collect())
+    found = same_types(place.read())
+    assert found.schema == expected.schema
+    assert found.equals(expected)
+    assert report.rows == len(found)
+
+
+async def test_no_two_rows_have_one_key(place: Place) -> None:
+    """The table has a key, which a row that is there already breaks; the manifest stands beside it."""
+    async with make_client() as client:
+        report = await export(client, HOURS, to=place.to)
+    with pytest.raises(Exception, match=r"(?i)duplicate key"):
+        place.run("INSERT INTO visits SELECT * FROM visits LIMIT 1")
+    (kept,) = place.run("SELECT * FROM indivd_exports").to_pylist()
+    assert kept["name"] == "visits"
+    assert len(place.read()) == report.rows
+
+
+async def test_a_table_follows_a_world_that_changes(place: Place, tmp_path: Path) -> None:
+    """As a folder does: a location opens, another moves, figures come late, the period moves on."""
+    town = Town(listed=(124, 127))
+    query = ZoneVisitors("2025-03-03", "2025-03-09", aggregate_by="hour")
+    async with make_client(sandbox.transport(sandbox.app(town))) as client:
+        await export(client, query, to=place.to)
+        town.listed.append(129)
+        town.clocks[127] = "Asia/Kathmandu"
+        town.late = {(124, date(2025, 3, 8)): 3}
+        moved = attrs.evolve(query, start_date=day_after(query.start_date, 2), end_date=day_after(query.end_date, 3))
+        report = await export(client, moved, to=place.to, refresh=4, prune=True)
+        assert {(fate.location, fate.became) for fate in report.locations} == {(129, "new"), (127, "moved")}
+        await export(client, moved, tmp_path / "clean")
+        town.silent = {124}
+        assert (await export(client, moved, to=place.to, refresh=2)).locations[0].became == "emptied"
+    assert same_types(place.read()).equals(same_types(polars.scan_parquet(tmp_path / "clean").collect()))
+
+
+# Killed, restarted.
+
+
+@pytest.mark.parametrize(("job", "kills"), [("visits", 5), ("lines", 4)])
+async def test_an_export_that_is_killed_goes_on(job: str, kills: int, place: Place, tmp_path: Path) -> None:
+    """Killed at random moments and started again, it ends with the rows of one that was left alone."""
+    query, options = export_victim.JOBS[job]
+    application = sandbox.app()
+    async with sandbox.serving(application) as url, make_client(base_url=url) as client:
+        application.latency_s = 0.03
+        assert await run_victim(url, place.to, job, kills) == kills
+        application.latency_s = 0
+        assert (await export(client, query, to=place.to, **options)).requests == 0
+        await export(client, query, tmp_path / "clean", **options)
+    assert same_types(place.read()).equals(same_types(polars.scan_parquet(tmp_path / "clean").collect()))
+
+
+async def run_victim(url: str, to: str, job: str, kills: int) -> int:
+    done = await anyio.run_process([sys.executable, export_victim.__file__, url, to, job, str(kills)], check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["restarted", "killed"])
+async def test_a_database_that_restarts_is_waited_for(kill: bool, server: postgres.Server, tmp_path: Path) -> None:
+    """Whenever it does, also in the middle of a commit: nothing is lost and nothing comes twice."""
+    query = attrs.evolve(HOURS, location=[124, 126, 127, 129], split=2)
+    chance = Random(kill)
+    to = server.address(f"restarts_{uuid4().hex[:8]}")
+    done = threading.Event()
+    restarts = 0
+
+    def disturb() -> None:
+        nonlocal restarts
+        while restarts < 3 and not done.wait(chance.uniform(0.2, 0.6)):
+            server.restart(kill=kill)
+            restarts += 1
+
+    async with make_client(sandbox.transport(latency_s=0.15)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, disturb)
+        try:
+            report = await export(client, query, to=to, commit_every=0.01)
+        finally:
+            done.set()
+    assert restarts > 0
+    assert report.complete
+    async with make_client() as client:
+        again = await export(client, query, to=to)
+        assert (again.requests, again.rows) == (0, report.rows)
+        clean = await export(client, query, tmp_path / "clean")
+    assert clean.rows == report.rows
+
+
+# Who else is there.
+
+
+async def test_a_table_of_something_else_is_refused(place: Place) -> None:
+    """It is not touched."""
+    place.run("CREATE TABLE visits (a INTEGER)")
+    async with make_client() as client:
+        with pytest.raises(ConfigError, match="it is not one of an export: name another"):
+            await export(client, HOURS, to=place.to)
+    assert place.read().columns == ["a"]
+
+
+async def test_two_writers_are_one_too_many(place: Place) -> None:
+    """While one writes, another is refused, or ends when it finds that the other has written."""
+    first_has_begun, second_has_ended = anyio.Event(), anyio.Event()
+    problems: list[Exception] = []
+
+    async def write(client: AsyncIndivd) -> None:
+        await export(client, HOURS, to=place.to, on_progress=lambda _: first_has_begun.set(), commit_every=0)
+        second_has_ended.set()
+
+    async with make_client(sandbox.transport(latency_s=0.2)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(write, client)
+        await first_has_begun.wait()
+        try:
+            await export(client, HOURS, to=place.to, commit_every=0)
+        except ConfigError as error:
+            problems.append(error)
+    if place.kind == "postgresql" and not second_has_ended.is_set():
+        assert problems
+    async with make_client() as client:
+        expected = len(await client.fetch(HOURS))
+        assert (await export(client, HOURS, to=place.to)).rows == expected
+
+
+async def test_another_question_names_another_table(place: Place) -> None:
+    """As with folders."""
+    async with make_client() as client:
+        await export(client, HOURS, to=place.to)
+        with pytest.raises(ConfigError, match=r"aggregate_by: .*\(hour there, dayofmonth here\).*another table"):
+            await export(client, attrs.evolve(HOURS, aggregate_by="dayofmonth"), to=place.to)
+
+
+# Addresses and what they hide.
+
+
+async def test_credentials_appear_nowhere(server: postgres.Server, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in reports, errors, logs, addresses that are shown, nor in what the database keeps of the export."""
+    caplog.set_level(logging.DEBUG)
+    table = f"secret_{uuid4().hex[:8]}"
+    address = server.address(table)
+    seen: list[str] = [repr(parse_target(address)), str(parse_target(address))]
+    wrong = server.address(table, password="wr@ng/w%rd")
+    away = f"postgresql://someone:wr%40ng%2Fw%25rd@127.0.0.1:1/db?table={table}&password=also-secret"
+    async with make_client() as client:
+        report = await export(client, HOURS, to=address)
+        seen += [repr(report), str(report)]
+        for bad in (wrong, away):
+            with pytest.raises(DestinationError) as caught:
+                await export(client, HOURS, to=bad)
+            seen += [str(caught.value), repr(caught.value.__cause__), repr(caught.value.__context__)]
+    with adbc_driver_postgresql.dbapi.connect(address.partition("?")[0]) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name, version, writer, document FROM indivd_exports")
+        seen.append(str(cursor.fetchall()))
+    text = "\n".join([*seen, caplog.text])
+    for secret in (
+        postgres.PASSWORD,
+        "wr@ng",
+        "wr%40ng",
+        "also-secret",
+        "se%2Fcr",
+        "@127.0.0.1",
+        '"keeper"',
+        "someone",
+    ):
+        assert secret not in text, secret
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("mysql://root:secret@host/db?table=visits", "to: must be duckdb:///FILE"),
+        ("duckdb:///x.db", "to: .*must name the table"),
+        ("duckdb:///x.db?table=a;drop", "to: .*must name the table"),
+        ("duckdb:///x.db?table=a&mode=fast", "no other options"),
+        ("duckdb:///?table=a", "must name a file"),
+        ("postgresql://u:secret@[::1/db?table=visits", "to: cannot be read"),
+        ("postgresql://u:secret@host/db", "to: .*must name the table"),
+        ("visits", "to: must be duckdb:///FILE"),
+    ],
+)
+async def test_addresses_that_cannot_be_used(to: str, message: str) -> None:
+    """They are refused before anything is asked, and what may be a password is not repeated."""
+    async with make_client() as client:
+        with pytest.raises(ConfigError, match=message) as caught:
+            await export(client, HOURS, to=to)
+        assert "secret" not in str(caught.value)
+        assert client.stats.requests == 0
+
+
+async def test_a_folder_or_a_table(tmp_path: Path) -> None:
+    """One of the two; an address is no folder."""
+    async with make_client() as client:
+        for options in ({}, {"out": tmp_path / "out", "to": "duckdb:///x?table=y"}):
+            with pytest.raises(ConfigError, match="one of the two"):
+                await export(client, HOURS, **options)
+        with pytest.raises(ConfigError, match="pass the address of a table"):
+            await export(client, HOURS, "duckdb:///x?table=y")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("hidden", "to"), [("duckdb", "duckdb:///x"), ("adbc_driver_postgresql", "postgresql://h/d")])
+def test_without_a_driver_the_error_names_the_extra(hidden: str, to: str, anyio_backend: str) -> None:
+    """It says what to install."""
+    code = f"""
+import sys
+sys.modules[{hidden!r}] = None
+import anyio
+from indivd_async.export import export
+async def main():
+    await export(None, None, to={to + "?table=visits"!r})
+anyio.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "indivd-async[database]" in done.stderr

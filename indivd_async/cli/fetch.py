@@ -56,9 +56,10 @@ def _warn_of_numbers(result: AnyResult) -> None:
 
 #: What a person wants to see of a row, the more important first.
 _SHOWN = (
-    "when", "period", "location", "organization", "floor", "zone", "loc", "zone_to", "zone_from", "category", "line",
-    "count", "visits", "unique_visits", "passing_by", "drop_in_rate", "bounce", "dwell_time", "q50", "q25", "q75", "n",
-    "loc_id", "tz", "bounce_threshold", "min", "max", "mean", "min_dwell_time", "max_dwell_time",
+    "when", "period", "loc", "organization", "floor", "zone", "zone_to", "zone_from", "category", "line",
+    "count", "visits", "unique_visits", "passing_by", "enter", "drop_in_rate", "bounce", "dwell_mean_s", "dwell_q50_s",
+    "dwell_q25_s", "dwell_q75_s", "dwell_n", "tz", "bounce_threshold_s", "dwell_min_s", "dwell_max_s",
+    "visits_below_min_dwell", "visits_above_max_dwell",
 )  # fmt: skip
 
 
@@ -69,14 +70,16 @@ def present(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], li
             **row,
             "when": bucket_text(row),
             "zone": _named(row.get("zone_id"), row.get("zone_name")),
-            "loc": row.get("loc_name"),
+            "loc": _named(row.get("loc_id"), row.get("loc_name")),
         }
         for row in rows
     ]
     columns = []
     for name in _SHOWN:
         values = {row.get(name) for row in shortened}
-        if values - {None, ""} and not (name in ("period", "min_dwell_time", "max_dwell_time") and len(values) == 1):
+        if values - {None, ""} and not (
+            name in ("period", "visits_below_min_dwell", "visits_above_max_dwell") and len(values) == 1
+        ):
             columns.append(name)
     return shortened, columns or ["when"]
 

@@ -106,6 +106,8 @@ class ChunkStream(Generic[C]):
         #: Tasks that may still bring something: the workers, and who starts them.
         self._working = 0
         self._failure: Exception | None = None
+        #: Why there is no next request: told when what was asked before has come.
+        self._pull_failure: Exception | None = None
         #: What ended a worker and was no failure.
         self.interruption: BaseException | None = None
 
@@ -119,7 +121,7 @@ class ChunkStream(Generic[C]):
             if not self._working:
                 # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
                 await anyio.lowlevel.checkpoint()
-                raise StopAsyncIteration
+                raise self._pull_failure or StopAsyncIteration
             if self._arrival.is_set():  # else another consumer waits for it
                 self._arrival = anyio.Event()
             await self._arrival.wait()
@@ -156,7 +158,11 @@ class ChunkStream(Generic[C]):
 
     async def _next_job(self) -> Any:
         await self._permits.acquire()
-        return await self._pull()
+        try:
+            return await self._pull()
+        except Exception as failure:
+            self._pull_failure = self._pull_failure or failure
+            return None
 
     async def _work(self) -> None:
         """Ask, deliver and pull until the source ends: one worker."""

@@ -21,6 +21,55 @@ class Column:
     kind: str
     tz: str | None = None
 
+    @property
+    def meaning(self) -> str:
+        """What its values are, and in what unit."""
+        return MEANINGS[self.name][1]
+
+
+#: Every column of every table: its kind and what it says. Source of units: the vendor's article.
+MEANINGS = {
+    "period": ("string", '"current" or "comparison"'),
+    "bucket_start": ("timestamp", "first instant of the bucket: aware with one clock for all rows, else local time"),
+    "bucket_start_utc": ("timestamp", "the same instant in UTC; null where the clock of the row is not known"),
+    "tz": ("string", "clock of the row, an IANA name; null where it is not known"),
+    "loc_id": ("int64", "location"),
+    "loc_name": ("string", "its name"),
+    "zone_id": ("int64", "zone, a camera area"),
+    "zone_name": ("string", "its name"),
+    "year": ("int64", "label of the bucket, as the API sent it, like those that follow"),
+    "month": ("int64", "1 to 12"),
+    "week": ("int64", "the API's own number: its numbering is not documented"),
+    "dayofmonth": ("int64", "1 to 31"),
+    "dayofweek": ("int64", "the API's own number: its numbering is not documented"),
+    "hour": ("int64", "0 to 23, by the clock of the row"),
+    "minute": ("int64", "0 to 59"),
+    "weekday": ("int64", "1 is Monday (ISO 8601), of the date; null where the bucket has none"),
+    "organization": ("int64", "organisation that was asked for"),
+    "floor": ("int64", "floor that was asked for, basements below 0"),
+    "zone_to": ("int64", "zone that the crossing enters, as asked for"),
+    "zone_from": ("int64", "zone that the crossing leaves, as asked for"),
+    "category": ("int64", "category of lines that was asked for"),
+    "line": ("int64", "line that was asked for"),
+    "count": ("int64", "crossings of lines; adds up"),
+    "visits": ("int64", "entries; adds up"),
+    "unique_visits": ("int64", "people; does not add up over time or zones; null where it is not measured"),
+    "bounce": ("int64", "visits shorter than the threshold; adds up under equal thresholds"),
+    "bounce_threshold_s": ("int64", "that threshold, in seconds"),
+    "dwell_mean_s": ("float64", "mean time in the zone, in seconds"),
+    "dwell_min_s": ("float64", "shortest"),
+    "dwell_max_s": ("float64", "longest"),
+    "dwell_q25_s": ("float64", "a quarter stayed shorter; never averaged"),
+    "dwell_q50_s": ("float64", "half stayed shorter"),
+    "dwell_q75_s": ("float64", "three quarters stayed shorter"),
+    "dwell_n": ("int64", "visits behind the dwell times; adds up"),
+    "visits_below_min_dwell": ("int64", "visits shorter than min_dwell; they are in visits; adds up"),
+    "visits_above_max_dwell": ("int64", "visits longer than max_dwell; they are in visits; adds up"),
+    "passing_by": ("int64", "people who passed the zone's entrance; adds up over time"),
+    "enter": ("int64", "people who went in; adds up"),
+    "drop_in_rate": ("float64", "percent: 100 * enter / passing_by; null where nobody passed"),
+}
+
 
 @attrs.frozen
 class Same:

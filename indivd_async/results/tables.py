@@ -1,11 +1,9 @@
 """
 Rows as a flat table: for dictionaries, for Arrow, for files.
 
-The columns depend on the query only: an empty answer has the table of a full one. Each row begins with its `period`
-("current" or "comparison"), the labels of its bucket, and `bucket_start`, the first instant of it: aware where the
-query names one clock (`tz`) for all rows, naive local time where each location has its own, null where the labels do
-not fix it (weeks). `tz` names the clock of the row, where it is known. A query for a single location tells the `loc_id`
-of rows that do not tell it themselves.
+The columns depend on the query only: an empty answer has the table of a full one. All begin alike: `period`, when
+(`bucket_start` is aware where the query names one clock for all rows, naive local time where each location has its own,
+null where the labels do not fix it), where, and the labels of the bucket; `columns.MEANINGS` says what each column is.
 
 Rows of drop_in_rate are the zones' own. Rows stand in the order of their buckets, then of zone ids.
 """
@@ -13,6 +11,7 @@ Rows of drop_in_rate are the zones' own. Rows stand in the order of their bucket
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import chain, compress, count
 from operator import attrgetter, is_not
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ import attrs
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
-from .columns import BATCH_ROWS, Batch, Column, Runs, Same, Values
+from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Runs, Same, Values
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,15 +29,20 @@ if TYPE_CHECKING:
     from . import AnyResult
 
 
-def schema_of(query: Query) -> tuple[Column, ...]:
+def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
     """
-    Return the columns of every table that answers *query*.
+    Return the columns of every table that answers *query*; of a class of queries, those without a clock for all.
 
-    >>> [c.name for c in schema_of(LineCrosses("2025-03-01", "2025-03-02"))][-2:]
+    >>> [c.name for c in schema_of(LineCrosses)][-2:]
     ['line', 'count']
     """
-    own = _TABLES[type(query)].columns
-    return (*_LEADING, Column("bucket_start", "timestamp", getattr(query, "tz", None)), Column("tz", "string"), *own)
+    table = _TABLES[query if isinstance(query, type) else type(query)]
+    clocks = {
+        "bucket_start": getattr(query, "tz", None) if isinstance(query, Query) else None,
+        "bucket_start_utc": "UTC",
+    }
+    names = ("period", *_MOMENTS, "tz", *_PLACE, *_LABELS, "weekday", *table.columns)
+    return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
 def to_dicts(result: AnyResult) -> list[dict[str, Any]]:
@@ -141,29 +145,59 @@ def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
             yield dict(zip(names, values, strict=True))
 
 
-# Buckets.
+# What all tables begin with: when, and where.
 
-
+_MOMENTS = ("bucket_start", "bucket_start_utc")
+_PLACE = ("loc_id", "loc_name", "zone_id", "zone_name")
 _LABELS = tuple(field.name for field in attrs.fields(Bucket))
 _read_labels = attrgetter(*_LABELS)
-_LEADING = (Column("period", "string"), *(Column(name, "int64") for name in _LABELS))
 
 
-def _bucket_columns(buckets: Sequence[Bucket], tz: str | None) -> list[Values]:
-    """Return a column a label, and `bucket_start`; neighbours share bucket objects, and each object is read once."""
+def _when_and_where(
+    buckets: Sequence[Bucket], clock: str | None, clocks: Values, place: Sequence[Values]
+) -> list[Values]:
+    """
+    Return the columns from `bucket_start` to `weekday`; *clock* is that of all rows, *clocks* are their own.
+
+    Neighbours share bucket objects, and each object is read once.
+    """
     ends = list(compress(count(1), map(is_not, buckets[1:], buckets)))
     starts = [0, *ends]
     lengths = [end - start for start, end in zip(starts, (*ends, len(buckets)), strict=True)]
     firsts = [buckets[start] for start in starts]
-    read = {
-        id(bucket): (*_read_labels(bucket), bucket.start(tz)) for bucket in {id(one): one for one in firsts}.values()
-    }
+    distinct = {id(one): one for one in firsts}
+    read = {key: (bucket.start(clock), *_read_labels(bucket), _weekday_of(bucket)) for key, bucket in distinct.items()}
     columns = zip(*[read[id(bucket)] for bucket in firsts], strict=True)
-    return [_in_runs(values, lengths, len(buckets)) for values in columns]
+    start, *labels = [_in_runs(values, lengths, len(buckets)) for values in columns]
+    if isinstance(clocks, Same):
+        moments = {key: _in_utc(bucket, clocks.value) for key, bucket in distinct.items()}
+        utc = _in_runs([moments[id(bucket)] for bucket in firsts], lengths, len(buckets))
+    else:
+        pairs = [(id(bucket), tz) for bucket, tz in zip(buckets, clocks, strict=True)]
+        found = {(key, tz): _in_utc(distinct[key], tz) for key, tz in set(pairs)}
+        utc = Runs([found[pair] for pair in pairs], [1] * len(pairs))
+    return [start, utc, clocks, *place, *labels]
+
+
+def _in_utc(bucket: Bucket, tz: str | None) -> datetime | None:
+    start = None if tz is None else bucket.start(tz)
+    try:
+        return None if start is None else start.astimezone(UTC)
+    except OverflowError:  # the first day that there is
+        return None
+
+
+def _weekday_of(bucket: Bucket) -> int | None:
+    start = None if bucket.dayofmonth is None else bucket.start()
+    return None if start is None else start.isoweekday()
 
 
 def _in_runs(values: Sequence[Any], lengths: Sequence[int], rows: int) -> Values:
     return Same(values[0], rows) if values.count(values[0]) == len(values) else Runs(values, lengths)
+
+
+def _alike(values: list[Any]) -> Values:
+    return Same(values[0], len(values)) if values.count(values[0]) == len(values) else values
 
 
 def _order(bucket: Bucket) -> tuple[int, ...]:
@@ -172,15 +206,15 @@ def _order(bucket: Bucket) -> tuple[int, ...]:
 
 # line_crosses.
 
+_CARRIED = tuple(name for name in PER if name != "location")
+
 
 def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow]) -> list[Values]:
-    carried = [[getattr(row, name) for row in rows] for name in PER]
-    return [
-        *_bucket_columns([row.bucket for row in rows], None),
-        Same(None, len(rows)),
-        *carried,
-        [row.count for row in rows],
-    ]
+    nothing = Same(None, len(rows))
+    place = (_alike([row.location for row in rows]), nothing, nothing, nothing)
+    carried = [_alike([getattr(row, name) for row in rows]) for name in _CARRIED]
+    when = _when_and_where([row.bucket for row in rows], None, nothing, place)
+    return [*when, *carried, [row.count for row in rows]]
 
 
 def _periods_of_lines(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -206,18 +240,19 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow]) -> 
     loc_ids = [place.loc_id for place in places]
     if query.location is not None and len(query.location) == 1 and loc_ids.count(None) == len(rows):
         loc_ids = [query.location[0]] * len(rows)
-    return [
-        *_bucket_columns([place.bucket for place in places], query.tz),
-        [row.tz for row in rows],
+    where = (
+        _alike(loc_ids),
+        Same(None, len(rows)),
         [place.zone_id for place in places],
         [place.zone_name for place in places],
-        loc_ids,
+    )
+    return [
+        *_when_and_where([place.bucket for place in places], query.tz, _alike([row.tz for row in rows]), where),
         [row.visits for row in rows],
         [row.unique_visits for row in rows],
         [row.bounce for row in rows],
         [place.bounce_threshold for place in places],
-        [row.dwell_time for row in rows],
-        [stat.mean for stat in stats],
+        [row.dwell_time if stat.mean is None else stat.mean for row, stat in zip(rows, stats, strict=True)],
         [stat.min for stat in stats],
         [stat.max for stat in stats],
         *_quartiles([stat.quantiles for stat in stats]),
@@ -255,15 +290,11 @@ _ZoneRow = tuple[ZoneDropIn, ZoneDropInRow]
 def _columns_of_drop_in(query: DropInRate, rows: Sequence[_ZoneRow]) -> list[Values]:
     zones = [zone for zone, _ in rows]
     details = [row for _, row in rows]
+    where = [[getattr(zone, name) for zone in zones] for name in _PLACE]
     return [
-        *_bucket_columns([row.bucket for row in details], query.tz),
-        [zone.tz for zone in zones],
-        [zone.zone_id for zone in zones],
-        [zone.zone_name for zone in zones],
-        [zone.loc_id for zone in zones],
-        [zone.loc_name for zone in zones],
-        [row.visits for row in details],
+        *_when_and_where([row.bucket for row in details], query.tz, _alike([zone.tz for zone in zones]), where),
         [row.passing_by for row in details],
+        [row.visits for row in details],
         [row.drop_in_rate for row in details],
     ]
 
@@ -291,8 +322,8 @@ def _blocks_of_drop_in(answer: Any) -> Iterator[Sequence[Any]]:
 
 @attrs.frozen(kw_only=True)
 class _Table:
-    #: The columns after the bucket's.
-    columns: tuple[Column, ...]
+    #: The columns after those of when and where.
+    columns: tuple[str, ...]
     #: The rows as columns, all but `period`.
     columns_of_rows: Callable[[Any, Any], list[Values]]
     periods_of_result: Callable[[Any], Iterator[tuple[str, Sequence[Any]]]]
@@ -301,33 +332,23 @@ class _Table:
 
 _TABLES: Mapping[type, _Table] = {
     LineCrosses: _Table(
-        columns=(*(Column(name, "int64") for name in PER), Column("count", "int64")),
+        columns=(*_CARRIED, "count"),
         columns_of_rows=_columns_of_lines,
         periods_of_result=_periods_of_lines,
         blocks_of_answer=_blocks_of_lines,
     ),
     ZoneVisitors: _Table(
         columns=(
-            Column("zone_id", "int64"),
-            Column("zone_name", "string"),
-            *(Column(name, "int64") for name in ("loc_id", "visits", "unique_visits", "bounce", "bounce_threshold")),
-            *(Column(name, "float64") for name in ("dwell_time", "mean", "min", "max", "q25", "q50", "q75")),
-            *(Column(name, "int64") for name in ("n", "min_dwell_time", "max_dwell_time")),
+            *("visits", "unique_visits", "bounce", "bounce_threshold_s"),
+            *("dwell_mean_s", "dwell_min_s", "dwell_max_s", "dwell_q25_s", "dwell_q50_s", "dwell_q75_s", "dwell_n"),
+            *("visits_below_min_dwell", "visits_above_max_dwell"),
         ),
         columns_of_rows=_columns_of_visits,
         periods_of_result=_periods_of_visits,
         blocks_of_answer=_blocks_of_visits,
     ),
     DropInRate: _Table(
-        columns=(
-            Column("zone_id", "int64"),
-            Column("zone_name", "string"),
-            Column("loc_id", "int64"),
-            Column("loc_name", "string"),
-            Column("visits", "int64"),
-            Column("passing_by", "int64"),
-            Column("drop_in_rate", "float64"),
-        ),
+        columns=("passing_by", "enter", "drop_in_rate"),
         columns_of_rows=_columns_of_drop_in,
         periods_of_result=_periods_of_drop_in,
         blocks_of_answer=_blocks_of_drop_in,

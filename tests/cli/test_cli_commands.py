@@ -114,7 +114,7 @@ def test_a_table_fits_the_terminal(site: Any, indivd: Indivd, monkeypatch: pytes
     assert max(map(len, lines)) <= 60
     assert lines[0].split() == ["when", "zone", "visits", "unique_visits", "bounce"]
     assert lines[2].startswith("2025-03-03  201 Entrance")
-    assert "not shown for lack of room: dwell_time, q50" in said.err
+    assert "not shown for lack of room: dwell_mean_s, dwell_q50_s" in said.err
     monkeypatch.setenv("COLUMNS", "200")
     assert "q25" in indivd("fetch", *VISITS).out.splitlines()[0]
 
@@ -129,7 +129,7 @@ def test_notes_go_to_stderr(site: Any, indivd: Indivd) -> None:
 def test_an_empty_answer_has_its_columns(site: Any, indivd: Indivd) -> None:
     """Nothing found is no failure."""
     argv = ("fetch", "line_crosses", *WEEK, "--line-ids", "1")
-    assert indivd(*argv, "--format", "csv").out.startswith("period,year,")
+    assert indivd(*argv, "--format", "csv").out.startswith("period,bucket_start,")
     assert json.loads(indivd(*argv, "--json").out) == []
     said = indivd(*argv)
     assert (said.code, said.out.split()) == (0, ["when", "────"])

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .clocks import CLOCK_DEVIATIONS
+from .comparisons import COMPARISON_DEVIATIONS
 from .deviation import Deviation, Expect, Question, Reply
 from .filters import FILTER_DEVIATIONS
 from .forms import FORM_DEVIATIONS
@@ -37,6 +38,7 @@ DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
             FILTER_DEVIATIONS,
             ROW_DEVIATIONS,
             SECTION_DEVIATIONS,
+            COMPARISON_DEVIATIONS,
             MORE_DEVIATIONS,
             LIMIT_DEVIATIONS,
             FORM_DEVIATIONS,

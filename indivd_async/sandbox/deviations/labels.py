@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
@@ -76,6 +77,28 @@ def _months_from_0(label: _Label) -> _Label:
 
 def _as_text(label: _Label) -> _Label:
     return {name: str(value) for name, value in label.items()}
+
+
+def _name_weekdays(label: _Label) -> _Label:
+    return label | {"dayofweek": day_name[(label["dayofweek"] + 5) % 7]} if "dayofweek" in label else label
+
+
+def _write_hours(label: _Label) -> _Label:
+    return label | {"hour": f"{label['hour']:02}:00"} if "hour" in label else label
+
+
+def _write_as_moment(label: _Label) -> _Label:
+    """Put milliseconds since 1970 in the place of all."""
+    if not _day_of(label):
+        return label
+    wall = datetime(label["year"], label["month"], _day_of(label), label.get("hour", 0), tzinfo=UTC)
+    return {"timestamp": 1_000 * int(wall.timestamp())}
+
+
+def _flatten(_question: Question, reply: Reply) -> None:
+    """Make a text of the labels of line_crosses, as a group by one expression has them."""
+    for row in reply.document:
+        row["_id"] = "-".join(f"{value:02}" for value in row["_id"].values())
 
 
 LABEL_DEVIATIONS = (
@@ -198,6 +221,34 @@ LABEL_DEVIATIONS = (
         endpoints=DATA,
         expect="error",
         answer=_relabel(_months_from_0),
+    ),
+    Deviation(
+        name="weekdays_by_name",
+        sentence="Weekdays are written out: Monday.",
+        endpoints=("line_crosses", "zone_visitors"),
+        expect="error",
+        answer=_relabel(_name_weekdays),
+    ),
+    Deviation(
+        name="hours_as_clock_times",
+        sentence="Hours are written as on a clock: 09:00.",
+        endpoints=DATA,
+        expect="error_or_same",
+        answer=_relabel(_write_hours),
+    ),
+    Deviation(
+        name="labels_as_one_moment",
+        sentence="A bucket is labelled with the moment it begins at, in milliseconds.",
+        endpoints=DATA,
+        expect="error_or_note",
+        answer=_relabel(_write_as_moment),
+    ),
+    Deviation(
+        name="labels_as_one_text",
+        sentence="Rows are grouped by a formatted date, which is their whole id.",
+        endpoints=("line_crosses",),
+        expect="error_or_same",
+        answer=_flatten,
     ),
     Deviation(
         name="labels_as_text",

@@ -67,7 +67,14 @@ def _filled(signs: dict[str, Any], counts: tuple[int, int]) -> dict[str, Any]:
     """Put the counts of what is there and of what there was in place of WHOLE, LEFT and a range of both."""
     left, whole = counts
     words = {"LEFT": left, "WHOLE": whole, "RANGE": f"items 0-{left - 1}/{whole}"}
-    return {name: words.get(value, value) if isinstance(value, str) else value for name, value in signs.items()}
+    return {
+        name: _filled(value, counts)
+        if isinstance(value, dict)
+        else words.get(value, value)
+        if isinstance(value, str)
+        else value
+        for name, value in signs.items()
+    }
 
 
 def _periods(question: Question, reply: Reply) -> Iterable[dict[str, Any]]:
@@ -119,6 +126,27 @@ MORE_DEVIATIONS = (
         answer=_say_on_top(next_cursor="b2Zmc2V0PTEwMA"),
     ),
     Deviation(
+        name="pages_under_meta",
+        sentence="Where a page stands among all is told in an object of its own, as JSON:API's `meta`.",
+        endpoints=(*DATA, *LISTS),
+        expect="error",
+        answer=_say_on_top(meta={"pagination": {"page": 1, "total_pages": 2, "total": "WHOLE"}}),
+    ),
+    Deviation(
+        name="next_under_links",
+        sentence="The way to the next page stands among other links, as JSON:API and HAL have it.",
+        endpoints=(*DATA, *LISTS),
+        expect="error",
+        answer=_say_on_top(links={"self": "https://api.indivd.com/next?page=1", "next": _NEXT}),
+    ),
+    Deviation(
+        name="status_partial",
+        sentence="The answer says of itself that it is partial, in a field for that.",
+        endpoints=ZONES,
+        expect="error_or_note",
+        answer=_say_on_top(status="partial"),
+    ),
+    Deviation(
         name="next_in_the_period",
         sentence="Each period has pages of its own, and the way to the next stands inside it.",
         endpoints=ZONES,
@@ -152,6 +180,27 @@ MORE_DEVIATIONS = (
         endpoints=(*DATA, *LISTS),
         expect="error",
         answer=_say_in_headers(X_Total_Count="WHOLE"),
+    ),
+    Deviation(
+        name="next_page_header",
+        sentence="The number of the next page stands in a header, as GitLab has it.",
+        endpoints=(*DATA, *LISTS),
+        expect="error",
+        answer=_say_in_headers(X_Next_Page="2", X_Page="1"),
+    ),
+    Deviation(
+        name="total_pages_header",
+        sentence="The number of pages stands in a header.",
+        endpoints=(*DATA, *LISTS),
+        expect="error",
+        answer=_say_in_headers(X_Total_Pages="2"),
+    ),
+    Deviation(
+        name="pagination_header",
+        sentence="All about pages stands in one header, as JSON: a habit of .NET services.",
+        endpoints=(*DATA, *LISTS),
+        expect="error",
+        answer=_say_in_headers(X_Pagination='{"CurrentPage":1,"TotalPages":2,"HasNext":true}'),
     ),
     Deviation(
         name="cut_without_a_word",

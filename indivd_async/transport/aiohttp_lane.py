@@ -125,7 +125,7 @@ class AiohttpLane:
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         self._draft = None
-        patience = Patience(limit_s)
+        patience = Patience(limit_s, anyio.current_time())
         failure: Fault | None = None
         try:
             with patience.scope as self._scope:

@@ -78,9 +78,14 @@ class DirectLane:
             return await self._get_visibly(target, timeouts, limit_s)
         if self._closed:
             raise Fault(ConnectionFailedError, _CLOSED, retried=False)
-        patience = Patience(limit_s)
+        now = anyio.current_time()
+        reused = await self._has_connection(now)
+        patience = Patience(limit_s, now)
+        if reused:
+            patience.allow(timeouts.read, NOTHING_CAME, now)
+        else:
+            patience.allow(timeouts.connect, NO_CONNECTION, now)
         answer = Answer(self._max_bytes)
-        reused = await self._has_connection()
         failure: Fault | None = None
         kept = False
         try:
@@ -110,9 +115,9 @@ class DirectLane:
     async def _exchange(self, target: bytes, timeouts: Timeouts, patience: Patience, answer: Answer) -> Reply:
         connection = self._connection
         if connection is None:
-            patience.allow(timeouts.connect, NO_CONNECTION)
             connection = self._connection = await connect(self._base_url, self._context, self._proxy)
-        patience.allow(timeouts.read, NOTHING_CAME)
+            connection.used_at = anyio.current_time()
+            patience.allow(timeouts.read, NOTHING_CAME, connection.used_at)
         await connection.send(SecretBytes(b"GET %b%b%b" % (self._prefix, target, self._head)))
         while True:
             try:
@@ -121,18 +126,18 @@ class DirectLane:
                 answer.end()
             if answer.done:
                 break
-            patience.allow(timeouts.read, NOTHING_CAME)
-        connection.idle_since = anyio.current_time()
+            patience.allow(timeouts.read, NOTHING_CAME, anyio.current_time())
         assert answer.draft is not None
         return answer.draft.whole()
 
-    async def _has_connection(self) -> bool:
+    async def _has_connection(self, now: float) -> bool:
         """Tell whether there is a connection that served before and can serve again."""
         connection = self._connection
         if connection is None:
             return False
         # From here to the request nothing is awaited: no byte that comes now is taken for its answer.
-        if anyio.current_time() - connection.idle_since <= _KEEPALIVE_S and not connection.has_more():
+        if now - connection.used_at <= _KEEPALIVE_S and not connection.has_more():
+            connection.used_at = now
             return True
         await self._retire()
         return False

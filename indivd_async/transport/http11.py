@@ -23,6 +23,8 @@ here and not by h11 and llhttp alone, to the same body.
 
 from __future__ import annotations
 
+import re
+
 import httptools
 
 from .replies import Draft, is_read
@@ -33,6 +35,7 @@ _MOST_BESIDE = 100 * 2**10
 #: Bytes on the wire that do not count for each byte of a body: chunks may be so small that most of it is their sizes.
 _MOST_A_BYTE = 16
 _BODILESS = {204, 304}
+_CONTROLS = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
 _FRAMING = {b"content-length", b"transfer-encoding"}
 #: Of a length: as many as 2⁶⁴ has.
 _MOST_DIGITS = 20
@@ -56,8 +59,10 @@ class Answer:
         "_last",
         "_length",
         "_max_bytes",
+        "_missing",
         "_opens_tunnel",
         "_parser",
+        "_version",
         "began",
         "done",
         "draft",
@@ -86,6 +91,8 @@ class Answer:
         self._headers: list[tuple[bytes, bytes]] = []
         self._codings: list[bytes] = []
         self._length: bytes | None = None
+        self._missing: int | None = None
+        self._version = ""
         self._headed = self._complete = False
         self._beside = 0
 
@@ -108,7 +115,7 @@ class Answer:
             raise ProtocolError("the server disconnected without an answer")
         if self.draft is None:
             raise ProtocolError("the connection ended in the head of the answer")
-        if self._codings or self._length is not None:
+        if self._codings or self._missing is not None:
             raise ProtocolError("the connection ended before the body was whole")
         self.done = True
 
@@ -122,20 +129,21 @@ class Answer:
         is_whole = end > 3 or found >= 0
         if not is_whole:
             end = len(data)
-        self._last = (self._last + data[max(at, end - 3) : end])[-3:]
         self._count_beside(end - at)
         self._parse(memoryview(data)[at:end])
         if self._headed is not is_whole:
             raise ProtocolError("the lines of the answer's head do not end with CRLF")
         if is_whole:
             self._end_head()
+        else:
+            self._last = (self._last + data[max(at, end - 3) :])[-3:]
         return end
 
     def _end_head(self) -> None:
         status = self._parser.get_status_code()
-        if self._parser.get_http_version() not in {"1.0", "1.1"}:
-            raise ProtocolError(f"the answer is in HTTP/{self._parser.get_http_version()}")
-        if any(byte < 0x20 and byte != 0x09 for byte in self.reason) or 0x7F in self.reason:
+        if self._version not in {"1.0", "1.1"}:
+            raise ProtocolError(f"the answer is in HTTP/{self._version}")
+        if _CONTROLS.search(self.reason):
             raise ProtocolError("the answer's reason holds control characters")
         if self._length is not None and len(self._length) > _MOST_DIGITS:
             raise ProtocolError("the answer's length has too many digits")
@@ -150,11 +158,27 @@ class Answer:
             return
         self.draft = Draft(status, self._headers, self._max_bytes)
         self._beside = 0
-        self.done = self._complete or status in _BODILESS or (self._opens_tunnel and status < 300)
+        self._missing = None if self._length is None else int(self._length)
+        self.done = self._missing == 0 or status in _BODILESS or (self._opens_tunnel and status < 300)
 
     def _feed_body(self, data: bytes, at: int) -> int:
-        """Read on, the last byte by itself: that tells whether any follow the end. Return the place behind the end."""
+        """Read on to the end of the body, if it is there, and return the place behind it."""
+        if self._codings:
+            at, body = self._feed_chunks(data, at)
+        elif self._missing is None:
+            at, body = len(data), data[at:]
+        else:
+            body = data[at : at + self._missing]
+            at += len(body)
+            self._missing -= len(body)
+            self.done = not self._missing
         assert self.draft is not None
+        if not self.draft.feed(body):
+            self.done, self._keep_alive = True, False
+        return at
+
+    def _feed_chunks(self, data: bytes, at: int) -> tuple[int, bytes]:
+        """Read on, the last byte by itself: it tells whether any follow the end."""
         begin, last = at, len(data) - 1
         if at < last:
             self._parse(memoryview(data)[at:last])
@@ -162,13 +186,11 @@ class Answer:
         if not self._complete:
             self._parse(memoryview(data)[last:])
             at = len(data)
-        body = self._got[0] if len(self._got) == 1 else b"".join(self._got)
+        body = b"".join(self._got)
         self._got.clear()
         self._count_beside(at - begin - len(body) * _MOST_A_BYTE)
         self.done = self._complete
-        if not self.draft.feed(body):
-            self.done, self._keep_alive = True, False
-        return at
+        return at, body
 
     def _count_beside(self, size: int) -> None:
         self._beside = max(0, self._beside + size)
@@ -205,9 +227,10 @@ class Answer:
             self._length = value.strip(b" \t")
 
     def on_headers_complete(self) -> None:
-        self._headed = True
-        if not self._complete:
-            self._keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
+        if not self._headed:
+            self._headed = True
+            self._version = self._parser.get_http_version()
+            self._keep_alive = self._parser.should_keep_alive() and self._version == "1.1"
 
     def on_body(self, body: bytes) -> None:
         if not self._complete:

@@ -21,27 +21,29 @@ if TYPE_CHECKING:
     from ..settings import Timeouts
 
 #: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
-_WATCHED = {
-    "httpx": (("AsyncHTTPTransport", "handle_async_request"), ("AsyncClient", "_transport_for_url")),
-    "httpcore": (("AsyncConnectionPool", "handle_async_request"), ("AsyncHTTPConnection", "handle_async_request")),
-}
+_WATCHED = (
+    ("httpx", "AsyncHTTPTransport", "handle_async_request"),
+    ("httpx", "AsyncClient", "_transport_for_url"),
+    ("httpcore", "AsyncConnectionPool", "handle_async_request"),
+    ("httpcore", "AsyncHTTPConnection", "handle_async_request"),
+)
 
 
 def is_intercepted() -> bool:
-    """Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test."""
-    return any(
-        _is_replaced(getattr(module, kind), method)
-        for name, methods in _WATCHED.items()
-        if (module := sys.modules.get(name)) is not None
-        for kind, method in methods
-    )
+    """
+    Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test.
 
-
-def _is_replaced(kind: Any, method: str) -> bool:
-    found = getattr(kind, method, None)
-    # A function of another module has its names, where it wraps, but never its globals. What instruments, and passes
-    # on (wrapt's proxies), has them: a service that is traced keeps its connections.
-    return found is not None and getattr(found, "__globals__", None) is not kind.__init__.__globals__
+    A function of another module has its names, where it wraps, but never its globals. What instruments, and passes on
+    (wrapt's proxies), has them: a service that is traced keeps its connections.
+    """
+    for name, kind, method in _WATCHED:
+        module = sys.modules.get(name)
+        if module is not None:
+            home = getattr(module, kind)
+            found = getattr(home, method, None)
+            if found is not None and getattr(found, "__globals__", None) is not home.__init__.__globals__:
+                return True
+    return False
 
 
 class HttpxLane:
@@ -101,7 +103,7 @@ class HttpxLane:
             headers=self._headers,
             extensions={"timeout": waits, **self._extensions},
         )
-        patience = Patience(limit_s)
+        patience = Patience(limit_s, anyio.current_time())
         with patience.scope as self._scope:
             try:
                 # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.

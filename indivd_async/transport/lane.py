@@ -61,15 +61,15 @@ class Patience:
 
     __slots__ = ("_ends", "_limit_s", "_words", "scope")
 
-    def __init__(self, limit_s: float | None) -> None:
+    def __init__(self, limit_s: float | None, now: float) -> None:
         self._limit_s = limit_s
-        self._ends = math.inf if limit_s is None else anyio.current_time() + limit_s
+        self._ends = math.inf if limit_s is None else now + limit_s
         self.scope = anyio.CancelScope(deadline=self._ends)
         self._words: tuple[str, float | None] = (_NOT_WHOLE, limit_s)
 
-    def allow(self, wait_s: float | None, words: str) -> None:
+    def allow(self, wait_s: float | None, words: str, now: float) -> None:
         """Let what follows take *wait_s* seconds, or what is left of the attempt where that is less."""
-        until = math.inf if wait_s is None else anyio.current_time() + wait_s
+        until = math.inf if wait_s is None else now + wait_s
         self._words = (words, wait_s) if until < self._ends else (_NOT_WHOLE, self._limit_s)
         self.scope.deadline = min(until, self._ends)
 

@@ -45,7 +45,7 @@ class Proxy:
 class Connection:
     """One connection, which can tell whether there is anything that nobody asked for."""
 
-    __slots__ = ("_raw", "_socket", "_stream", "_tls", "idle_since", "receive", "send")
+    __slots__ = ("_raw", "_socket", "_stream", "_tls", "receive", "send", "used_at")
 
     def __init__(self, raw: _Unsplit, stream: ByteStream) -> None:
         self._raw = raw
@@ -54,7 +54,8 @@ class Connection:
         self._socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
         self.receive = stream.receive
         self.send = stream.send
-        self.idle_since = 0.0
+        #: When the last request began.
+        self.used_at = 0.0
 
     def has_more(self) -> bool:
         """Tell whether the other side sent more than was read, or closed. What there is may be lost with the look."""

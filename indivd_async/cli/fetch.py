@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
+import attrs
 
+from ..models import Bucket
 from ..results import AnyResult
 from ..results.tables import schema_of
 from .asking import asking
@@ -21,14 +23,13 @@ def main(args: argparse.Namespace) -> int:
     """Fetch and write; 1 where something is missing."""
     form = choose_format(args)
     result = anyio.run(_fetch, args)
+    names = [column.name for column in schema_of(result.plan.query)]
     with open_output(args) as out:
         if form in BINARY:
             write_arrow(out, form, result, limit=args.limit)
         elif form == "table":
-            rows, columns = present(result.to_dicts())
-            write_table(out, rows, columns, args)
+            write_table(out, *present(result.to_dicts(), names), args)
         else:
-            names = [column.name for column in schema_of(result.plan.query)]
             write_rows(out, form, result.to_dicts(), names, limit=args.limit)
     _warn_of_numbers(result)
     for note in result.notes:
@@ -44,47 +45,47 @@ async def _fetch(args: argparse.Namespace) -> AnyResult:
             return await client.fetch(query)
 
 
+_NUMBERED = {"dayofweek": "weekdays", "week": "weeks"}
+
+
 def _warn_of_numbers(result: AnyResult) -> None:
     """Say that the numbers of weeks and weekdays are the API's, where nothing else says so or knows better."""
     if any(note.kind == "numbering_unknown" for note in result.notes):
         return
-    labels = {"week", "dayofweek"} & {name for part in result.plan.layout.parts for name in part.resolved.split(",")}
+    labels = set(_NUMBERED) & {name for part in result.plan.layout.parts for name in part.resolved.split(",")}
     if labels:
-        names = " and ".join(sorted(labels))
-        say(f"note: {names} are the API's own numbers; which days they stand for is not known here", indent="  ")
+        what = " and ".join(_NUMBERED[label] for label in sorted(labels))
+        say(f"note: {what} have the API's own numbers, which need not be those of ISO 8601 (2025-W10)", indent="  ")
 
 
-#: What a person wants to see of a row, the more important first.
-_SHOWN = (
-    "when", "period", "loc", "organization", "floor", "zone", "zone_to", "zone_from", "category", "line",
-    "count", "visits", "unique_visits", "passing_by", "enter", "drop_in_rate", "bounce", "dwell_mean_s", "dwell_q50_s",
-    "dwell_q25_s", "dwell_q75_s", "dwell_n", "tz", "bounce_threshold_s", "dwell_min_s", "dwell_max_s",
-    "visits_below_min_dwell", "visits_above_max_dwell",
-)  # fmt: skip
+_LABELS = tuple(field.name for field in attrs.fields(Bucket))
 
 
-def present(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Shorten rows for a table: the bucket in one column, a zone with its name, and no column that says nothing."""
+def present(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """
+    Shorten rows, whose columns are *names*, for a table.
+
+    The bucket becomes one column, an id and its name become one. The clock, which is wide, and what is the same in
+    every row come last; a column that is empty, or the only period, does not come at all.
+    """
+    pairs = {name.removesuffix("_id"): name for name in names if name.endswith("_id")}
+    pairs = {what: name for what, name in pairs.items() if f"{what}_name" in names}
     shortened = [
-        {
-            **row,
-            "when": bucket_text(row),
-            "zone": _named(row.get("zone_id"), row.get("zone_name")),
-            "loc": _named(row.get("loc_id"), row.get("loc_name")),
-        }
+        {**row, "when": bucket_text(row)}
+        | {what: _join(row[name], row[f"{what}_name"]) for what, name in pairs.items()}
         for row in rows
     ]
-    columns = []
-    for name in _SHOWN:
-        values = {row.get(name) for row in shortened}
-        if values - {None, ""} and not (
-            name in ("period", "visits_below_min_dwell", "visits_above_max_dwell") and len(values) == 1
-        ):
-            columns.append(name)
-    return shortened, columns or ["when"]
+    hidden = {*_LABELS, "period" * (len({row["period"] for row in rows}) < 2)}
+    hidden |= {name for name in names if name.startswith("bucket_start")} | {f"{what}_name" for what in pairs}
+    owners = {name: what for what, name in pairs.items()}
+    columns = ["when", *[owners.get(name, name) for name in names if name not in hidden]]
+    values = {name: {row[name] for row in shortened} for name in columns}
+    told = [name for name in columns if values[name] - {None, ""}]
+    last = [name for name in told if name == "tz" or (len(values[name]) == 1 and len(rows) > 1 and name != "when")]
+    return shortened, [name for name in told if name not in last] + last or ["when"]
 
 
-def _named(id: object, name: object) -> str:
+def _join(id: object, name: object) -> str:
     return " ".join(str(part) for part in (id, name) if part is not None)
 
 

@@ -8,6 +8,9 @@ from .arguments import make_parser
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the help of the command that was named, or of all."""
-    make_parser().parse_args([*([args.topic] if args.topic else []), "--help"])
-    raise AssertionError("help ends by itself")
+    """Print the help of the command that was named, or say which there are."""
+    parser = make_parser()
+    if args.topic:
+        parser.parse_args([args.topic, "--help"])
+    print(parser.overview())
+    return 0

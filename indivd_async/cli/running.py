@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     _prepare_streams()
     parser = make_parser()
     if not argv:
-        parser.print_help(sys.stderr)
+        say(f"{parser.overview()}\n")
         parser.error("the following arguments are required: COMMAND")
     args = parser.parse_args(join_negative(argv))
     if sys.stdout is None:

@@ -304,12 +304,17 @@ def test_the_command_alone_says_what_there_is(indivd: Indivd) -> None:
     assert said.err.endswith("indivd: the following arguments are required: COMMAND\ntry: indivd --help\n")
 
 
-@pytest.mark.parametrize("topic", [(), ("fetch",), ("locations",), ("help",)], ids=" ".join)
-def test_help_is_a_command_too(topic: tuple[str, ...], indivd: Indivd) -> None:
-    """It says what `--help` says."""
-    said = indivd("help", *topic)
-    assert said == indivd(*topic, "--help")
+@pytest.mark.parametrize("topic", ["fetch", "locations", "help"])
+def test_help_is_a_command_too(topic: str, indivd: Indivd) -> None:
+    """Of a command it says what `--help` says; alone it says what there is, as the bare command does."""
+    said = indivd("help", topic)
+    assert said == indivd(topic, "--help")
     assert (said.code, said.err) == (0, "")
+    alone = indivd("help")
+    assert (alone.code, alone.err) == (0, "")
+    assert indivd().err.startswith(alone.out)
+    assert alone.out.count("\n") <= 24 - 3
+    assert max(map(len, alone.out.splitlines())) <= 80
 
 
 def test_the_help_of_a_question_says_whose_days_they_are(indivd: Indivd) -> None:

@@ -114,7 +114,8 @@ def test_a_table_fits_the_terminal(site: Any, indivd: Indivd, monkeypatch: pytes
     assert max(map(len, lines)) <= 60
     assert lines[0].split() == ["when", "zone", "visits", "unique_visits", "bounce"]
     assert lines[2].startswith("2025-03-03  201 Entrance")
-    assert "not shown for lack of room: dwell_mean_s, dwell_q50_s" in said.err
+    assert "not shown for lack of room: " in said.err
+    assert "q50" in said.err
     monkeypatch.setenv("COLUMNS", "200")
     assert "q25" in indivd("fetch", *VISITS).out.splitlines()[0]
 

@@ -132,22 +132,21 @@ def test_buckets_in_words(labels: dict[str, int], expected: str) -> None:
 
 
 def test_columns_that_say_nothing_are_left_out() -> None:
-    """Empty columns, the only period, thresholds that exclude nobody."""
+    """Empty columns and the only period; an id and its name are one column, and what is the same for all comes last."""
+    names = ["period", "year", "tz", "zone_id", "zone_name", "visits", "bounce"]
     rows: list[dict[str, Any]] = [
-        {
-            "period": "current",
-            "year": 2025,
-            "zone_id": 7,
-            "zone_name": None,
-            "visits": 0,
-            "min_dwell_time": 0,
-            "tz": None,
-        }
+        dict(zip(names, values, strict=True))
+        for values in (
+            ("current", 2025, "UTC", 7, "Café", 0, None),
+            ("current", 2024, "UTC", 8, None, 5, None),
+        )
     ]
-    shown, columns = present(rows)
-    assert columns == ["when", "zone", "visits"]
-    assert (shown[0]["when"], shown[0]["zone"]) == ("2025", "7")
-    assert present([]) == ([], ["when"])
+    shown, columns = present(rows, names)
+    assert columns == ["when", "zone", "visits", "tz"]
+    assert [(row["when"], row["zone"]) for row in shown] == [("2025", "7 Café"), ("2024", "8")]
+    assert present(rows[:1], names)[1] == ["when", "zone", "visits", "tz"]
+    assert present([rows[0], {**rows[1], "period": "comparison"}], names)[1][:2] == ["when", "period"]
+    assert present([], names) == ([], ["when"])
 
 
 def make_meter(stream: io.StringIO) -> tuple[Meter, list[float]]:

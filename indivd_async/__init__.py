@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         ZoneVisitorsRow,
     )
     from .planning import Plan, PlannedRequest
+    from .progress import Progress
     from .queries import DropInRate, LineCrosses, ZoneVisitors
     from .results import (
         Chunk,
@@ -116,6 +117,7 @@ __all__ = [
     "PermissionDeniedError",
     "Plan",
     "PlannedRequest",
+    "Progress",
     "RateLimitedError",
     "RequestTimeoutError",
     "ResponseTooLargeError",
@@ -138,7 +140,18 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker would believe that there is every name
     #: Where the names are, the lighter modules first.
-    _HOMES = ("errors", "settings", "models", "queries", "planning", "results", "execution", "merging", "client")
+    _HOMES = (
+        "errors",
+        "settings",
+        "models",
+        "queries",
+        "planning",
+        "progress",
+        "results",
+        "execution",
+        "merging",
+        "client",
+    )
 
     def __getattr__(name: str) -> object:
         """

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .client import Call
     from .execution import Event
+    from .progress import Wanted
 
 _SCOPE = "indivd_async"
 #: Seconds: the boundaries that the conventions advise for http.client.request.duration.
@@ -65,8 +66,8 @@ class TracedIndivd(AsyncIndivd):
             self._telemetry.base_url = str(base)
             self._telemetry.server = {"server.address": base.host, "server.port": base.port}
 
-    def _call(self, name: str, *, collects: bool = False) -> AbstractAsyncContextManager[Call]:
-        call = super()._call(name, collects=collects)
+    def _call(self, name: str, *, collects: bool = False, progress: Wanted = None) -> AbstractAsyncContextManager[Call]:
+        call = super()._call(name, collects=collects, progress=progress)
         return call if self._telemetry is None or name == "stream" else self._told(name, call)
 
     @asynccontextmanager
@@ -80,9 +81,9 @@ class TracedIndivd(AsyncIndivd):
     if not TYPE_CHECKING:
 
         @asynccontextmanager
-        async def stream(self, queries, ordered=False):
+        async def stream(self, queries, ordered=False, *, progress=None):
             if self._telemetry is None:
-                async with super().stream(queries, ordered) as chunks:
+                async with super().stream(queries, ordered, progress=progress) as chunks:
                     yield chunks
                 return
             # The span is current only while the workers start. What the caller does between chunks is not part of it,
@@ -90,7 +91,7 @@ class TracedIndivd(AsyncIndivd):
             with _Span(self._telemetry, "stream") as span:
                 async with AsyncExitStack() as stack:
                     with span.current():
-                        chunks = await stack.enter_async_context(super().stream(queries, ordered))
+                        chunks = await stack.enter_async_context(super().stream(queries, ordered, progress=progress))
                     yield chunks
 
 

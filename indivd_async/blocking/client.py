@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 from ..client import AsyncIndivd
 from ..execution import Stats
 from ..planning import Plan
+from ..progress import Wanted
 from ..queries import DropInRate, LineCrosses, OnError, Query, ZoneVisitors
 from ..results import AnyResult, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..settings import RetryPolicy, Timeouts
@@ -54,7 +55,7 @@ class Indivd:
     Every public method of `AsyncIndivd` is here with the same parameters, errors and results, and blocks until it is
     done; `close()` stands for `aclose()`. The work is done on an event loop in a thread that starts with the first
     call. It may be used from any thread, from several at once, and where an event loop runs (which it then holds up).
-    Ctrl-C ends what is under way. *on_event* is called in the thread of the loop.
+    Ctrl-C ends what is under way. *on_event* and *progress* are called in the thread of the loop.
 
     Args and errors are those of `AsyncIndivd`.
     """
@@ -115,35 +116,37 @@ class Indivd:
     run = _blocking(AsyncIndivd.run)
 
     @overload
-    def fetch(self, query: LineCrosses) -> LineCrossesResult: ...
+    def fetch(self, query: LineCrosses, *, progress: Wanted = None) -> LineCrossesResult: ...
     @overload
-    def fetch(self, query: ZoneVisitors) -> ZoneVisitorsResult: ...
+    def fetch(self, query: ZoneVisitors, *, progress: Wanted = None) -> ZoneVisitorsResult: ...
     @overload
-    def fetch(self, query: DropInRate) -> DropInRateResult: ...
+    def fetch(self, query: DropInRate, *, progress: Wanted = None) -> DropInRateResult: ...
     @overload
-    def fetch(self, query: Query) -> AnyResult: ...
-    def fetch(self, query: Query) -> AnyResult:
+    def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult: ...
+    def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult:
         """Plan *query* and run the plan."""
-        result: AnyResult = self._run("fetch", query)
+        result: AnyResult = self._run("fetch", query, progress=progress)
         return result
 
-    def fetch_all(self, queries: Iterable[Query], on_error: OnError = "raise") -> list[AnyResult]:
+    def fetch_all(
+        self, queries: Iterable[Query], on_error: OnError = "raise", *, progress: Wanted = None
+    ) -> list[AnyResult]:
         """
         Fetch many queries over the same connections; results come in the order of the queries.
 
         With ``on_error="collect"`` every query is finished and its result lists what failed.
         """
         # A generator of the caller's runs in the caller's thread, to which its database may be bound.
-        results: list[AnyResult] = self._run("fetch_all", list(queries), on_error)
+        results: list[AnyResult] = self._run("fetch_all", list(queries), on_error, progress=progress)
         return results
 
-    def retry_failed(self, result: R) -> R:
+    def retry_failed(self, result: R, *, progress: Wanted = None) -> R:
         """Fetch what failed of *result*, and only that; what fails again is listed in the completed result."""
-        completed: R = self._run("retry_failed", result)
+        completed: R = self._run("retry_failed", result, progress=progress)
         return completed
 
     def stream(
-        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False
+        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
     ) -> AbstractContextManager[Chunks]:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
@@ -153,7 +156,7 @@ class Indivd:
         is under way. Chunks are not merged: rows that a plan would add up come apart; `reader` gives them whole.
         *queries* are pulled in the thread of the loop.
         """
-        return open_stream(self._portal, self._client, queries, ordered)
+        return open_stream(self._portal, self._client, queries, ordered, progress)
 
     def reader(self, queries: Query | Plan | Iterable[Query | Plan]) -> ArrowReader:
         """

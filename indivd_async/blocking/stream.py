@@ -12,6 +12,7 @@ import anyio
 from ..client import AsyncIndivd
 from ..errors import ClientClosedError
 from ..planning import Plan
+from ..progress import Wanted
 from ..queries import Query
 from ..results import Chunk
 from .portal import Portal, wait_for
@@ -40,14 +41,18 @@ class Chunks(Iterator[Chunk]):
 
 @contextmanager
 def open_stream(
-    portal: Portal, client: AsyncIndivd, queries: Query | Plan | Iterable[Query | Plan], ordered: bool
+    portal: Portal,
+    client: AsyncIndivd,
+    queries: Query | Plan | Iterable[Query | Plan],
+    ordered: bool,
+    progress: Wanted = None,
 ) -> Iterator[Chunks]:
     """Open a stream on the loop of *portal*, in one task that opens and closes it, while the context is open."""
     opened: Future[tuple[Any, anyio.Event]] = Future()
 
     async def hold() -> None:
         try:
-            async with client.stream(queries, ordered=ordered) as chunks:
+            async with client.stream(queries, ordered=ordered, progress=progress) as chunks:
                 left = anyio.Event()
                 opened.set_result((chunks, left))
                 await left.wait()

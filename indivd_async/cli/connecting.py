@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import ssl
+import sys
+from importlib.util import find_spec
 from typing import Any
 
 from ..client import AsyncIndivd
@@ -31,6 +33,11 @@ def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
     if args.verbose:
         options["on_event"] = tell_event
     return AsyncIndivd(token, **{**asked, **way_of(args), **options})
+
+
+def shows_progress(args: argparse.Namespace) -> bool:
+    """Whether a bar or lines tell how far it is: --verbose tells more, and without rich a terminal has no bar."""
+    return not args.verbose and (find_spec("rich") is not None or not sys.stderr.isatty())
 
 
 def way_of(args: argparse.Namespace) -> dict[str, Any]:

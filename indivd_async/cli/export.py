@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import nullcontext
 
 import anyio
 import attrs
 import orjson
 
-from ..export import Progress, Report, export
+from ..export import Report, export
+from ..progress import Display
 from .asking import asking
+from .connecting import shows_progress
 from .options import UsageError
 from .output import say_missing
-from .progress import Meter
 from .spelling import tell
 from .terminal import say
 
@@ -38,14 +40,9 @@ def _read_days(text: str | None) -> int | None:
 
 
 async def _export(args: argparse.Namespace, refresh: int | None) -> Report:
-    with Meter("requests") as meter:
-
-        def tell(progress: Progress) -> None:
-            failed = f", {progress.failed:,} failed" if progress.failed else ""
-            meter.update(progress.done, progress.total, f"{progress.rows:,} rows{failed}")
-
+    with Display().showing() if shows_progress(args) else nullcontext() as hear:
         async with asking(args) as (client, query):
-            return await export(client, query, args.out, partition=args.partition, refresh=refresh, on_progress=tell)
+            return await export(client, query, args.out, partition=args.partition, refresh=refresh, on_progress=hear)
 
 
 def _tell(report: Report) -> None:

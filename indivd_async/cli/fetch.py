@@ -13,8 +13,8 @@ from ..models import Bucket
 from ..results import AnyResult
 from ..results.tables import schema_of
 from .asking import asking
+from .connecting import shows_progress
 from .output import BINARY, choose_format, open_output, say_missing, write_arrow, write_rows, write_table
-from .progress import Meter
 from .spelling import tell_note
 from .terminal import say
 
@@ -40,9 +40,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _fetch(args: argparse.Namespace) -> AnyResult:
-    with Meter("requests") as meter:
-        async with asking(args, on_event=meter.hear) as (client, query):
-            return await client.fetch(query)
+    async with asking(args, progress=shows_progress(args)) as (client, query):
+        return await client.fetch(query)
 
 
 _NUMBERED = {"dayofweek": "weekdays", "week": "weeks"}

@@ -29,6 +29,7 @@ from .keeping import Keeping
 if TYPE_CHECKING:
     from datetime import date
 
+    from ..progress import Tally
     from ..transport import Reply
 
 Answered = tuple[Answer, int]
@@ -57,6 +58,8 @@ class Call:
     #: The end of the whole call.
     deadline: Deadline
     collects: bool = False
+    #: Counts what is asked and what came of it.
+    tally: Tally | None = None
 
     async def look_up(self, name: str) -> tuple[Any, ...]:
         """Ask the filter endpoint *name*."""
@@ -111,19 +114,19 @@ class Call:
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
-            self.executor.announce(len(plan))
+            self._expect(len(plan))
             return plan.query, plan
 
         async def ask(job: Job) -> Chunk:
             if refused:
                 self.executor.settled("failed", job.request)
-                return Chunk(query=job.query, request=job.request, error=refused[0])
+                return self._counted(Chunk(query=job.query, request=job.request, error=refused[0]))
             try:
                 chunk = await self._ask(job.query, job.request)
             except AuthenticationError as error:
                 refused.append(error)
-                return Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
-            return hide_unlicensed(chunk)
+                chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
+            return self._counted(hide_unlicensed(chunk))
 
         pull = JobSource(queries, open_item).pull
         async with open_stream(pull, ask, workers=self.concurrency, ordered=ordered) as chunks:
@@ -134,13 +137,13 @@ class Call:
         count = sum(size for _, _, size in asked)
         if not count:
             return
-        self.executor.announce(count)
+        self._expect(count)
 
         async def open_item(item: _Asked) -> tuple[Query, Iterable[PlannedRequest]]:
             return item[0], item[1]
 
         async def ask(job: Job) -> tuple[int, Chunk]:
-            return job.item, await self._ask(job.query, job.request)
+            return job.item, self._counted(await self._ask(job.query, job.request))
 
         source = JobSource(asked, open_item)
         if count == 1:  # one request needs no tasks
@@ -153,6 +156,16 @@ class Call:
                 take(number, chunk)
 
     # How.
+
+    def _expect(self, requests: int) -> None:
+        self.executor.announce(requests)
+        if self.tally is not None:
+            self.tally.expect(requests)
+
+    def _counted(self, chunk: Chunk) -> Chunk:
+        if self.tally is not None:
+            self.tally.take(chunk)
+        return chunk
 
     async def _ask(self, query: Query, request: PlannedRequest) -> Chunk:
         """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""

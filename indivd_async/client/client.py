@@ -15,6 +15,7 @@ from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
 from ..models import Category, Line, Location, Organization, Zone
 from ..planning import Plan
+from ..progress import Display, Wanted, check_wanted
 from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts
@@ -61,6 +62,8 @@ class AsyncIndivd:
             (SSL_CERT_FILE, SSL_CERT_DIR) from the environment.
         cache: keeps answers for closed days, so that a job run again asks only for the rest; see
             `indivd_async.cache`.
+        progress: True to show how far each call is: a bar on stderr, or in a notebook; or what is called with each
+            `Progress`. Each call may have its own.
         on_event: called with an `Event` when a request is planned, started, retried, finished or has failed. It must
             not block.
 
@@ -92,6 +95,7 @@ class AsyncIndivd:
         trust_env: bool = False,
         allow_http: bool = False,
         cache: Cache | None = None,
+        progress: Wanted = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
         given = token if token is not None else os.environ.get("INDIVD_TOKEN")
@@ -102,6 +106,8 @@ class AsyncIndivd:
         finally:
             del token, given  # a traceback with locals would show them
         address = parse_base_url(base_url or os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL, allow_http)
+        check_wanted(progress)
+        self._progress, self._display = progress, Display()
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
         self._executor = Executor(
@@ -162,22 +168,34 @@ class AsyncIndivd:
             "an AsyncIndivd holds connections and a token and does not pickle; plans, queries, results and errors do"
         )
 
-    def _call(self, name: str, *, collects: bool = False) -> AbstractAsyncContextManager[Call]:  # noqa: ARG002
-        """Begin the call *name*: the one way in, for whoever wants to tell of calls."""
+    def _call(
+        self,
+        name: str,  # noqa: ARG002  for whoever wants to tell of calls
+        *,
+        collects: bool = False,
+        progress: Wanted = None,
+    ) -> AbstractAsyncContextManager[Call]:
+        """Begin the call *name*: the one way in."""
         executor, timeouts = self._executor, self._timeouts
         executor.check()
-        return nullcontext(
-            Call(
-                executor=executor,
-                catalogue=self._catalogue,
-                flights=self._flights,
-                keeping=self._keeping,
-                concurrency=self._limits.concurrency,
-                deadline_s=timeouts.deadline,
-                deadline=Deadline.after(timeouts.total, executor.now(), "{Timeouts.total}"),
-                collects=collects,
-            )
+        check_wanted(progress)
+        call = Call(
+            executor=executor,
+            catalogue=self._catalogue,
+            flights=self._flights,
+            keeping=self._keeping,
+            concurrency=self._limits.concurrency,
+            deadline_s=timeouts.deadline,
+            deadline=Deadline.after(timeouts.total, executor.now(), "{Timeouts.total}"),
+            collects=collects,
         )
+        wanted = self._progress if progress is None else progress
+        return self._counting(call, wanted) if wanted else nullcontext(call)
+
+    @asynccontextmanager
+    async def _counting(self, call: Call, wanted: Wanted) -> AsyncIterator[Call]:
+        with self._display.tallying(wanted) as tally:
+            yield attrs.evolve(call, tally=tally)
 
     # The filter endpoints.
 
@@ -223,6 +241,7 @@ class AsyncIndivd:
         per: str | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
+        progress: Wanted = None,
     ) -> LineCrossesResult:
         """
         Count crossings of lines; see `LineCrosses` for the parameters.
@@ -248,7 +267,7 @@ class AsyncIndivd:
             split=split,
             on_error=on_error,
         )
-        return await self.fetch(query)
+        return await self.fetch(query, progress=progress)
 
     async def zone_visitors(
         self,
@@ -267,6 +286,7 @@ class AsyncIndivd:
         tz: str | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
+        progress: Wanted = None,
     ) -> ZoneVisitorsResult:
         """
         Ask for visits, unique visitors, bounces and dwell times (seconds); see `ZoneVisitors` for the parameters.
@@ -293,7 +313,7 @@ class AsyncIndivd:
             split=split,
             on_error=on_error,
         )
-        return await self.fetch(query)
+        return await self.fetch(query, progress=progress)
 
     async def drop_in_rate(
         self,
@@ -309,6 +329,7 @@ class AsyncIndivd:
         tz: str | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
+        progress: Wanted = None,
     ) -> DropInRateResult:
         """
         Ask which share of the people passing went in, in percent; see `DropInRate` for the parameters.
@@ -332,7 +353,7 @@ class AsyncIndivd:
             split=split,
             on_error=on_error,
         )
-        return await self.fetch(query)
+        return await self.fetch(query, progress=progress)
 
     # Queries, plans, batches.
 
@@ -347,26 +368,28 @@ class AsyncIndivd:
             return await call.plan(query, cutoff)
 
     @overload
-    async def fetch(self, query: LineCrosses) -> LineCrossesResult: ...
+    async def fetch(self, query: LineCrosses, *, progress: Wanted = None) -> LineCrossesResult: ...
     @overload
-    async def fetch(self, query: ZoneVisitors) -> ZoneVisitorsResult: ...
+    async def fetch(self, query: ZoneVisitors, *, progress: Wanted = None) -> ZoneVisitorsResult: ...
     @overload
-    async def fetch(self, query: DropInRate) -> DropInRateResult: ...
+    async def fetch(self, query: DropInRate, *, progress: Wanted = None) -> DropInRateResult: ...
     @overload
-    async def fetch(self, query: Query) -> AnyResult: ...
-    async def fetch(self, query: Query) -> AnyResult:
+    async def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult: ...
+    async def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult:
         """Plan *query* and run the plan."""
-        async with self._call(_name_of(query)) as call:
+        async with self._call(_name_of(query), progress=progress) as call:
             return (await call.fetch([await call.plan(query)]))[0]
 
-    async def run(self, plan: Plan) -> AnyResult:
+    async def run(self, plan: Plan, *, progress: Wanted = None) -> AnyResult:
         """Send the requests of *plan* and merge their answers."""
         if not isinstance(plan, Plan):
             raise InvalidQueryError("plan", "must be a Plan", plan, "`fetch` takes a query.")
-        async with self._call(_name_of(plan.query)) as call:
+        async with self._call(_name_of(plan.query), progress=progress) as call:
             return (await call.fetch([plan]))[0]
 
-    async def fetch_all(self, queries: Iterable[Query], on_error: OnError = "raise") -> list[AnyResult]:
+    async def fetch_all(
+        self, queries: Iterable[Query], on_error: OnError = "raise", *, progress: Wanted = None
+    ) -> list[AnyResult]:
         """
         Fetch many queries over the same connections; results come in the order of the queries.
 
@@ -376,7 +399,7 @@ class AsyncIndivd:
         """
         if on_error not in ("raise", "collect"):
             raise InvalidQueryError("on_error", 'must be {:"raise"} or {:"collect"}', on_error)
-        async with self._call("fetch_all", collects=on_error == "collect") as call:
+        async with self._call("fetch_all", collects=on_error == "collect", progress=progress) as call:
             wanted = list(queries)
             plans = {query: await call.plan(query) for query in dict.fromkeys(wanted)}
             results = dict(zip(plans, await call.fetch(list(plans.values())), strict=True))
@@ -384,7 +407,7 @@ class AsyncIndivd:
 
     @asynccontextmanager
     async def stream(
-        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False
+        self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
     ) -> AsyncIterator[ChunkStream[Chunk]]:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
@@ -395,16 +418,19 @@ class AsyncIndivd:
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
         several = [queries] if isinstance(queries, Query | Plan) else queries
-        async with self._call("stream", collects=True) as call, call.stream(several, ordered) as chunks:
+        async with (
+            self._call("stream", collects=True, progress=progress) as call,
+            call.stream(several, ordered) as chunks,
+        ):
             yield chunks
 
     @overload
-    async def retry_failed(self, result: R) -> R: ...
+    async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...
     @overload
-    async def retry_failed(self, result: Sequence[R]) -> list[R]: ...
-    async def retry_failed(self, result: AnyResult | Sequence[AnyResult]) -> Any:
+    async def retry_failed(self, result: Sequence[R], *, progress: Wanted = None) -> list[R]: ...
+    async def retry_failed(self, result: AnyResult | Sequence[AnyResult], *, progress: Wanted = None) -> Any:
         """Fetch what failed of *result*, or of a list of them, and only that; what fails again is listed again."""
-        async with self._call("retry_failed") as call:
+        async with self._call("retry_failed", progress=progress) as call:
             if isinstance(result, AnyResult):
                 return (await call.complete([result]))[0]
             return await call.complete(result)

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..models.clocks import ONE_DAY, last_today
+from ..progress import Progress
 from ..queries import Query
-from .report import Changes, DestinationError, Failure, Fate, PlaceChanges, Progress, Report
+from .report import Changes, DestinationError, Failure, Fate, PlaceChanges, Report
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
@@ -71,7 +72,7 @@ async def export(
             nothing away.
         prune: take such days away. One of the two must be said then.
         accept_empty: let an answer without rows take rows away. Without it they stay, and the report tells.
-        on_progress: called with a `Progress` for each answer.
+        on_progress: called with a `Progress` for each answer; requests of earlier runs are not counted.
         commit_every: seconds; so much is lost at most.
 
     Raises:

@@ -18,6 +18,7 @@ from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..models.clocks import ONE_DAY
 from ..planning import Window
 from ..planning.windows import bucket_unit
+from ..progress import Progress
 from ..queries import Query
 from ..results import Chunk, Note
 from ._asking import Answered, Ask, Asked, by_query, plan_ask
@@ -29,7 +30,7 @@ from ._question import choose_partition, first_day_kept, groupings_of, periods_o
 from ._store import Change, Region, Store
 from ._world import World, look_up
 from ._zones import Zones
-from .report import Failure, Fate, Progress, Report
+from .report import Failure, Fate, Report
 
 #: Rounds in which what answers have brought up is asked for.
 _ROUNDS = 4

@@ -17,16 +17,6 @@ class DestinationError(IndivdError):
 
 
 @attrs.frozen(kw_only=True)
-class Progress:
-    """How far a run is: requests `done` of `total`, those of earlier runs left out, and the `rows` they brought."""
-
-    done: int
-    total: int
-    rows: int
-    failed: int
-
-
-@attrs.frozen(kw_only=True)
 class Failure:
     """A request that failed for good; the next run asks it again."""
 

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from indivd_async import Counts, Event
 from indivd_async.cli.demo import sparkline
 from indivd_async.cli.fetch import bucket_text, present
-from indivd_async.cli.progress import Meter
 from indivd_async.cli.terminal import draw_tables, draw_text, fit, make_console, say
 
 
@@ -147,46 +145,3 @@ def test_columns_that_say_nothing_are_left_out() -> None:
     assert present(rows[:1], names)[1] == ["when", "zone", "visits", "tz"]
     assert present([rows[0], {**rows[1], "period": "comparison"}], names)[1][:2] == ["when", "period"]
     assert present([], names) == ([], ["when"])
-
-
-def make_meter(stream: io.StringIO) -> tuple[Meter, list[float]]:
-    now = [0.0]
-    return Meter("requests", stream=stream, clock=lambda: now[0]), now
-
-
-def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
-    """What is over soon needs no line."""
-    stream = io.StringIO()
-    meter, now = make_meter(stream)
-    with meter:
-        for second, done in enumerate(range(0, 60, 10)):
-            now[0] = float(second)
-            counts = Counts(planned=50, finished=done, retried=1)
-            meter.hear(Event(kind="finished", request=None, counts=counts))
-    assert stream.getvalue().splitlines() == [
-        "requests: 20 of 50, 10/s, 3 s left (1 retried)",
-        "requests: 40 of 50, 10/s, 1 s left (1 retried)",
-    ]
-
-
-def test_progress_that_has_not_begun() -> None:
-    """Nothing done has no rate, and no time left."""
-    stream = io.StringIO()
-    meter, now = make_meter(stream)
-    with meter:
-        now[0] = 3.0
-        meter.update(0, 7)
-    assert stream.getvalue() == "requests: 0 of 7, 0/s\n"
-
-
-def test_on_a_terminal_progress_is_a_bar() -> None:
-    """Rich draws it, with rate and troubles, and takes it away at the end."""
-    stream = Terminal()
-    meter, now = make_meter(stream)
-    with meter:
-        now[0] = 2.0
-        meter.hear(Event(kind="finished", request=None, counts=Counts(planned=50, finished=20, failed=4, retried=1)))
-    drawn = stream.getvalue()
-    assert "24/50" in drawn
-    assert "12/s" in drawn
-    assert "4 failed, 1 retried" in drawn

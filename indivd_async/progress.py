@@ -1,0 +1,244 @@
+"""
+How far a call is: counted for whoever asks, and shown as a bar, in a notebook or line by line.
+
+A call counts its requests and the rows that they brought. Look-ups of locations are no part of what was asked, and are
+not counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+import attrs
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .results import Chunk
+
+logger = logging.getLogger("indivd_async")
+
+#: Seconds between lines, where nothing can be drawn over; what is over before the first needs none.
+_LINE_EVERY_S = 2.0
+#: Seconds between updates of a notebook's page.
+_PAGE_EVERY_S = 0.2
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """
+    How far a call is, or an export.
+
+    >>> Progress(done=24, total=50, rows=1_200, failed=4).text
+    '24 of 50 requests, 1,200 rows, 4 failed'
+    """
+
+    #: Requests that were answered, or have failed for good.
+    done: int
+    #: Requests that are known of; a stream plans its queries one by one, and learns of more.
+    total: int
+    #: Rows of the answers so far.
+    rows: int = 0
+    failed: int = 0
+    #: Attempts beyond the first, of the requests that are done.
+    retried: int = 0
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        return f"{self.done:,} of {self.total:,} requests{self.details}"
+
+    @property
+    def details(self) -> str:
+        """Rows and troubles, where there are any, each with a comma before."""
+        told = ((self.rows, "rows"), (self.failed, "failed"), (self.retried, "retried"))
+        return "".join(f", {number:,} {word}" for number, word in told if number)
+
+
+Hear = Callable[[Progress], object]
+#: True for a bar, or what is called with each `Progress`.
+Wanted = bool | Hear | None
+
+
+def check_wanted(wanted: object) -> None:
+    """Raise ConfigError where *wanted* is nothing that can be told of progress."""
+    if not (wanted is None or isinstance(wanted, bool) or callable(wanted)):
+        raise ConfigError(
+            f"{{progress}} must be True, or a callable that takes a Progress; got {type(wanted).__name__}"
+        )
+
+
+class Tally:
+    """Counts the requests of one call, and tells *hear* of each; what *hear* raises ends no call."""
+
+    def __init__(self, hear: Hear) -> None:
+        self._hear = hear
+        self._now = Progress(done=0, total=0)
+
+    def expect(self, requests: int) -> None:
+        """Count requests that will be sent."""
+        self._tell(total=self._now.total + requests)
+
+    def take(self, chunk: Chunk) -> None:
+        """Count what became of one of them."""
+        now = self._now
+        self._tell(
+            done=now.done + 1,
+            rows=now.rows + chunk.row_count,
+            failed=now.failed + (chunk.error is not None),
+            retried=now.retried + max(0, chunk.attempts - 1),
+        )
+
+    def _tell(self, **changes: int) -> None:
+        self._now = attrs.evolve(self._now, **changes)
+        try:
+            self._hear(self._now)
+        except Exception:
+            logger.exception("progress raised; the call goes on")
+
+
+class Display:
+    """Shows the calls of one client: each has a bar of its own, below the others."""
+
+    def __init__(self, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._bars: Any = None
+        self._shown = 0
+
+    @contextmanager
+    def tallying(self, wanted: Wanted) -> Iterator[Tally]:
+        """Yield what counts for a call, and tells or shows what is *wanted*."""
+        if callable(wanted):
+            yield Tally(wanted)
+        else:
+            with self.showing() as hear:
+                yield Tally(hear)
+
+    @contextmanager
+    def showing(self) -> Iterator[Hear]:
+        """Yield what shows each `Progress` that it is given, until the context is left."""
+        stream = self._stream or sys.stderr
+        page = _find_page()
+        if page is not None:
+            shown = _Page(page, self._clock)
+            try:
+                yield shown.hear
+            finally:
+                shown.end()
+        elif not stream.isatty():
+            yield _Lines(stream, self._clock).hear
+        else:
+            with self._bar(stream) as hear:
+                yield hear
+
+    @contextmanager
+    def _bar(self, stream: TextIO) -> Iterator[Hear]:
+        if self._bars is None:
+            self._bars = make_bars(stream)
+        bars, start = self._bars, self._clock()
+        if not self._shown:
+            bars.start()
+        self._shown += 1
+        task = bars.add_task("requests", total=None, rate="", details="")
+
+        def hear(now: Progress) -> None:
+            rate = _rate(now, self._clock() - start)
+            bars.update(
+                task, completed=now.done, total=now.total, rate=f"{rate:,.0f}/s", details=now.details.lstrip(", ")
+            )
+
+        try:
+            yield hear
+        finally:
+            bars.refresh()  # with the last that was told
+            bars.remove_task(task)
+            self._shown -= 1
+            if not self._shown:
+                bars.stop()
+
+
+def _rate(now: Progress, elapsed_s: float) -> float:
+    return now.done / elapsed_s if elapsed_s > 0 else 0.0
+
+
+class _Lines:
+    """Says how far it is now and then: pipes and logs have no lines to draw over."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._start = self._told = clock()
+
+    def hear(self, progress: Progress) -> None:
+        now = self._clock()
+        if now - self._told < _LINE_EVERY_S or progress.done >= progress.total:
+            return
+        self._told = now
+        rate = _rate(progress, now - self._start)
+        left = f", {(progress.total - progress.done) / rate:,.0f} s left" if rate else ""
+        print(f"{progress.text}, {rate:,.0f}/s{left}", file=self._stream, flush=True)
+
+
+class _Page:
+    """A bar in a notebook, of plain HTML: widgets are not everywhere, and are gone when the page is opened again."""
+
+    def __init__(self, display: Callable[..., Any], clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._start = self._told = clock()
+        self._last = Progress(done=0, total=0)
+        self._handle = display(self._draw(), raw=True, display_id=True)
+
+    def hear(self, progress: Progress) -> None:
+        self._last = progress
+        if self._clock() - self._told >= _PAGE_EVERY_S:
+            self._told = self._clock()
+            self._handle.update(self._draw(), raw=True)
+
+    def end(self) -> None:
+        """Leave the last state, with the time that it took."""
+        self._handle.update(self._draw(f" in {self._clock() - self._start:,.1f} s"), raw=True)
+
+    def _draw(self, rest: str = "") -> dict[str, str]:
+        text = f"{self._last.text}{rest}"
+        share = f'value="{self._last.done}" max="{max(self._last.total, 1)}"'
+        return {"text/plain": text, "text/html": f"<progress {share}></progress> {text}"}
+
+
+def _find_page() -> Callable[..., Any] | None:
+    """Return what displays in the notebook that this runs in, if it does."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
+
+    found: Callable[..., Any] = display
+    return found
+
+
+def make_bars(stream: TextIO) -> Any:
+    """Make what draws bars on a terminal, with rich."""
+    try:
+        from rich import progress
+        from rich.console import Console
+    except ImportError:
+        raise ImportError(
+            "progress=True needs rich on a terminal: pip install 'indivd-async[cli]'; a callable needs nothing"
+        ) from None
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=16),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("left"),
+        progress.TextColumn("{task.fields[details]}"),
+        console=Console(file=stream),
+        transient=True,
+    )

@@ -57,6 +57,8 @@ def _warn_of_numbers(result: AnyResult) -> None:
         say(f"note: {what} have the API's own numbers, which need not be those of ISO 8601 (2025-W10)", indent="  ")
 
 
+#: How a figure was asked for: the clock is wide, too.
+_SETTINGS = ("tz", "bounce_threshold")
 _LABELS = tuple(field.name for field in attrs.fields(Bucket))
 
 
@@ -64,8 +66,8 @@ def present(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[li
     """
     Shorten rows, whose columns are *names*, for a table.
 
-    The bucket becomes one column, an id and its name become one. The clock, which is wide, and what is the same in
-    every row come last; a column that is empty, or the only period, does not come at all.
+    The bucket becomes one column, an id and its name become one. Settings, and what is the same in every row, come
+    last; a column that is empty, or the only period, does not come at all.
     """
     pairs = {name.removesuffix("_id"): name for name in names if name.endswith("_id")}
     pairs = {what: name for what, name in pairs.items() if f"{what}_name" in names}
@@ -74,18 +76,25 @@ def present(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[li
         | {what: _join(row[name], row[f"{what}_name"]) for what, name in pairs.items()}
         for row in rows
     ]
-    hidden = {*_LABELS, "period" * (len({row["period"] for row in rows}) < 2)}
+    hidden = {*_LABELS, "weekday", "period" * (len({row["period"] for row in rows}) < 2)}
     hidden |= {name for name in names if name.startswith("bucket_start")} | {f"{what}_name" for what in pairs}
     owners = {name: what for what, name in pairs.items()}
     columns = ["when", *[owners.get(name, name) for name in names if name not in hidden]]
     values = {name: {row[name] for row in shortened} for name in columns}
     told = [name for name in columns if values[name] - {None, ""}]
-    last = [name for name in told if name == "tz" or (len(values[name]) == 1 and len(rows) > 1 and name != "when")]
+    last = [
+        name
+        for name in told
+        if name.startswith(_SETTINGS) or (len(values[name]) == 1 and len(rows) > 1 and name != "when")
+    ]
     return shortened, [name for name in told if name not in last] + last or ["when"]
 
 
 def _join(id: object, name: object) -> str:
     return " ".join(str(part) for part in (id, name) if part is not None)
+
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def bucket_text(row: Mapping[str, Any]) -> str:
@@ -106,5 +115,7 @@ def bucket_text(row: Mapping[str, Any]) -> str:
         return f"{day} {labels['hour']:02}:{labels['minute'] or 0:02}"
     if known == ["year", "month"]:
         return f"{labels['year']}-{labels['month']:02}"
-    words = [str(labels[name]) if name == "year" else f"{name} {labels[name]}" for name in known]
+    weekday = row.get("weekday")
+    spelled = {"year": str(labels["year"]), "dayofweek": weekday and _WEEKDAYS[weekday - 1]}
+    words = [spelled.get(name) or f"{name} {labels[name]}" for name in known]
     return " ".join(words) or "whole period"

@@ -119,6 +119,8 @@ def test_colours_only_where_they_are_wanted(
         ({"year": 2025, "month": 3, "dayofmonth": 1, "hour": 9, "minute": 5}, "2025-03-01 09:05"),
         ({"year": 2025, "week": 9}, "2025 week 9"),
         ({"dayofweek": 2, "hour": 9}, "dayofweek 2 hour 9"),
+        ({"dayofweek": 2, "weekday": 1}, "Monday"),
+        ({"year": 2025, "month": 3, "dayofmonth": 3, "weekday": 1}, "2025-03-03"),
         ({"hour": 9}, "hour 9"),
         ({}, "whole period"),
     ],

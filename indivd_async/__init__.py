@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # checkers know better, and `typing` is most of what impo
 if TYPE_CHECKING:
     from .client import AsyncIndivd
     from .errors import (
+        AnswerMismatchError,
         ApiError,
         AuthenticationError,
         BadRequestError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aggregation",
+    "AnswerMismatchError",
     "ApiError",
     "AsyncIndivd",
     "AuthenticationError",

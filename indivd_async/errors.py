@@ -16,6 +16,7 @@ Everything that can go wrong, sorted by whose fault it is.
     │   ├── ConnectionFailedError
     │   ├── RequestTimeoutError, DeadlineExceededError (both also TimeoutError)
     │   └── ResponseTooLargeError
+    ├── AnswerMismatchError      theirs: an answer that is not that of its question
     ├── DecodeError              theirs: an answer that is not what the article describes
     ├── PartialResultError       some of the pieces failed, the rest is in `result`
     └── ClientClosedError        yours: the client was used after its end, or where it cannot be
@@ -289,6 +290,31 @@ class DeadlineExceededError(TransportError, TimeoutError):
 
 class ResponseTooLargeError(TransportError):
     """The answer is larger than `Limits.max_response_bytes`, on the wire or decoded."""
+
+
+class AnswerMismatchError(IndivdError):
+    """
+    An answer came with status 200, and what it says of itself is not what was asked.
+
+    `witness` names what was compared, `asked` and `said` are the two that differ, in words; `request` is the question.
+    The figures are not used. `advice` says what else can be asked.
+    """
+
+    witness: str
+    asked: str
+    said: str
+    request: PlannedRequest | None
+
+    def __init__(
+        self, witness: str, asked: str, said: str, *, request: PlannedRequest | None = None, advice: str = ""
+    ) -> None:
+        super().__init__()
+        where = f"in the answer to {request}, which is not that of its question ({witness})"
+        self._say(literally(f"expected {asked}, got {said} {where}."), advice)
+        self.witness = witness
+        self.asked = asked
+        self.said = said
+        self.request = request
 
 
 class DecodeError(IndivdError):

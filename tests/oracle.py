@@ -135,8 +135,8 @@ def expected_visits(world: World, query: ZoneVisitors) -> tuple[list[ZoneVisitor
     for tz, ids in _by_clock(query).items():
         one, other = _visits_on_clock(world, query, tz, ids)
         hide = _licence_of([*one, *other])
-        current += map(hide, one)
-        comparison += map(hide, other)
+        current += map(_bounces_of(query), map(hide, one))
+        comparison += map(_bounces_of(query), map(hide, other))
     for rows in (current, comparison):
         rows.sort(key=lambda row: (_order(row.aggregation.bucket), row.aggregation.zone_id))
     return current, comparison if query.comparison_start_date is not None else None
@@ -182,6 +182,11 @@ def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:
         return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 
     return hide
+
+
+def _bounces_of(query: ZoneVisitors) -> Any:
+    """Hide bounces where their tracking was turned off."""
+    return lambda row: attrs.evolve(row, bounce=None) if query.bounce_threshold == 0 else row
 
 
 def _location_of_zone(row: ZoneVisitorsRow) -> int:

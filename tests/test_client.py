@@ -502,7 +502,7 @@ async def test_a_conflict_fails_its_own_query_of_a_collecting_batch() -> None:
     """Which of its answers is right nobody knows; the other queries arrive."""
 
     def repeat(path: str, params: Params) -> Any:
-        hour = {"hour": 9, "year": 2025, "month": 1, "dayofmonth": 1}
+        hour = {"hour": 9}
         return [{"_id": hour, "count": 1}] if params["aggregate_by"] == "hour" else counts_by_day(path, params)
 
     hours = LineCrosses("2025-01-01", "2025-01-14", aggregate_by="hour", location=124)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from indivd_async import (
+    AnswerMismatchError,
     ApiError,
     AuthenticationError,
     BadRequestError,
@@ -68,6 +69,7 @@ EVERY: list[IndivdError] = [
             ResponseTooLargeError,
         )
     ),
+    AnswerMismatchError("zones", "zones 201", "zones 202", request=REQUEST, advice="Ask {locations()}."),
     DecodeError(["expected int, got str @ $[0].count"], request=REQUEST),
     PartialResultError(PARTIAL, [FAILED]),
     ClientClosedError("closed"),

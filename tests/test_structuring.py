@@ -659,7 +659,7 @@ ENTITIES: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("name", ENTITIES)
 def test_every_form_of_a_list_is_read(name: str) -> None:
     """A list, one object, a wrapper and a mapping by id all give the entities, and lose no field."""
-    entities = structure_entities(name.split("/")[0], payload(name))
+    entities = structure_entities(name.split("/")[0], payload(name)).entities
     assert entities == ENTITIES[name]
     assert repr(entities) == repr(ENTITIES[name])
 
@@ -667,7 +667,7 @@ def test_every_form_of_a_list_is_read(name: str) -> None:
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"results": []}'])
 def test_an_empty_list_is_read_in_every_form(body: bytes) -> None:
     """A token without zones sees no zones."""
-    assert structure_entities("zones", body) == ()
+    assert structure_entities("zones", body).entities == ()
 
 
 @pytest.mark.parametrize(
@@ -679,7 +679,6 @@ def test_an_empty_list_is_read_in_every_form(body: bytes) -> None:
             '{"a": [], "b": []}',
             "expected a list, an object with an id, or a mapping by id, got another object @ $",
         ),
-        ('{"results": [], "next": "https://stolen"}', "expected the whole list, got one page of it @ $.next"),
         ('{"results": [{"id": "7"}]}', "expected int, got str @ $.results[0].id"),
         ('{"id": 7, "name": 7}', "expected str, got int @ $.name"),
         ("[{}]", "missing field id @ $[0]"),

@@ -22,7 +22,7 @@ from ..planning import Plan, PlannedRequest, make_plan
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Note, has_rows
 from ..structuring import read_answer
-from ..witnessing import hide_unlicensed
+from ..witnessing import hide_unlicensed, witness_answer
 from .catalogue import Catalogue
 from .keeping import Keeping
 
@@ -198,7 +198,7 @@ class Call:
             answer, reply = await self._send(request, deadline)
             return answer, reply.attempts
         body = await keeping.recall(request, deadline.left(now()))
-        if body is not None and (kept := _reread(request, body)) is not None:
+        if body is not None and (kept := self._reread(request, body)) is not None:
             self.executor.settled("finished", request)
             return kept, 0
         answer, reply = await self._send(request, deadline)
@@ -207,8 +207,20 @@ class Call:
         return answer, reply.attempts
 
     async def _send(self, request: PlannedRequest, deadline: Deadline) -> tuple[Answer, Reply]:
-        read = partial(_read_reply, request)
+        read = partial(self._read, request)
         return await self.executor.send(request, read=read, deadline=deadline)
+
+    def _read(self, request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
+        """Read an answer and hold it against its question."""
+        answer = read_answer(request, reply.body)
+        return witness_answer(request, answer, signs=reply.signs, zones=self.catalogue.zone_locations), reply
+
+    def _reread(self, request: PlannedRequest, body: bytes) -> Answer | None:
+        """Read what a cache kept, which may be broken or of another time."""
+        try:
+            return witness_answer(request, read_answer(request, body), zones=self.catalogue.zone_locations)
+        except IndivdError:
+            return None
 
     def _deadline(self) -> Deadline:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""
@@ -233,16 +245,5 @@ class Call:
     async def _ask_unsplit(self, plan: Plan) -> AnyResult:
         unsplit = attrs.evolve(plan, query=attrs.evolve(plan.query, split=None), cutoff=None)
         result = (await self.fetch([unsplit]))[0]
-        return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *result.notes))
-
-
-def _read_reply(request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
-    return read_answer(request, reply.body), reply
-
-
-def _reread(request: PlannedRequest, body: bytes) -> Answer | None:
-    """Read what a cache kept, which may be broken or of another time."""
-    try:
-        return read_answer(request, body)
-    except IndivdError:
-        return None
+        others = [note for note in result.notes if note.kind != "incomplete_labels"]  # which this one tells
+        return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *others))

@@ -14,9 +14,11 @@ from ..models.endpoints import FILTER_ENDPOINTS
 from ..planning import PlannedRequest, needs_locations
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..structuring import read_entities
+from ..witnessing import witness_list
 
 if TYPE_CHECKING:
     from ..models import Location
+    from ..transport import Reply
 
 #: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked
 #: up again at once.
@@ -36,6 +38,9 @@ class _Known:
 
     locations: dict[int, Location] | None = None
     fetched_at: float = float("-inf")
+    #: Every list that was looked up, by its name and the ids of its entries.
+    lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
+    zone_locations: dict[int, int | None] | None = None
 
 
 class Catalogue:
@@ -55,6 +60,11 @@ class Catalogue:
         """The locations that were looked up, by id, if they were."""
         return self._known.locations
 
+    @property
+    def zone_locations(self) -> Mapping[int, int | None] | None:
+        """The location of each zone, if the zones were looked up; None where a zone tells none."""
+        return self._known.zone_locations
+
     async def look_up(self, name: str, deadline: Deadline) -> tuple[Any, ...]:
         """Ask the filter endpoint *name*."""
         paths = FILTER_ENDPOINTS[name].paths
@@ -67,8 +77,11 @@ class Catalogue:
                 if number == len(paths):
                     raise
             else:
+                entries = self._known.lists[name] = {entry.id: entry for entry in found}
+                if name == "zones":
+                    self._known.zone_locations = {id: zone.location for id, zone in entries.items()}
                 if name == "locations":
-                    self._known.locations = {location.id: location for location in found}
+                    self._known.locations = entries
                     self._known.fetched_at = self._executor.now()
                 return found
         raise AssertionError("every endpoint has a path")
@@ -76,7 +89,7 @@ class Catalogue:
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> tuple[Any, ...]:
         self._executor.announce(1)
         self._executor.planned(request)
-        return await self._executor.send(request, read=partial(read_entities, request), deadline=deadline)
+        return await self._executor.send(request, read=partial(_read_list, request), deadline=deadline)
 
     async def locations_for(self, query: Query, deadline: Deadline) -> Mapping[int, Location] | None:
         """Return the locations that planning *query* needs to know; None where it needs none."""
@@ -92,3 +105,9 @@ class Catalogue:
                 error.add_advice(_WITHOUT_LOCATIONS[type(query)])
                 raise
         return known.locations
+
+
+def _read_list(request: PlannedRequest, reply: Reply) -> tuple[Any, ...]:
+    listing = read_entities(request, reply)
+    witness_list(request, len(listing.entities), listing.extra, reply.signs)
+    return listing.entities

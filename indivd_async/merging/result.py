@@ -17,6 +17,7 @@ import attrs
 from ..planning import Plan
 from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import AnyResult, Chunk, Note
+from ..results.notes import unite_notes
 from .coverage import Covered, cover, match
 from .drop_in_rate import merge_drop_in
 from .keys import check_defaults
@@ -37,7 +38,8 @@ def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Se
     arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.answer is not None)
     check_defaults(plan, arrived)
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
-    noted = dict.fromkeys((*notes, *result.notes, *notes_on(plan, result, known)))
+    said = unite_notes(note for chunk in arrived for note in chunk.notes)
+    noted = dict.fromkeys((*notes, *result.notes, *said, *notes_on(plan, result, known)))
     kept = arrived if plan.selection is not None or not result.complete else ()
     return attrs.evolve(result, notes=tuple(noted), arrived=kept)
 

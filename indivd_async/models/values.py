@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
@@ -69,7 +70,7 @@ class FrozenMap(Mapping[Any, Any]):
 NOTHING_EXTRA = FrozenMap()
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
+@attrs.frozen(kw_only=True, weakref_slot=False, cache_hash=True)
 class Bucket:
     """
     The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
@@ -153,3 +154,31 @@ def word_bucket(labels: Sequence[int | None]) -> str:
     """Word the labels of a bucket for a message."""
     named = [f"{name} {label}" for name, label in zip(LABELS, labels, strict=True) if label is not None]
     return ", ".join(named) or "the whole period"
+
+
+#: Names of unknown fields that say which bucket a row is of, where labels lie among the figures.
+_is_label = re.compile(
+    r"(?i).*(?:year|month|week|day|date|hour|minute|quarter|period|bucket|interval|slot|start|end|moment|stamp).*"
+).fullmatch
+OddLabels = tuple[tuple[str, str], ...]
+
+
+def odd_labels(rows: Sequence[Any]) -> list[OddLabels] | None:
+    """
+    Return the labels of each row that a `Bucket` has no field for, as names and values written out; None: no row has.
+
+    They tell rows apart as the known ones do: weeks of two years under ``isoWeekYear``, days under ``date``.
+    """
+    if rows and hasattr(rows[0], "aggregation"):
+        rows = [row.aggregation for row in rows]
+    extras = [row.extra for row in rows]
+    if all(extra is NOTHING_EXTRA for extra in extras):
+        return None
+    found = [_odd_labels(extra) for extra in extras]
+    return found if any(found) else None
+
+
+def _odd_labels(extra: FrozenMap) -> OddLabels:
+    inside = extra.get("_id")
+    labels = inside if isinstance(inside, FrozenMap) else {k: v for k, v in extra.items() if _is_label(k)}
+    return tuple(sorted([(name, repr(value)) for name, value in labels.items()]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..planning import PlannedRequest
     from ..results import Answer
     from ..transport import Reply
-    from .reading import Entity
+    from .reading import Listing
 
 S = TypeVar("S")
 
@@ -43,11 +43,11 @@ def structure_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Map
     return answer
 
 
-def structure_entities(endpoint: str, body: bytes) -> tuple[Entity, ...]:
+def structure_entities(endpoint: str, body: bytes) -> Listing:
     """
     Structure the answer of a filter endpoint: a list, one object, an object with one list in it, or a mapping by id.
 
-    Raises `DecodeError`, also for a page that names a next one: a part of a list is not the list.
+    What else stands in the object that has the list is kept in `extra`. Raises `DecodeError`.
     """
     from .reading import decide_entities
 
@@ -59,7 +59,7 @@ def read_answer(request: PlannedRequest, body: bytes) -> Answer:
     return _name(request, lambda: structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried))
 
 
-def read_entities(request: PlannedRequest, reply: Reply) -> tuple[Entity, ...]:
+def read_entities(request: PlannedRequest, reply: Reply) -> Listing:
     """Structure the list that *request* asked for; a `DecodeError` names it."""
     return _name(request, lambda: structure_entities(request.endpoint, reply.body))
 

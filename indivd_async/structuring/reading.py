@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import attrs
 import orjson
 from cattrs import Converter
 
@@ -71,11 +72,19 @@ def decide_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mappin
     return answer
 
 
-def decide_entities(endpoint: str, body: bytes) -> tuple[Entity, ...]:
+@attrs.frozen(kw_only=True)
+class Listing:
+    """What one answer of a filter endpoint says; `extra` is what stands beside the list."""
+
+    entities: tuple[Entity, ...]
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+def decide_entities(endpoint: str, body: bytes) -> Listing:
     """Structure the answer of a filter endpoint, as `structure_entities` promises."""
     hook = _converter.get_structure_hook(FILTER_ENDPOINTS[endpoint].entity)
-    entities: tuple[Entity, ...] = _decide(_read_entities, body, hook)
-    return entities
+    listing: Listing = _decide(_read_listing, body, hook)
+    return listing
 
 
 def _decide(structure: Callable[[Any, Any], Any], body: bytes, wanted: Any) -> Any:
@@ -197,24 +206,23 @@ def _read_zones(value: Any, path: str, faults: list[Fault]) -> tuple[ZoneDropIn,
     return zones
 
 
-def _read_entities(value: Any, hook: Hook) -> tuple[Entity, ...]:
+def _read_listing(value: Any, hook: Hook) -> Listing:
     faults: list[Fault] = []
     if type(value) is list:
-        return _sound(read_each(hook, value, "", faults), faults)
+        return _sound(Listing(entities=read_each(hook, value, "", faults)), faults)
     value = _object(value)
     if "id" in value:
-        return (hook(value, None),)
+        return Listing(entities=(hook(value, None),))
     lists = [name for name, item in value.items() if type(item) is list]
     if len(lists) == 1:
-        if value.get("next"):
-            faults.append((".next", "expected the whole list, got one page of it"))
-        return _sound(read_each(hook, value[lists[0]], clip(lists[0]), faults), faults)
+        entities = read_each(hook, value[lists[0]], clip(lists[0]), faults)
+        return _sound(Listing(entities=entities, extra=_frozen(_odd("", value, lists))), faults)
     if not all(type(item) is dict for item in value.values()):
         raise Misfit([("", "expected a list, an object with an id, or a mapping by id, got another object")])
     for key, item in value.items():
         if _ID.fullmatch(key):
             item.setdefault("id", int(key))
-    return _sound(_read_keyed(hook, value, "", "id", faults), faults)
+    return _sound(Listing(entities=_read_keyed(hook, value, "", "id", faults)), faults)
 
 
 _ID = re.compile("0|-?[1-9][0-9]{0,17}")

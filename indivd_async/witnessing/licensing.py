@@ -81,3 +81,12 @@ def hide_unlicensed(chunk: Chunk) -> Chunk:
         for rows in (answer.current, answer.comparison)
     )
     return attrs.evolve(chunk, answer=attrs.evolve(answer, current=current or (), comparison=comparison))
+
+
+def hide_bounces(answer: ZoneVisitorsAnswer) -> ZoneVisitorsAnswer:
+    """Make bounces None: a threshold of 0 turns their tracking off, so they are not measured."""
+    current, comparison = (
+        None if rows is None else tuple([attrs.evolve(row, bounce=None) for row in rows])
+        for rows in (answer.current, answer.comparison)
+    )
+    return attrs.evolve(answer, current=current or (), comparison=comparison)

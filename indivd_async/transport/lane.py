@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: Seconds; closing never waits for the other side, so this is for the event loop only.
 CLOSING_S = 0.25
 _CROWDED = {errno.EMFILE, errno.ENFILE}
-_WHOM_TO_TRUST = "ssl_context= says whom to trust, and trust_env=True takes SSL_CERT_FILE from the environment"
-HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower Limits.concurrency"
+_WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} takes SSL_CERT_FILE from the environment"
+HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower {Limits.concurrency}"
 
 
 class Lane(Protocol):

@@ -103,3 +103,27 @@ def test_a_bad_proxy_is_wrong_usage(token: None, indivd: Indivd) -> None:
     said = indivd("locations", "--proxy", "nonsense")
     assert said.code == 2
     assert said.err.startswith("indivd: --proxy must be a URL such as")
+
+
+def test_the_environment_is_trusted_where_told(
+    token: None, indivd: Indivd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With --trust-env its proxy is asked, and its authorities are taken."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with answering(context) as (port, _):
+        there = ("locations", "--base-url", f"https://127.0.0.1:{port}", "--timeout", "5", "--json")
+        assert indivd(*there, "--trust-env").code == 0
+        said = indivd(*there)
+        assert said.code == 1
+        assert "--ca-file" in said.err
+        assert "--trust-env" in said.err
+    with answering() as (port, asked):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        there = ("locations", "--base-url", "http://127.0.0.1:9", "--timeout", "2", "--json")
+        assert indivd(*there, "--trust-env").code == 0
+        assert asked == ["http://127.0.0.1:9/filters/locations"]

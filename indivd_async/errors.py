@@ -66,7 +66,8 @@ def spell_as_python(name: str, value: str) -> str:
     return f"{name}={value}" if name and value else name or value
 
 
-def _spell(words: str, spelling: Spelling = spell_as_python) -> str:
+def spell_words(words: str, spelling: Spelling = spell_as_python) -> str:
+    """Return *words* with the parameters in them spelled by *spelling*."""
     return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
 
 
@@ -101,18 +102,18 @@ class IndivdError(Exception):
         words = literally(str(self)) if self._words is None else self._words
         asides: dict[str, str] = getattr(self, "_asides", {})
         notes = [asides.get(note, literally(note)) for note in getattr(self, "__notes__", ())]
-        return _spell("\n".join([words, *notes]), spelling)
+        return spell_words("\n".join([words, *notes]), spelling)
 
     def add_advice(self, words: str) -> None:
         """Add a note that says what else can be done."""
-        note = _spell(words)
+        note = spell_words(words)
         self.__dict__.setdefault("_asides", {})[note] = words
         self.add_note(note)
 
     def _say(self, words: str, advice: str = "") -> None:
         self._words = f"{words} {advice}" if advice else words
-        self.advice = _spell(advice)
-        self.args = (_spell(self._words),)
+        self.advice = spell_words(advice)
+        self.args = (spell_words(self._words),)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), str(self), dict(self.__dict__))
@@ -141,7 +142,7 @@ class InvalidQueryError(IndivdError, ValueError):
             got = f"{{:{got}}}"  # of Python's own
         self._say(f"{{{parameter}}}: {rule}{got}.", hint)
         self.parameter = parameter
-        self.rule = _spell(rule)
+        self.rule = spell_words(rule)
         self.value = value
 
     def __reduce__(self) -> tuple[Any, ...]:

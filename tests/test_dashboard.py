@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from chromium import browsing, find_chromium
+from scripted import Script, visits_by_day
 from serving import serving
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, sandbox
@@ -261,6 +262,16 @@ POOR_CONTRAST = """
   return poor;
 })()
 """
+
+
+async def test_names_are_shown_and_never_obeyed(page: Page) -> None:
+    """Neither as markup, nor as a direction of writing, nor as a control character."""
+    name = "<img src=x onerror=alert(1)>\u202e7\x9b\n"
+    places = [{"id": 124, "name": name, "timezone": "Europe/Stockholm"}]
+    async with dashboard(transport=Script(visits_by_day, locations=places)) as url:
+        await page.open(url + PERIOD)
+        assert await page.text("#place") == r"<img src=x onerror=alert(1)>\u202e7\u009b\u000a"
+        assert await page.evaluate("document.querySelectorAll('img').length") == 0
 
 
 async def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:

@@ -116,6 +116,18 @@ function useLastDays(days) {
 
 class Failure extends Error {}
 
+// Names are typed by strangers: what would begin a line or turn the direction of writing is shown, not obeyed.
+const OBEYED = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const shown = (text) => text.replace(OBEYED, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+function read(text) {
+  try {
+    return JSON.parse(text, (_, value) => (typeof value === "string" ? shown(value) : value));
+  } catch {
+    return null;
+  }
+}
+
 async function ask(path, parameters, signal) {
   let response;
   try {
@@ -124,7 +136,7 @@ async function ask(path, parameters, signal) {
     if (error.name === "AbortError") throw error;
     throw new Failure("The dashboard does not answer. Is it still running?");
   }
-  const answer = await response.json().catch(() => null);
+  const answer = read(await response.text());
   if (response.ok && answer !== null) return answer;
   const detail = typeof answer?.detail === "string" ? answer.detail : `The dashboard answered ${response.status}.`;
   const patience = response.headers.get("Retry-After");

@@ -27,6 +27,7 @@ from ..errors import (
     RateLimitedError,
     RequestTimeoutError,
 )
+from ..escaping import escape_controls
 from .clients import ClientMissingError
 from .describing import PROBLEM_MEDIA_TYPE, describe_problems
 
@@ -111,7 +112,9 @@ def tell_log(asked: str, error: IndivdError) -> None:
     # Where in the application a client was missing or unusable is what its author needs; a service that is down has no
     # place in the code, and would fill the log with tracebacks.
     trace = error if rule.status == HTTPStatus.INTERNAL_SERVER_ERROR else None
-    _audible_logger().error("%s: %s: %s%s%s", asked, type(error).__name__, error, notes, causes, exc_info=trace)
+    # A path comes from whoever asked, percent-decoded: a line end in it would begin a line of its own.
+    told = escape_controls(f"{asked}: {type(error).__name__}: {error}{notes}{causes}")
+    _audible_logger().error("%s", told, exc_info=trace)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
+from ..errors import spell_words
 from .lane import HOW_TO_OPEN_MORE, Lane
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class LanePool:
         if self._serving <= 1:
             return False
         if self._most == self._plan.count:
-            logger.warning("the connections there are serve all requests; %s", HOW_TO_OPEN_MORE)
+            logger.warning("the connections there are serve all requests; %s", spell_words(HOW_TO_OPEN_MORE))
         self._most = self._serving - 1
         return True
 

@@ -501,6 +501,20 @@ def test_who_set_up_logging_hears_it_once(caplog: pytest.LogCaptureFixture) -> N
     assert [record.name for record in caplog.records] == ["indivd_async"]
 
 
+def test_a_path_begins_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asks writes it: what is in it is shown."""
+    app = application()
+
+    @app.get("/of/{name}")
+    async def fail(name: str) -> None:
+        raise ServerError("down", status=500)
+
+    with caplog.at_level(logging.ERROR), TestClient(app) as visitor:
+        visitor.get("/of/x%0Aindivd: all is well%1B%5B2J")
+    (record,) = [one for one in caplog.records if one.name == "indivd_async"]
+    assert "GET /of/xindivd: all is well\\x1b[2J failed: ServerError: down" in record.getMessage()
+
+
 # Background tasks.
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from indivd_async.execution import Executor, open_stream
+from indivd_async.execution import ChunkStream, Executor
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 from indivd_async.transport import Token, parse_base_url, plan_lanes
 
@@ -30,6 +30,6 @@ async def send_each(
         await executor.ready()
         return await ask(item)
 
-    async with open_stream(pull, ask_in_turn, workers=workers) as answers:
+    async with ChunkStream(pull, ask_in_turn, workers=workers) as answers:
         async for _ in answers:
             pass

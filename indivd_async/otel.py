@@ -9,7 +9,7 @@ near.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +19,7 @@ from .client import AsyncIndivd
 from .errors import IndivdError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
@@ -66,33 +66,47 @@ class TracedIndivd(AsyncIndivd):
             self._telemetry.base_url = str(base)
             self._telemetry.server = {"server.address": base.host, "server.port": base.port}
 
-    def _call(self, name: str, *, collects: bool = False, progress: Wanted = None) -> AbstractAsyncContextManager[Call]:
+    def _call(self, name: str, *, collects: bool = False, progress: Wanted = None) -> AbstractContextManager[Call]:
         call = super()._call(name, collects=collects, progress=progress)
         return call if self._telemetry is None or name == "stream" else self._told(name, call)
 
-    @asynccontextmanager
-    async def _told(self, name: str, call: AbstractAsyncContextManager[Call]) -> AsyncIterator[Call]:
+    @contextmanager
+    def _told(self, name: str, call: AbstractContextManager[Call]) -> Iterator[Call]:
         assert self._telemetry is not None
-        with _Span(self._telemetry, name) as span, span.current():
-            async with call as begun:
-                yield begun
+        with _Span(self._telemetry, name) as span, span.current(), call as begun:
+            yield begun
 
     # The types are the base's.
     if not TYPE_CHECKING:
 
-        @asynccontextmanager
-        async def stream(self, queries, ordered=False, *, progress=None):
-            if self._telemetry is None:
-                async with super().stream(queries, ordered, progress=progress) as chunks:
-                    yield chunks
-                return
-            # The span is current only while the workers start. What the caller does between chunks is not part of it,
-            # and a generator may be closed in another context than the one it set something in.
-            with _Span(self._telemetry, "stream") as span:
-                async with AsyncExitStack() as stack:
-                    with span.current():
-                        chunks = await stack.enter_async_context(super().stream(queries, ordered, progress=progress))
-                    yield chunks
+        def stream(self, queries, ordered=False, *, progress=None):
+            stream = super().stream(queries, ordered, progress=progress)
+            return stream if self._telemetry is None else _ToldStream(self._telemetry, stream)
+
+
+class _ToldStream(AbstractAsyncContextManager[Any]):
+    """
+    A stream with a span around it.
+
+    The span is current only while the workers start. What the caller does between chunks is not part of it, and a
+    stream may be closed in another context than the one it set something in.
+    """
+
+    def __init__(self, telemetry: _Telemetry, stream: AbstractAsyncContextManager[Any]) -> None:
+        self._telemetry = telemetry
+        self._stream = stream
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Any:
+        async with AsyncExitStack() as stack:
+            span = stack.enter_context(_Span(self._telemetry, "stream"))
+            with span.current():
+                chunks = await stack.enter_async_context(self._stream)
+            self._open = stack.pop_all()
+        return chunks
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        await self._open.__aexit__(kind, error, traceback)
 
 
 @attrs.define

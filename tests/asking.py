@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from indivd_async.execution import NEVER, Deadline, Executor, open_stream
+from indivd_async.execution import NEVER, ChunkStream, Deadline, Executor
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 from indivd_async.transport import Token, parse_base_url, plan_lanes
 
@@ -71,7 +71,7 @@ async def send_each(
         await executor.ready(deadline)
         return await handle(item)
 
-    async with open_stream(pull, ask, workers=workers) as handled:
+    async with ChunkStream(pull, ask, workers=workers) as handled:
         async for _ in handled:
             pass
 

@@ -7,8 +7,8 @@ does none of their work.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import attrs
 
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, InvalidQueryError, MergeConflictError
-from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight, open_stream
+from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
 from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..queries import Query
@@ -28,6 +28,7 @@ from .keeping import Keeping
 
 if TYPE_CHECKING:
     from datetime import date
+    from types import TracebackType
 
     from ..progress import Tally
     from ..transport import Reply
@@ -107,9 +108,8 @@ class Call:
             completed.append(attrs.evolve(merged, notes=(*kept, *merged.notes)))
         return completed
 
-    @asynccontextmanager
-    async def stream(self, queries: Iterable[Query | Plan], ordered: bool) -> AsyncIterator[ChunkStream[Chunk]]:
-        """Open a stream of the chunks of *queries*, none of them merged."""
+    def stream(self, queries: Iterable[Query | Plan], ordered: bool) -> ChunkStream[Chunk]:
+        """Make a stream of the chunks of *queries*, none of them merged."""
         refused: list[AuthenticationError] = []
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
@@ -129,8 +129,7 @@ class Call:
             return self._counted(hide_unlicensed(chunk))
 
         pull = JobSource(queries, open_item).pull
-        async with open_stream(pull, ask, workers=self.concurrency, ordered=ordered) as chunks:
-            yield chunks
+        return ChunkStream(pull, ask, workers=self.concurrency, ordered=ordered)
 
     async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
         """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
@@ -151,7 +150,7 @@ class Call:
             assert job is not None
             take(*await ask(job))
             return
-        async with open_stream(source.pull, ask, workers=min(self.concurrency, count)) as chunks:
+        async with ChunkStream(source.pull, ask, workers=min(self.concurrency, count)) as chunks:
             async for number, chunk in chunks:
                 take(number, chunk)
 
@@ -247,3 +246,27 @@ class Call:
         result = (await self.fetch([unsplit]))[0]
         others = [note for note in result.notes if note.kind != "incomplete_labels"]  # which this one tells
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *others))
+
+
+class OpenStream(AbstractAsyncContextManager[ChunkStream[Chunk]]):
+    """A call that is a stream: it begins when the context is entered, and ends with it."""
+
+    def __init__(
+        self, begin: Callable[[], AbstractContextManager[Call]], queries: Iterable[Query | Plan], ordered: bool
+    ) -> None:
+        self._begin = begin
+        self._queries = queries
+        self._ordered = ordered
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> ChunkStream[Chunk]:
+        async with AsyncExitStack() as stack:
+            call = stack.enter_context(self._begin())
+            chunks = await stack.enter_async_context(call.stream(self._queries, self._ordered))
+            self._open = stack.pop_all()
+        return chunks
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._open.__aexit__(kind, error, traceback)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -20,13 +20,12 @@ from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneV
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts
 from ..transport import Token, parse_base_url, plan_lanes
-from .call import Answered, Call
+from .call import Answered, Call, OpenStream
 from .catalogue import Catalogue
 from .keeping import Keeping
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from ..execution import ChunkStream
@@ -174,7 +173,7 @@ class AsyncIndivd:
         *,
         collects: bool = False,
         progress: Wanted = None,
-    ) -> AbstractAsyncContextManager[Call]:
+    ) -> AbstractContextManager[Call]:
         """Begin the call *name*: the one way in."""
         executor, timeouts = self._executor, self._timeouts
         executor.check()
@@ -192,8 +191,8 @@ class AsyncIndivd:
         wanted = self._progress if progress is None else progress
         return self._counting(call, wanted) if wanted else nullcontext(call)
 
-    @asynccontextmanager
-    async def _counting(self, call: Call, wanted: Wanted) -> AsyncIterator[Call]:
+    @contextmanager
+    def _counting(self, call: Call, wanted: Wanted) -> Iterator[Call]:
         with self._display.tallying(wanted) as tally:
             yield attrs.evolve(call, tally=tally)
 
@@ -220,7 +219,7 @@ class AsyncIndivd:
         return await self._list("organizations")
 
     async def _list(self, name: str) -> tuple[Any, ...]:
-        async with self._call(name) as call:
+        with self._call(name) as call:
             return await call.look_up(name)
 
     # The data endpoints.
@@ -364,7 +363,7 @@ class AsyncIndivd:
         *cutoff* is a day after which windows begin anew where the grouping allows it, such as the last one whose
         figures are final.
         """
-        async with self._call("plan") as call:
+        with self._call("plan") as call:
             return await call.plan(query, cutoff)
 
     @overload
@@ -377,14 +376,14 @@ class AsyncIndivd:
     async def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult: ...
     async def fetch(self, query: Query, *, progress: Wanted = None) -> AnyResult:
         """Plan *query* and run the plan."""
-        async with self._call(_name_of(query), progress=progress) as call:
+        with self._call(_name_of(query), progress=progress) as call:
             return (await call.fetch([await call.plan(query)]))[0]
 
     async def run(self, plan: Plan, *, progress: Wanted = None) -> AnyResult:
         """Send the requests of *plan* and merge their answers."""
         if not isinstance(plan, Plan):
             raise InvalidQueryError("plan", "must be a Plan", plan, "`fetch` takes a query.")
-        async with self._call(_name_of(plan.query), progress=progress) as call:
+        with self._call(_name_of(plan.query), progress=progress) as call:
             return (await call.fetch([plan]))[0]
 
     async def fetch_all(
@@ -399,16 +398,15 @@ class AsyncIndivd:
         """
         if on_error not in ("raise", "collect"):
             raise InvalidQueryError("on_error", 'must be {:"raise"} or {:"collect"}', on_error)
-        async with self._call("fetch_all", collects=on_error == "collect", progress=progress) as call:
+        with self._call("fetch_all", collects=on_error == "collect", progress=progress) as call:
             wanted = list(queries)
             plans = {query: await call.plan(query) for query in dict.fromkeys(wanted)}
             results = dict(zip(plans, await call.fetch(list(plans.values())), strict=True))
             return [results[query] for query in wanted]
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
-    ) -> AsyncIterator[ChunkStream[Chunk]]:
+    ) -> AbstractAsyncContextManager[ChunkStream[Chunk]]:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
@@ -418,11 +416,7 @@ class AsyncIndivd:
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
         several = [queries] if isinstance(queries, Query | Plan) else queries
-        async with (
-            self._call("stream", collects=True, progress=progress) as call,
-            call.stream(several, ordered) as chunks,
-        ):
-            yield chunks
+        return OpenStream(lambda: self._call("stream", collects=True, progress=progress), several, ordered)
 
     @overload
     async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...
@@ -430,7 +424,7 @@ class AsyncIndivd:
     async def retry_failed(self, result: Sequence[R], *, progress: Wanted = None) -> list[R]: ...
     async def retry_failed(self, result: AnyResult | Sequence[AnyResult], *, progress: Wanted = None) -> Any:
         """Fetch what failed of *result*, or of a list of them, and only that; what fails again is listed again."""
-        async with self._call("retry_failed", progress=progress) as call:
+        with self._call("retry_failed", progress=progress) as call:
             if isinstance(result, AnyResult):
                 return (await call.complete([result]))[0]
             return await call.complete(result)

@@ -6,7 +6,7 @@ from .deadline import NEVER, Deadline
 from .events import Counts, Event, Stats
 from .executor import Executor
 from .flights import SingleFlight
-from .stream import ChunkStream, Job, JobSource, open_stream
+from .stream import ChunkStream, Job, JobSource
 
 __all__ = [
     "NEVER",
@@ -19,5 +19,4 @@ __all__ = [
     "JobSource",
     "SingleFlight",
     "Stats",
-    "open_stream",
 ]

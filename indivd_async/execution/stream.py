@@ -8,18 +8,19 @@ started that has no request.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextvars import copy_context
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 import attrs
-from anyio.abc import TaskGroup
 
 from ..planning import PlannedRequest
 from ..queries import Query
+from ..transport import is_on_trio
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -82,7 +83,12 @@ class JobSource(Generic[T]):
 
 
 class ChunkStream(Generic[C]):
-    """An asynchronous iterator of chunks; see `AsyncIndivd.stream`."""
+    """
+    An asynchronous iterator of chunks; see `AsyncIndivd.stream`.
+
+    Up to *workers* work while its context is open; leaving it early cancels them. *pull* gives jobs, None at the end;
+    *ask* makes a chunk of each.
+    """
 
     def __init__(
         self,
@@ -90,7 +96,7 @@ class ChunkStream(Generic[C]):
         ask: Callable[[Any], Awaitable[C]],
         *,
         workers: int,
-        ordered: bool,
+        ordered: bool = False,
     ) -> None:
         self._pull = pull
         self._ask = ask
@@ -103,13 +109,15 @@ class ChunkStream(Generic[C]):
         self._early: dict[int, C] = {}
         self._next_number = 0
         self._arrival = anyio.Event()
-        #: Tasks that may still bring something: the workers, and who starts them.
+        #: Tasks that may still bring something: the workers, and who starts them; each in a scope of its own.
         self._working = 0
-        self._failure: Exception | None = None
+        self._scopes: set[anyio.CancelScope] = set()
+        self._tasks: list[object] = []
+        self._left = False
+        #: What ended a task; not always an Exception: a caller's transport may let a cancellation out.
+        self._failure: BaseException | None = None
         #: Why there is no next request: told when what was asked before has come.
         self._pull_failure: Exception | None = None
-        #: What ended a worker and was no failure.
-        self.interruption: BaseException | None = None
 
     def __aiter__(self) -> AsyncIterator[C]:
         return self
@@ -122,42 +130,65 @@ class ChunkStream(Generic[C]):
                 # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
                 await anyio.lowlevel.checkpoint()
                 raise self._pull_failure or StopAsyncIteration
-            if self._arrival.is_set():  # else another consumer waits for it
-                self._arrival = anyio.Event()
-            await self._arrival.wait()
+            await self._wait_for_arrival()
         self._permits.release()
         return self._ready.popleft()
 
-    def start(self, tasks: TaskGroup) -> None:
-        """Let workers work in *tasks*."""
-        self._add(tasks, lambda: self._start_workers(tasks))
+    async def _wait_for_arrival(self) -> None:
+        if self._arrival.is_set():  # else another consumer waits for it
+            self._arrival = anyio.Event()
+        await self._arrival.wait()
 
-    def _add(self, tasks: TaskGroup, work: Callable[[], Awaitable[None]]) -> None:
+    # No generator behind `contextmanager`: where a program ends with a stream open, event loops end generators in any
+    # order, this one's perhaps before the one around it.
+
+    async def __aenter__(self) -> Self:
+        self._begin(self._start_workers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the workers, and wait until they have ended."""
+        self._left = True
+        for scope in tuple(self._scopes):
+            scope.cancel()
+        with anyio.CancelScope(shield=True):
+            while self._working:
+                await self._wait_for_arrival()
+
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         self._working += 1
-        tasks.start_soon(self._tell_of, work)
+        task = start_detached(self._tell_of, work)
+        self._tasks.append(task)  # the event loop holds them weakly
 
     async def _tell_of(self, work: Callable[[], Awaitable[None]]) -> None:
+        scope = anyio.CancelScope()
+        self._scopes.add(scope)
         try:
-            await work()
-        except Exception as failure:  # told to the consumer, whose exception it is
+            with scope:
+                if self._left:
+                    return
+                await work()
+        except BaseException as failure:  # told to the consumer, whose exception it is
             self._failure = self._failure or failure
-        except BaseException as interruption:
-            self.interruption = self.interruption or interruption
-            raise
+            for _ in range(self._workers):  # others wait for room that nobody will make
+                self._permits.release()
         finally:
+            self._scopes.discard(scope)
             self._working -= 1
             self._arrival.set()
 
-    async def _start_workers(self, tasks: TaskGroup) -> None:
+    async def _start_workers(self) -> None:
         for _ in range(self._workers):
             job = await self._next_job()
             if job is None:
                 break
             self._first_jobs.append(job)
-            self._add(tasks, self._work)
+            self._begin(self._work)
 
     async def _next_job(self) -> Any:
         await self._permits.acquire()
+        if self._failure is not None:
+            return None
         try:
             return await self._pull()
         except Exception as failure:
@@ -183,45 +214,16 @@ class ChunkStream(Generic[C]):
             self._arrival.set()
 
 
-@asynccontextmanager
-async def open_stream(
-    pull: Callable[[], Awaitable[Any]], ask: Callable[[Any], Awaitable[C]], *, workers: int, ordered: bool = False
-) -> AsyncIterator[ChunkStream[C]]:
+def start_detached(work: Callable[..., Coroutine[Any, Any, None]], *args: object) -> object:
     """
-    Let up to *workers* work while the context is open; leaving it early cancels them.
+    Start *work*, which raises nothing, in a task that no scope of the caller's holds; return the task.
 
-    *pull* gives jobs, None at the end; *ask* makes a chunk of each.
+    A task group would belong to the task that opens it, and end there. But a stream is opened where its caller likes:
+    in a generator that is left by `break` and closed by the garbage collector, in a fixture, in another task than the
+    one that closes it. Its end must cancel nobody but its own workers.
     """
-    stream = ChunkStream(pull, ask, workers=workers, ordered=ordered)
-    raised: BaseException | None = None
-    is_left = False
-    try:
-        async with anyio.create_task_group() as tasks:
-            stream.start(tasks)
-            try:
-                yield stream
-            except Exception as error:
-                raised = error
-                raise
-            is_left = True
-            tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # The caller's own, which may be a group too: workers raise nothing but what interrupts all.
-        raised = raised or _first_leaf(group)
-    if raised is None and not is_left:
-        # A cancellation that a caller's transport let out: asyncio takes it for the end of one task only.
-        raised = stream.interruption
-    if raised is not None:
-        try:
-            raise raised  # out here, where it keeps its cause and context
-        finally:
-            # Its traceback holds this frame.
-            del raised
+    if is_on_trio():
+        return sys.modules["trio"].lowlevel.spawn_system_task(work, *args, context=copy_context())
+    import asyncio  # by now somebody has
 
-
-def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first plain exception of *group*."""
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+    return asyncio.get_running_loop().create_task(work(*args))

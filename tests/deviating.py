@@ -42,6 +42,7 @@ _BY_WEEK: Mapping[str, Mapping[str, Any]] = {
     for endpoint, name in (("zone_visitors", "aggregate_by"), ("drop_in_rate", "interval"))
 } | {"line_crosses": {"start_date": "2024-12-01", "end_date": "2024-12-31", "aggregate_by": "week"}}
 _BY_WEEKDAY = {name: {"aggregate_by": "dayofweek"} for name in ("line_crosses", "zone_visitors")}
+_AS_TOTAL: Mapping[str, Mapping[str, Any]] = {"zone_visitors": {"aggregate_by": "zone"}}
 _UNCOMPARED = _everywhere(comparison_start_date=None, comparison_end_date=None)
 _NOBODY = _listed([9_990])
 _MANY = _listed([*range(211, 299)])
@@ -102,6 +103,34 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "out_of_scope_is_empty": _everywhere(location=140, zone=None, zones=None),
     "empty_is_404": _NOBODY,
     "empty_is_204": _NOBODY,
+    "weekly_visits_from_doors": _AS_TOTAL,
+    "weekly_bounces_from_samples": _AS_TOTAL,
+    "weekly_dwell_counts_from_samples": _AS_TOTAL,
+    "weekly_means_of_medians": _AS_TOTAL,
+    "weekly_extremes_trimmed": _AS_TOTAL,
+    "weekly_visitors_counted_twice": _AS_TOTAL,
+    "visitors_forgotten_overnight": _AS_TOTAL,
+    "weekdays_from_the_first_day": _everywhere(aggregate_by="dayofweek"),
+    "excluded_in_percent": {"zone_visitors": {"min_dwell": 60}},
+    "lines_clamped_without_a_word": _everywhere(**QUARTER),
+    "drop_in_clamped_without_a_word": _everywhere(**QUARTER),
+    "visits_in_utc_unless_told": _hours(),
+    "threshold_zero_read_as_unset": {"zone_visitors": {"bounce_threshold": 0}},
+    "filtered_visits_taken_away": {"zone_visitors": {"min_dwell": 60}},
+    "hours_counted_up_to_even": _hours(),
+    "bounces_of_hours_in_progress": _hours(),
+    "zeros_in_the_morning": _hours(location=124, zones=201),
+    "visitors_of_long_periods_estimated": {"zone_visitors": QUARTER},
+    "at_most_150_rows_by_day": {"zone_visitors": QUARTER},
+    "at_most_500_rows_by_hour": _hours(**QUARTER),
+    "weeks_of_the_financial_year": _BY_WEEK,
+    "hours_without_dates_of_line_crosses": _hours(),
+    "hours_without_dates_of_zone_visitors": _hours(),
+    "hours_without_dates_of_drop_in_rate": _hours(),
+    "lines_on_the_clock_of_the_cameras": _hours(),
+    "drop_in_on_the_clock_of_the_cameras": _hours(),
+    "ignored_tz_of_drop_in": _hours(tz="Asia/Tokyo"),
+    "drop_in_counts_groups_by_hour": _hours(),
     "null_rates": {"drop_in_rate": {"interval": "hour"}},
 }
 

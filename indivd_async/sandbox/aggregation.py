@@ -39,7 +39,8 @@ class World:
 
     *scale* multiplies the visitors; *now* ends the data. `parents=False` makes a single grouping that zone_visitors is
     asked for return only the field it names, which the documentation leaves open; so are the *numbering* of weeks and
-    weekdays and the clock of line_crosses, *lines_tz* (None: each location's own). The methods answer with the API's
+    weekdays, the clock of line_crosses, *lines_tz* (None: each location's own), and whether somebody who comes again on
+    another day is known again, or `forgets_overnight`. The methods answer with the API's
     JSON as Python values, whatever the API's limits: the application asks them after its checks. Filters take one id or
     several, also where the API takes one only.
     """
@@ -53,21 +54,29 @@ class World:
         parents: bool = True,
         numbering: Numbering = MONGO,
         lines_tz: str | None = None,
+        forgets_overnight: bool = False,
     ) -> None:
         self.now = now if now is not None else utc_now()
         self.parents = parents
         self.numbering = numbering
         self.lines_tz = lines_tz
+        self.forgets_overnight = forgets_overnight
         self._visitors = Visitors(seed, scale, self.now)
 
     def changed(
-        self, *, parents: bool | None = None, numbering: Numbering | None = None, lines_tz: str | None = None
+        self,
+        *,
+        parents: bool | None = None,
+        numbering: Numbering | None = None,
+        lines_tz: str | None = None,
+        forgets_overnight: bool | None = None,
     ) -> World:
         """Return a world of the same visitors that answers by other choices; None leaves a choice as it is."""
         other = copy(self)
         other.parents = self.parents if parents is None else parents
         other.numbering = numbering or self.numbering
         other.lines_tz = lines_tz or self.lines_tz
+        other.forgets_overnight = self.forgets_overnight if forgets_overnight is None else forgets_overnight
         return other
 
     def listing(self, name: str, *, token: str = "sandbox") -> list[dict[str, Any]]:
@@ -199,11 +208,16 @@ class World:
         measure: Measure,
     ) -> Iterator[dict[str, Any]]:
         label = clock.labeller(fields, self.numbering)
+        day = clock.labeller(("year", "month", "dayofmonth"))
         groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
+
+        def forget(visit: Visit) -> Visit:
+            return (*visit[:4], visit[4] * 10**5 + date(*day(visit[2])).toordinal() % 10**5)
+
         for place in places:
             for visit in self._visitors.visits(place.id, clock.start, clock.end):
                 if visit[0] in areas:
-                    groups[label(visit[2])][visit[0]].append(visit)
+                    groups[label(visit[2])][visit[0]].append(forget(visit) if self.forgets_overnight else visit)
         basic = {place.id for place in places if place.organization in BASIC}
         for key in sorted(groups):
             bucket = dict(zip(fields, key, strict=True))

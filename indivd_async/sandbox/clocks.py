@@ -36,6 +36,7 @@ READ |= {
     "iso_week": lambda wall: wall.isocalendar().week,
     "first_sunday_week": lambda wall: (date(wall.year, 1, 1).isoweekday() % 7 + wall.timetuple().tm_yday - 1) // 7 + 1,
     "monday_week_from_0": lambda wall: int(wall.strftime("%W")),
+    "financial_week": lambda wall: (wall.date() - date(wall.year - (wall.month < 4), 4, 1)).days // 7 + 1,
     "iso_weekday": lambda wall: wall.isoweekday(),
     "weekday_from_0_sunday": lambda wall: wall.isoweekday() % 7,
     "weekday_from_0_monday": lambda wall: wall.weekday(),

@@ -20,6 +20,7 @@ from .forms import FORM_DEVIATIONS
 from .labels import LABEL_DEVIATIONS
 from .limits import LIMIT_DEVIATIONS
 from .lists import LIST_DEVIATIONS
+from .measured import MEASURED_DEVIATIONS
 from .more import MORE_DEVIATIONS
 from .periods import PERIOD_DEVIATIONS
 from .rows import ROW_DEVIATIONS
@@ -43,6 +44,7 @@ DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
             LIMIT_DEVIATIONS,
             FORM_DEVIATIONS,
             LIST_DEVIATIONS,
+            MEASURED_DEVIATIONS,
         )
         for deviation in deviations
     }

@@ -1,0 +1,208 @@
+"""
+What a service turned out to be like, where its documentation is silent: a value that `indivd verify` writes.
+
+A `Profile` holds no token, no name and no figure of a customer: only how weeks and weekdays are numbered, which clock
+an endpoint has, which limits there are and which shape answers have. What is not known is None, and nothing is then
+assumed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+import attrs
+
+from .errors import ConfigError
+
+_JSON_VERSION = 1
+_ONE_DAY = timedelta(days=1)
+
+
+def _counted_from(first_weekday: int, *, first_week: int) -> Callable[[date], tuple[int, int]]:
+    """Number the weeks of a calendar year; days before the first whole one are in week *first_week*."""
+
+    def number(day: date) -> tuple[int, int]:
+        into_week = (day.weekday() - first_weekday) % 7
+        whole = (day.timetuple().tm_yday + 6 - into_week) // 7
+        begins_whole = (date(day.year, 1, 1).weekday() - first_weekday) % 7 == 0
+        return day.year, whole + (first_week if not begins_whole else 0)
+
+    return number
+
+
+def _iso(day: date) -> tuple[int, int]:
+    year, week, _ = day.isocalendar()
+    return year, week
+
+
+#: Numbering of weeks, by name: from a day to the year and the week of its label.
+WEEKS: Mapping[str, Callable[[date], tuple[int, int]]] = {
+    "iso": _iso,
+    # Seen where a year and an ISO week are formatted apart: 29 December 2025 becomes week 1 of 2025.
+    "iso-calendar-year": lambda day: (day.year, _iso(day)[1]),
+    "sunday-0": _counted_from(6, first_week=0),  # MongoDB's $week
+    "monday-0": _counted_from(0, first_week=0),
+    "sunday-1": _counted_from(6, first_week=1),
+    "monday-1": _counted_from(0, first_week=1),
+    "from-1-january": lambda day: (day.year, (day.timetuple().tm_yday + 6) // 7),
+}
+#: Numbering of weekdays, by name: from a day to its label.
+WEEKDAYS: Mapping[str, Callable[[date], int]] = {
+    "sunday-1": lambda day: day.isoweekday() % 7 + 1,  # MongoDB's $dayOfWeek
+    "monday-1": date.isoweekday,
+    "sunday-0": lambda day: day.isoweekday() % 7,
+    "monday-0": date.weekday,
+}
+#: Weeks and weekdays in words.
+IN_WORDS: Mapping[str, str] = {
+    "iso": "ISO 8601, under the year the week belongs to",
+    "iso-calendar-year": "ISO 8601, but under the calendar year of each day",
+    "sunday-0": "from Sunday, 0 to 53",
+    "monday-0": "from Monday, 0 to 53",
+    "sunday-1": "from Sunday, 1 to 54",
+    "monday-1": "from Monday, 1 to 54",
+    "from-1-january": "seven days each, counted from 1 January",
+}
+NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@lru_cache(maxsize=4096)
+def week_start(numbering: str, year: int, week: int) -> date | None:
+    """
+    Return the first day of a week; None where there is no such week, or the label stands for two weeks of a year.
+
+    A week that the numbering cuts at New Year begins on 1 January.
+
+    >>> week_start("iso", 2026, 1), week_start("sunday-0", 2026, 0)
+    (datetime.date(2025, 12, 29), datetime.date(2026, 1, 1))
+    """
+    if not (1 < year < 9999 and 0 <= week <= 54):
+        return None
+    label = WEEKS[numbering]
+    first = date(year, 1, 1) - 7 * _ONE_DAY
+    days = [day for number in range(385) if label(day := first + number * _ONE_DAY) == (year, week)]
+    if not days or (days[-1] - days[0]).days >= 7:
+        return None
+    return days[0]
+
+
+@attrs.frozen(kw_only=True)
+class Numbering:
+    """How weeks (`WEEKS`) and weekdays (`WEEKDAYS`) are numbered; None where that is not known."""
+
+    weeks: str | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKS)))
+    weekdays: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKDAYS))
+    )
+
+    def week_start(self, year: int | None, week: int) -> date | None:
+        """Return the first day of a week, where numbering and year are known."""
+        return None if self.weeks is None or year is None else week_start(self.weeks, year, week)
+
+    def weekday(self, label: int) -> int | None:
+        """
+        Return the weekday of a label as ISO 8601 has it, 1 for Monday; None where it is not known.
+
+        >>> Numbering(weekdays="sunday-1").weekday(2)
+        1
+        """
+        if self.weekdays is None:
+            return None
+        number = WEEKDAYS[self.weekdays]
+        monday = date(2024, 1, 1)
+        return next((k + 1 for k in range(7) if number(monday + k * _ONE_DAY) == label), None)
+
+
+@attrs.frozen(kw_only=True)
+class MostDays:
+    """The longest period that one request of *endpoint* answers whole, by the *unit* of its grouping."""
+
+    endpoint: str
+    #: minute, hour, day, week, month, year; "total" for sums of a whole period; "any".
+    unit: str
+    days: int = attrs.field(validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)])
+
+
+_OPTIONAL_BOOL = attrs.validators.optional(attrs.validators.instance_of(bool))
+_OPTIONAL_TEXT = attrs.validators.optional(attrs.validators.instance_of(str))
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """How one service behaves; see the module."""
+
+    numbering: Numbering = Numbering()
+    #: The clocks of line_crosses and of drop_in_rate without `tz`: an IANA name, or "location" for each location's own.
+    line_crosses_tz: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    drop_in_rate_tz: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    #: Limits that were met; none of an endpoint and unit means none was met.
+    most_days: tuple[MostDays, ...] = ()
+    #: Bytes of the longest URL that was answered, where a longer one was not.
+    longest_url: int | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional([attrs.validators.instance_of(int), attrs.validators.ge(500)]),
+    )
+    #: Whether zone_visitors by hour alone tells the dates, too.
+    hours_carry_dates: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    #: Hours without a visit: "absent", "zeros" or "mixed".
+    quiet_hours: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    #: Whether two zones of a location count the same passers-by.
+    passing_lines_shared: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    #: What dwell_time_stats.n counts: "visits" or "visitors".
+    dwell_counts: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    #: The day that it was learned on, yyyy-mm-dd.
+    learned_on: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+
+    def days_at_most(self, endpoint: str, unit: str) -> int | None:
+        """Return the longest period of one request, in days, where a limit is known."""
+        known = [limit.days for limit in self.most_days if limit.endpoint == endpoint and limit.unit in (unit, "any")]
+        return min(known, default=None)
+
+    def clock_of(self, endpoint: str, tz: str | None) -> str | None:
+        """Return the clock of an endpoint's labels at a location whose time zone is *tz*; None where not known."""
+        clock = {"line_crosses": self.line_crosses_tz, "drop_in_rate": self.drop_in_rate_tz}.get(endpoint)
+        return tz if clock == "location" else clock
+
+    def to_json(self) -> str:
+        """Write the profile as JSON, a field a line."""
+        return json.dumps({"version": _JSON_VERSION, **attrs.asdict(self)}, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Profile:
+        """Read what `to_json` wrote; ConfigError where the text is not that."""
+        try:
+            document: dict[str, Any] = json.loads(text)
+            version = document.pop("version")
+            if version != _JSON_VERSION:
+                raise ConfigError(
+                    f"profile: it is of version {version}, and this library reads {_JSON_VERSION}; let `indivd verify` "
+                    "write it anew"
+                )
+            numbering = Numbering(**document.pop("numbering", {}))
+            limits = tuple(MostDays(**limit) for limit in document.pop("most_days", ()))
+            return cls(numbering=numbering, most_days=limits, **document)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"profile: this is not what `indivd verify` writes: {error}") from None
+
+
+def read_profile(given: Profile | str | os.PathLike[str] | None) -> Profile | None:
+    """Take a profile, or read it from the path *given*, or else from the one in INDIVD_PROFILE; None without any."""
+    if given is None:
+        given = os.environ.get("INDIVD_PROFILE") or None
+    if given is None or isinstance(given, Profile):
+        return given
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigError(f"profile: must be a Profile or the path of one, got {type(given).__name__}")
+    try:
+        with open(given, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"profile: {os.fspath(given)} cannot be read: {error}") from None
+    return Profile.from_json(text)

@@ -15,16 +15,37 @@ functions, so they serve anyio's plugin, pytest-asyncio and trio alike.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
+
     from .client import AsyncIndivd
     from .sandbox import Recorded, Sandbox, World
 
 _FOR_EVER = float("inf")
+
+
+def replay(folder: str | os.PathLike[str]) -> httpx.AsyncBaseTransport:
+    """
+    Answer from the last recording in *folder*, or from that file: what `indivd verify --record` kept.
+
+    ``AsyncIndivd("any", transport=replay("tests/recorded"))``: a fault that was seen on the real service is a test on
+    the next day. What was not asked then is answered with 404. `verify` asks what it asked then if it is told what
+    ``indivd_async.verify.read_recording(folder)`` says: ``now=made_at``, ``location``, ``days``, ``deep``.
+
+    Raises:
+        ConfigError: where there is no recording.
+    """
+    import httpx
+
+    from .verify.replaying import Replay
+
+    return httpx.ASGITransport(Replay(folder))
 
 
 class _Fault:

@@ -74,6 +74,7 @@ def make_parser() -> Parser:
     _add_plan(commands)
     _add_export(commands)
     _add_doctor(commands)
+    _add_verify(commands)
     _add_dashboard(commands)
     _add_sandbox(commands)
     _add_completion(commands)
@@ -195,6 +196,27 @@ def _add_doctor(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
+def _add_verify(commands: Commands) -> None:
+    summary = "measure what the service does where figures depend on it"
+    parser = commands.add("verify", ".verify", summary, "indivd verify --record answers --profile indivd.json")
+    add = parser.add_argument
+    add(
+        "--location",
+        metavar="ID",
+        type=read_whole,
+        help="else one that is open every day, if there is one",
+    )
+    add("--days", metavar="N", type=read_whole, default=400, help="longest period you mean to ask for (%(default)s)")
+    add("--deep", action="store_true", help="ask more, in at most 100 requests")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--markdown", action="store_true", help="print it as Markdown, for the vendor's support")
+    add("--with-figures", action="store_true", help="print the counts behind it, too, which are your visitors'")
+    add("--profile", metavar="FILE", help="write what was learned there; AsyncIndivd and INDIVD_PROFILE take it")
+    add("--record", metavar="DIR", help="keep questions and answers there; an earlier run there is compared")
+    add("--anonymous", action="store_true", help="replace ids and names in what is recorded")
+    add("--replay", metavar="DIR", help="judge what was recorded there, and ask nothing")
+
+
 def _add_dashboard(commands: Commands) -> None:
     summary = "serve a page with charts, on made-up visitors or the real ones"
     parser = commands.add("dashboard", ".dashboard", summary, "indivd dashboard --port 8000")
@@ -214,6 +236,7 @@ def _add_sandbox(commands: Commands) -> None:
         "--deviate", metavar="NAME", action="append", default=[], help="answer otherwise than asked; may be repeated"
     )
     parser.add_argument("--list-deviations", action="store_true", help="name the ways to deviate, and end")
+    parser.add_argument("--replay", metavar="DIR", help="answer as a run of `indivd verify --record` was answered")
 
 
 def _add_completion(commands: Commands) -> None:

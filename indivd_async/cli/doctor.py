@@ -68,6 +68,8 @@ def main(args: argparse.Namespace) -> int:
     bad = sum(finding.state == "failed" for finding in found)
     made = sum(finding.subject != _NOT_CHECKED for finding in found)
     say("all is well" if not bad else f"{bad} of {made} checks failed")
+    if not bad:
+        say("whether figures are what they seem, `indivd verify` measures")
     return 1 if bad else 0
 
 

@@ -16,8 +16,12 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--fault-rate must be from 0 to 1; got {args.fault_rate:g}")
     if args.latency < 0:
         raise UsageError(f"--latency must not be negative; got {args.latency:g}")
+    if args.replay is not None and (args.deviate or args.fault_rate or args.latency):
+        raise UsageError("--replay answers as was recorded, without --deviate, --fault-rate and --latency")
     if args.list_deviations:
         _list_deviations()
+    elif args.replay is not None:
+        anyio.run(_replay, args)
     else:
         anyio.run(_serve, args)
     return 0
@@ -29,6 +33,19 @@ def _list_deviations() -> None:
     for deviation in sandbox.DEVIATIONS.values():
         print(f"{deviation.name}  [{deviation.expect.replace('_', ' ')}]")
         print(textwrap.fill(deviation.sentence, 80, initial_indent="    ", subsequent_indent="    "))
+
+
+async def _replay(args: argparse.Namespace) -> None:
+    from .. import sandbox
+    from ..verify import Replay
+
+    application = Replay(args.replay)
+    async with sandbox.serving(application, host=args.host, port=args.port) as url:
+        print(f"{len(application)} answers of {application.made_at:%Y-%m-%d} are served on {url} (Ctrl-C ends it)\n")
+        print("in another terminal:")
+        print(f"  export INDIVD_BASE_URL={url} INDIVD_TOKEN=any")
+        print("  indivd locations", flush=True)
+        await anyio.sleep_forever()
 
 
 async def _serve(args: argparse.Namespace) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -84,9 +84,11 @@ def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | N
 
 
 @asynccontextmanager
-async def serving(application: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    application: Callable[..., Any] | None = None, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[str]:
     """
-    Serve the application from a thread of its own, on a free port unless one is given, and yield its base URL.
+    Serve the application, or another, from a thread of its own, on a free port unless one is given; yield its base URL.
 
     The thread has an event loop of its own, so the caller may be on asyncio or trio. Raises OSError where it cannot
     listen.
@@ -113,7 +115,7 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}"
 
 
-def _server(application: Sandbox) -> uvicorn.Server:
+def _server(application: Callable[..., Any]) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError as error:

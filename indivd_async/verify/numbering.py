@@ -1,0 +1,140 @@
+"""How weeks and weekdays are numbered: the numbering under which the sums of single days fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from datetime import date
+from functools import partial
+from typing import Any
+
+from ..profile import IN_WORDS, WEEKDAYS, WEEKS
+from .reading import Row
+from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell, fails, holds
+
+Sums = Counter[Hashable]
+
+
+def fit_labels(
+    days: list[Row],
+    told: list[Row],
+    label: Callable[[date], Hashable],
+    key: Callable[[Row], Hashable],
+    *,
+    whole: bool = False,
+) -> bool:
+    """
+    Tell whether days, put under the labels that *label* gives them, add up to the rows that were *told*.
+
+    With *whole*, labels that the first or the last day falls under are left out: the period may cut them.
+    """
+    dated = [row for row in days if row.day is not None]
+    if not dated:
+        raise CannotTellError("the days do not tell their dates")
+    ends = {label(pick(row.day for row in dated if row.day)) for pick in (min, max)} if whole else set[Hashable]()
+    expected: Sums = Counter()
+    for row in dated:
+        if row.day is not None:
+            expected[row.zone, label(row.day)] += row.count("visits")
+    found: Sums = Counter()
+    for row in told:
+        found[row.zone, key(row)] += row.count("visits")
+    return {k: n for k, n in expected.items() if n and _under(k) not in ends} == {
+        k: n for k, n in found.items() if n and _under(k) not in ends
+    }
+
+
+def _under(key: Hashable) -> Hashable:
+    assert isinstance(key, tuple)
+    label: Hashable = key[1]
+    return label
+
+
+def _weekdays(seen: Seen) -> Judgement:
+    days, told = seen.some_visits("visits by day"), seen.some_visits("visits by weekday")
+    if not all("dayofweek" in row.labels for row in told):
+        raise CannotTellError(f"weekdays come as {', '.join(told[0].names) or 'nothing'}")
+    fitting = [name for name, label in WEEKDAYS.items() if fit_labels(days, told, label, _weekday_of)]
+    return _judge(fitting, "weekdays", list(WEEKDAYS))
+
+
+def _weekday_of(row: Row) -> Hashable:
+    return row.labels.get("dayofweek")
+
+
+def _weeks(seen: Seen, name: str = "visits by week") -> Judgement:
+    told = seen.some_visits(name)
+    if not all("week" in row.labels for row in told):
+        raise CannotTellError(f"weeks come as {', '.join(told[0].names) or 'nothing'}")
+    days = seen.new_year_days
+    if not any(row.count("visits") for row in days):
+        raise CannotTellError("there was nobody to count around New Year")
+    with_year = all("year" in row.labels for row in told)
+    fitting = []
+    for numbering, label in WEEKS.items():
+        pick = label if with_year else partial(_without_year, label)
+        if fit_labels(days, told, pick, partial(_week_of, with_year=with_year), whole=True):
+            fitting.append(numbering)
+    return _judge(fitting, "weeks", list(WEEKS))
+
+
+def _without_year(label: Callable[[date], tuple[int, int]], day: date) -> Hashable:
+    return label(day)[1]
+
+
+def _week_of(row: Row, *, with_year: bool) -> Hashable:
+    week = row.labels.get("week")
+    return (row.labels.get("year"), week) if with_year else week
+
+
+def _judge(fitting: list[str], what: str, tried: list[str]) -> Judgement:
+    learned: dict[str, Any] = {}
+    if len(fitting) == 1:
+        learned[what] = fitting[0]
+        return holds(f"{what} are numbered {_words(fitting[0], what)}", **learned)
+    if fitting:
+        return cannot_tell(f"several numberings fit: {'; '.join(_words(name, what) for name in fitting)}")
+    return fails(f"the {what} fit none of the {len(tried)} numberings that are known")
+
+
+def _words(name: str, what: str) -> str:
+    if what == "weeks":
+        return IN_WORDS[name]
+    first, number = name.split("-")
+    return f"{number} for {first.capitalize()} and so on"
+
+
+def _weeks_carry_years(seen: Seen) -> Judgement:
+    told = seen.some_visits("visits by week")
+    if all({"year", "week"} <= set(row.labels) for row in told):
+        names = {name for row in told for name in row.names}
+        if names <= {"year", "month", "week"}:
+            return holds("each week tells its year")
+        return fails(f"weeks come under other names than documented: {', '.join(sorted(names))}")
+    return fails(f"weeks come as {', '.join(told[0].names) or 'nothing'}")
+
+
+NUMBERING = (
+    Assumption(
+        name="weeks_numbered",
+        sentence="Weeks are numbered in a known way, over a New Year too.",
+        decides="which days a week is of, and whether weeks may be cut at a year's end",
+        measured="weeks around New Year, fitted to their days under each numbering",
+        check=_weeks,
+        rests_on=("weeks_carry_years",),
+    ),
+    Assumption(
+        name="weeks_carry_years",
+        sentence="A week tells its year, in a field of that name.",
+        decides="whether the same week of two years stays apart",
+        measured="the labels of weeks around New Year",
+        check=_weeks_carry_years,
+    ),
+    Assumption(
+        name="weekdays_numbered",
+        sentence="Weekdays are numbered in a known way.",
+        decides="which weekday a number is",
+        measured="a week by weekday, fitted to its days under each numbering",
+        check=_weekdays,
+    ),
+)

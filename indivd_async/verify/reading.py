@@ -1,0 +1,279 @@
+"""From the service's JSON to plain rows, without judging them: labels of time, the place, figures by name."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from .asking import number, whole
+
+Labels = Mapping[str, int]
+#: The article's names for labels of time, and other names that services of this kind have for them.
+DOCUMENTED_LABELS = ("year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "day")
+_LABELS = {
+    **{name: name for name in DOCUMENTED_LABELS},
+    "day": "dayofmonth",
+    "dayOfMonth": "dayofmonth",
+    "dayOfWeek": "dayofweek",
+    "isoWeek": "week",
+    "isoWeekYear": "year",
+    "isoDayOfWeek": "dayofweek",
+    "weekYear": "year",
+}
+#: Fields beside labels, which no time is read from.
+_BESIDE = ("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name")
+_RATES = ("visits", "enter", "passing_by", "drop_in_rate", "enter_percentage")
+#: What a row of zone_visitors counts, by our name: where it stands.
+_FIGURES: Mapping[str, tuple[str, ...]] = {
+    "visits": ("visits",),
+    "unique_visits": ("unique_visits",),
+    "bounce": ("bounce",),
+    "dwell_time": ("dwell_time",),
+    "n": ("dwell_time_stats", "n"),
+    "mean": ("dwell_time_stats", "mean"),
+    "min": ("dwell_time_stats", "min"),
+    "max": ("dwell_time_stats", "max"),
+    "below": ("exclude", "min_dwell_time"),
+    "above": ("exclude", "max_dwell_time"),
+}
+#: Words that say that there is more than this answer.
+_MORE = ("next", "has_more", "hasMore", "more", "truncated", "next_page", "next_cursor", "cursor", "continuation")
+#: Objects on top of an answer that may say so.
+_INNER = ("current", "comparison", "meta", "pagination", "links", "_links", "summary")
+_PAGES = ("pages", "total_pages", "totalPages")
+_TOTALS = ("total", "count", "total_count", "totalCount")
+
+
+class UnreadableError(Exception):
+    """The answer is not of the documented shape; the text says where."""
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """A row of any endpoint: its labels of time, its place, its figures."""
+
+    labels: Labels
+    zone: int | None = None
+    location: int | None = None
+    threshold: int | None = None
+    figures: Mapping[str, float | None]
+    quartiles: tuple[float, ...] = ()
+    #: The names of the labels, as they came; of a row of drop_in_rate and of aggregations also those of unknown fields.
+    names: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Hashable:
+        """What no other row of the answer may share."""
+        return self.zone, self.location, tuple(sorted(self.labels.items()))
+
+    @property
+    def day(self) -> date | None:
+        """The day that the labels fix."""
+        try:
+            return date(self.labels["year"], self.labels["month"], self.labels["dayofmonth"])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def hour(self) -> datetime | None:
+        """The hour that the labels fix, on the clock of the row."""
+        day = self.day
+        if day is None or not 0 <= self.labels.get("hour", -1) <= 23:
+            return None
+        return datetime(day.year, day.month, day.day, self.labels["hour"])
+
+    def count(self, name: str) -> int:
+        """Return a figure that is counted; 0 where there is none."""
+        value = self.figures.get(name)
+        return int(value) if value is not None else 0
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise UnreadableError(f"{where} is not an object")
+    return value
+
+
+def _objects(value: Any, where: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UnreadableError(f"{where} is not a list of objects")
+    return value
+
+
+def _labels(fields: Mapping[str, Any]) -> tuple[Labels, tuple[str, ...]]:
+    names = tuple(name for name in fields if name not in _BESIDE and name not in _RATES)
+    found = {_LABELS[name]: read for name in names if name in _LABELS and (read := whole(fields[name])) is not None}
+    if "date" in fields:
+        try:
+            day = date.fromisoformat(str(fields["date"])[:10])
+            found = {"year": day.year, "month": day.month, "dayofmonth": day.day} | found
+        except ValueError:
+            pass
+    return found, names
+
+
+def read_lines(document: Any) -> list[Row]:
+    """Read an answer of line_crosses."""
+    rows = []
+    for item in _objects(document, "the answer"):
+        labels, names = _labels(_object(item.get("_id"), "_id"))
+        rows.append(Row(labels=labels, names=names, figures={"count": number(item.get("count"))}))
+    return rows
+
+
+def read_visits(document: Any, part: str = "current") -> list[Row]:
+    """Read the rows of one period of zone_visitors; none where it is empty."""
+    block = _object(document, "the answer").get(part)
+    if not block:
+        return []
+    return [_visit(item) for item in _objects(_object(block, part).get("insights"), f"{part}.insights")]
+
+
+def _visit(item: Mapping[str, Any]) -> Row:
+    aggregation = _object(item.get("aggregation"), "aggregation")
+    labels, names = _labels(aggregation)
+    figures: dict[str, float | None] = {}
+    for name, path in _FIGURES.items():
+        value: Any = item
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        figures[name] = number(value)
+    stats = item.get("dwell_time_stats")
+    quartiles = stats.get("quantiles") if isinstance(stats, dict) else None
+    known = [read for value in quartiles or () if (read := number(value)) is not None]
+    return Row(
+        labels=labels,
+        names=names,
+        zone=whole(aggregation.get("zone_id")),
+        location=whole(aggregation.get("loc_id")),
+        threshold=whole(aggregation.get("bounce_threshold")),
+        figures=figures,
+        quartiles=tuple(known),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class DropIns:
+    """One period of drop_in_rate: its summary, its details, and those of each zone."""
+
+    summary: Mapping[str, Any]
+    details: list[Row]
+    #: Zone to its totals (`visits`, `passing_by`, `drop_in_rate`) and its rows.
+    zones: Mapping[int, tuple[Row, list[Row]]]
+
+
+def read_drop_ins(document: Any, part: str = "current") -> DropIns:
+    """Read one period of drop_in_rate."""
+    answer = _object(document, "the answer")
+    summary, details, zones = (
+        _object(answer.get(name), name).get(part) for name in ("summary", "details", "zone_details")
+    )
+    blocks = {}
+    for key, block in _object(zones or {}, f"zone_details.{part}").items():
+        zone, location = whole(block.get("zone_id")) or int(key), whole(block.get("loc_id"))
+        totals = {name: number(block.get(f"total_{name}")) for name in ("visits", "passing_by")}
+        total = Row(
+            labels={}, zone=zone, location=location, figures=totals | {"rate": number(block.get("drop_in_rate"))}
+        )
+        blocks[int(key)] = (
+            total,
+            [_drop_in(item, zone) for item in _objects(block.get("details"), "the details of a zone")],
+        )
+    return DropIns(
+        summary=_object(summary or {}, f"summary.{part}"),
+        details=[_drop_in(item, None) for item in _objects(details or [], f"details.{part}")],
+        zones=blocks,
+    )
+
+
+def _drop_in(item: Mapping[str, Any], zone: int | None) -> Row:
+    labels, names = _labels(item)
+    figures = {name: number(item.get(name)) for name in ("visits", "enter", "passing_by")}
+    return Row(labels=labels, names=names, zone=zone, figures=figures | {"rate": number(item.get("drop_in_rate"))})
+
+
+def read_entities(document: Any) -> list[Mapping[str, Any]]:
+    """Read a list of a filter endpoint: a list, one object, an object with one list in it, or a mapping by id."""
+    if isinstance(document, list):
+        return _objects(document, "the list")
+    answer = _object(document, "the list")
+    if "id" in answer:
+        return [answer]
+    lists = [value for value in answer.values() if isinstance(value, list)]
+    if len(lists) == 1:
+        return _objects(lists[0], "the list")
+    return _objects(list(answer.values()), "the list")
+
+
+def told_dates(document: Any, part: str = "current") -> tuple[str, str] | None:
+    """Return the first and the last day that an answer says it is about; None where it says none."""
+    block = document.get("summary", document) if isinstance(document, dict) else None
+    block = block.get(part) if isinstance(block, dict) else None
+    if not isinstance(block, dict) or not block.get("startdate") or not block.get("enddate"):
+        return None
+    return str(block["startdate"])[:10], str(block["enddate"])[:10]
+
+
+def signs_of_more(document: Any, headers: Mapping[str, str]) -> list[str]:
+    """Name the signs in an answer, or in its *headers*, that it is a part of the whole."""
+    rows = _count_rows(document)
+    signs = [name for name, value in headers.items() if _is_sign_of_more(name, value, rows)]
+    if not isinstance(document, dict):
+        return signs
+    blocks = [document, *(document.get(name) for name in _INNER)]
+    blocks += list(document["summary"].values()) if isinstance(document.get("summary"), dict) else []
+    for block in blocks:
+        signs += _signs_in(block, rows) if isinstance(block, dict) else ()
+    return signs
+
+
+def _signs_in(block: Mapping[str, Any], rows: int) -> list[str]:
+    signs = [name for name in _MORE if block.get(name)]
+    signs += [name for name in _PAGES if (whole(block.get(name)) or 0) > 1]
+    signs += [name for name in _TOTALS if (whole(block.get(name)) or 0) > rows]
+    return signs + [name for name in ("status", "state") if str(block.get(name)).lower() in ("partial", "truncated")]
+
+
+def _is_sign_of_more(name: str, value: str, rows: int) -> bool:
+    if name in ("link", "content-range"):
+        return True
+    if value.startswith("{"):
+        try:
+            found = json.loads(value)
+        except ValueError:
+            return False
+        lowered = {str(key).lower(): item for key, item in found.items()}
+        aliases = {"totalpages": "pages", "hasnext": "has_more", "totalcount": "total", "nextpage": "next"}
+        return bool(_signs_in({aliases.get(key, key): item for key, item in lowered.items()}, rows))
+    number_told = int(value) if value.isdigit() else None
+    if "next" in name or "more" in name:
+        return bool(value) and value.lower() not in ("false", "0", "null")
+    if "pages" in name:
+        return number_told is not None and number_told > 1
+    return "total" in name and number_told is not None and number_told > rows
+
+
+def _count_rows(document: Any) -> int:
+    """Count the objects that stand in lists, at any depth."""
+    if isinstance(document, list):
+        return sum(isinstance(item, dict) for item in document)
+    return sum(map(_count_rows, document.values())) if isinstance(document, dict) else 0
+
+
+def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[Hashable]:
+    """Sum a figure of *rows*; *by* are names of labels, or `zone`, `day` or `hour`, that stay apart."""
+    sums: Counter[Hashable] = Counter()
+    for row in rows:
+        key = tuple(row.labels.get(name) if name in row.labels else getattr(row, name, None) for name in by)
+        sums[key[0] if len(key) == 1 else key] += row.count(figure)
+    return sums
+
+
+def days_of(start: date, end: date) -> list[date]:
+    """List the days from *start* to *end*, both included."""
+    return [start + timedelta(days=number) for number in range((end - start).days + 1)]

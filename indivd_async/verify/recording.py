@@ -1,0 +1,223 @@
+"""
+Recordings: the questions and answers of a run in a folder, a file a run, an answer a line of JSON.
+
+They never hold the token, which is in no question and no answer. Anonymous ones hold no id and no name either: ids are
+replaced one by one, the same id by the same number of the same length, and text by words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+
+from .._version import __version__
+from ..errors import ConfigError
+from ..models import FrozenMap
+from .asking import Heard, Question, whole
+from .reading import read_visits
+from .seen import Earlier
+
+_VERSION = 1
+#: Whose ids a field, a parameter or the `id` of a list names.
+_KINDS: Mapping[str, str] = {
+    "location": "location",
+    "locations": "location",
+    "loc_id": "location",
+    "location_id": "location",
+    "zone": "zone",
+    "zones": "zone",
+    "zone_id": "zone",
+    "zone_to": "zone",
+    "zone_from": "zone",
+    "line": "line",
+    "lines": "line",
+    "line_ids": "line",
+    "line_id": "line",
+    "category": "category",
+    "categories": "category",
+    "organization": "organization",
+    "organizations": "organization",
+    "organisation": "organization",
+    "organisations": "organization",
+}
+#: Text that names nobody: time zones, dates, times, and what the article calls an interval.
+_PLAIN = re.compile(r"[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)+|UTC|[0-9T:. Z+-]*|year|month|week|day|hour|open|closed")
+
+
+class Recorder:
+    """Collects what is heard, and writes it at the end, whole or not at all."""
+
+    def __init__(self, folder: str | os.PathLike[str], *, anonymous: bool = False) -> None:
+        self._folder = Path(folder)
+        if self._folder.exists() and not self._folder.is_dir():
+            raise ConfigError(f"record: {self._folder} is not a folder")
+        self._aliases = _Aliases() if anonymous else None
+        self._lines: list[dict[str, Any]] = []
+
+    def hear(self, name: str, heard: Heard) -> None:
+        """Keep one answer."""
+        headers = dict(heard.headers)  # those that may say that there is more, and no others
+        params, document = dict(heard.question.params), heard.document
+        if self._aliases is not None:
+            params = {param: self._aliases.param(param, text) for param, text in params.items()}
+            document = self._aliases.walk(document, heard.question.endpoint)
+            headers = {header: value if value.isdigit() else "…" for header, value in headers.items()}
+        self._lines.append(
+            {
+                "name": name,
+                "endpoint": heard.question.endpoint,
+                "path": heard.question.path,
+                "params": params,
+                "status": heard.status,
+                "headers": headers,
+                "problem": heard.problem,
+                "document": document,
+            }
+        )
+
+    def write(self, now: datetime, *, location: int, days: int, deep: bool) -> Path:
+        """Write the file, with what the run was asked for, and return its path."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        path, number = self._folder / f"{stamp}.ndjson", 1
+        while path.exists():
+            number += 1
+            path = self._folder / f"{stamp}-{number}.ndjson"
+        head = {
+            "recording": _VERSION,
+            "made_at": now.astimezone(UTC).isoformat(),
+            "library": __version__,
+            "location": location if self._aliases is None else self._aliases.id("location", location),
+            "days": days,
+            "deep": deep,
+        }
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in (head, *self._lines)))
+        temporary.replace(path)
+        return path
+
+
+class _Aliases:
+    """Other ids and names, the same for the same."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[str, int], int] = {}
+        self._counts: dict[tuple[str, int], int] = {}
+
+    def id(self, kind: str, value: int) -> int:
+        """Return another id of as many digits, so that URLs stay as long as they were."""
+        if (kind, value) not in self._ids:
+            digits = len(str(abs(value)))
+            # The first of four digits is 1000; where all of that many digits are used up, longer ones follow.
+            number = self._counts.get((kind, digits), 10 ** (digits - 1))
+            self._counts[kind, digits] = number + 1
+            self._ids[kind, value] = number
+        return self._ids[kind, value]
+
+    def param(self, name: str, text: str) -> str:
+        kind = _KINDS.get(name)
+        if kind is None:
+            return text
+        return ",".join(
+            str(self.id(kind, int(part))) if part.lstrip("-").isdigit() else part for part in text.split(",")
+        )
+
+    def walk(self, value: Any, key: str, owner: str = "") -> Any:
+        """Replace ids and names in a document; *key* is the field that it stands in."""
+        kind = _KINDS.get(owner if key == "id" else key)
+        if isinstance(value, list):
+            return [self.walk(item, key, owner) for item in value]
+        if isinstance(value, dict):
+            inside = key if key in _KINDS else owner
+            return {
+                str(self.id("zone", int(name))) if name.isdigit() else name: self.walk(item, name, inside)
+                for name, item in value.items()
+            }
+        if isinstance(value, str):
+            return value if _PLAIN.fullmatch(value) else "name"
+        number = whole(value)
+        return value if kind is None or number is None else self.id(kind, number)
+
+
+@attrs.frozen(kw_only=True)
+class Recording:
+    """A recorded run: when it was made, and what `verify` was asked for."""
+
+    made_at: datetime
+    location: int
+    days: int
+    deep: bool
+    answers: tuple[Heard, ...]
+
+    def named(self, name: str) -> Heard | None:
+        """Return the answer of that name."""
+        return next((heard for heard, known in zip(self.answers, self.names, strict=True) if known == name), None)
+
+    names: tuple[str, ...]
+
+
+def latest(folder: str | os.PathLike[str]) -> Path | None:
+    """Return the file of the last run that was recorded in *folder*; None where there is none."""
+    return max(Path(folder).glob("*.ndjson"), default=None, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def read_recording(source: str | os.PathLike[str]) -> Recording:
+    """
+    Read a recording: a file, or the last one of a folder.
+
+    Raises ConfigError where there is none, or something else.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = latest(path)
+        if found is None:
+            raise ConfigError(f"there is no recording in {path}; `indivd verify --record` makes one")
+        path = found
+    try:
+        head, *lines = map(orjson.loads, path.read_bytes().splitlines())
+        if head["recording"] != _VERSION:
+            raise ConfigError(f"{path} is a recording of version {head['recording']}; this library reads {_VERSION}")
+        answers = [
+            Heard(
+                question=Question(line["endpoint"], FrozenMap(line["params"])),
+                status=line["status"],
+                document=line["document"],
+                headers=line["headers"],
+                problem=line["problem"],
+            )
+            for line in lines
+        ]
+        return Recording(
+            made_at=datetime.fromisoformat(head["made_at"]),
+            location=head["location"],
+            days=head["days"],
+            deep=head["deep"],
+            answers=tuple(answers),
+            names=tuple(line["name"] for line in lines),
+        )
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a recording of `indivd verify`: {error!r}") from None
+
+
+def read_earlier(folder: str | os.PathLike[str]) -> Earlier | None:
+    """Return the days that the last recording in *folder* holds; None where there is none."""
+    if not Path(folder).is_dir() or latest(folder) is None:
+        return None
+    recording = read_recording(folder)
+    found = recording.named("visits by day, the whole range")
+    if found is None or not found.is_ok:
+        return None
+    return Earlier(
+        made_on=recording.made_at.date(),
+        location=recording.location,
+        rows=read_visits(found.document),
+    )

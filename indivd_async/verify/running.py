@@ -1,0 +1,213 @@
+"""A run: lists, course, questions, checks, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .._version import __version__
+from ..errors import IndivdError, InvalidQueryError
+from ..profile import Numbering, Profile
+from ..wall_clock import utc_now
+from .adding import ADDING
+from .asking import Asker, Heard, whole
+from .clocks import CLOCKS
+from .course import (  # fmt: skip
+    DEEP_LISTS,
+    DEFAULT_DAYS,
+    LISTED,
+    Course,
+    NothingToAskError,
+    first_questions,
+    lay_course,
+    usual_questions,
+)
+from .crossings import CROSSINGS
+from .drop_in import DROP_IN
+from .filters import FILTERS
+from .forms import FORMS
+from .lengths import LENGTHS, explore
+from .lists import LISTS
+from .numbering import NUMBERING
+from .periods import PERIODS
+from .reading import UnreadableError, read_entities
+from .recording import Recorder, read_earlier
+from .report import Finding, Report
+from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell
+
+if TYPE_CHECKING:
+    from ..client import AsyncIndivd
+
+#: Without which no answer can be trusted to mean anything, floor upon floor: an assumption rests on all floors below
+#: its own, and on what its table names.
+_FLOORS: tuple[tuple[str, ...], ...] = (
+    ("answers_repeat", "answers_whole", "answers_documented", "locations_listed", "zones_listed", "lines_listed"),
+    ("shapes_documented", "questions_answered"),
+    ("labels_documented", "numbers_are_numbers"),
+    ("groupings_honoured",),
+    (
+        "period_echoed",
+        "zone_visitors_days_within",
+        "line_crosses_days_within",
+        "drop_in_rate_days_within",
+        "hours_numbered",
+    ),
+    ("counts_are_counts", "last_day_included"),
+    ("rows_come_once", "small_counts_told", "zones_all_listed"),
+)
+
+
+def _stack(assumptions: Iterable[Assumption]) -> Iterator[Assumption]:
+    floors = [set(names) for names in _FLOORS]
+    for item in assumptions:
+        level = next((number for number, names in enumerate(floors) if item.name in names), len(floors))
+        below = [name for names in _FLOORS[:level] for name in names]
+        yield attrs.evolve(item, rests_on=(*below, *item.rests_on))
+
+
+#: Every assumption, in the order of the report.
+ASSUMPTIONS: tuple[Assumption, ...] = tuple(
+    _stack((*LISTS, *FORMS, *PERIODS, *FILTERS, *ADDING, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN))
+)
+MOST_REQUESTS, MOST_REQUESTS_DEEP = 30, 100
+#: Shorter, and there is nothing to find out about length.
+_LEAST_DAYS = 14
+
+
+class NotVerifiableError(IndivdError):
+    """Nothing could be measured: the lists were not answered, or hold no location."""
+
+
+async def verify(
+    client: AsyncIndivd,
+    *,
+    location: int | None = None,
+    days: int = DEFAULT_DAYS,
+    deep: bool = False,
+    record: str | os.PathLike[str] | None = None,
+    anonymous: bool = False,
+    now: datetime | None = None,
+) -> Report:
+    """
+    Measure on the service itself whether what right figures depend on is so.
+
+    Only days that have ended everywhere are asked for, of one location, in at most 30 requests (*deep*: 100), 4 at
+    once, over the client's own lanes, with its retries.
+
+    Args:
+        client: it stays open.
+        location: the location to measure; else one that opens every day, if any, and has lines into a zone.
+        days: the longest period that you mean to ask for; lengths are measured up to it.
+        deep: ask more: default groupings, limits that the article names, another New Year.
+        record: a folder to keep questions and answers in, without the token; an earlier recording there is compared.
+        anonymous: replace ids and names in what is recorded.
+        now: an aware datetime; else this machine's clock. Which days have ended is judged by it.
+
+    Raises:
+        NotVerifiableError: where the lists are not answered or hold no location.
+        InvalidQueryError: for *days* below 14, and a *location* that the token does not see.
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or not _LEAST_DAYS <= days <= 4_000:
+        raise InvalidQueryError("days", f"must be a whole number from {_LEAST_DAYS} to 4000", days)
+    now = now or utc_now()
+    recorder = None if record is None else Recorder(record, anonymous=anonymous)
+    most = MOST_REQUESTS_DEEP if deep else MOST_REQUESTS
+    asker = Asker(client, most=most, on_heard=None if recorder is None else recorder.hear)
+    await asker.ask_all(first_questions((*LISTED, *DEEP_LISTS) if deep else LISTED))
+    course = _lay_course(asker, location, days, now)
+    questions = usual_questions(course)
+    again = questions.popitem()
+    await asker.ask_all(questions)
+    await asker.ask_all(dict([again]))
+    await explore(asker, course)
+    earlier = None if record is None else read_earlier(record)
+    if recorder is not None:
+        recorder.write(now, location=course.location, days=days, deep=deep)
+    seen = Seen(course, asker.heard, earlier=earlier)
+    return _report(seen, [item for item in ASSUMPTIONS if deep or not item.is_deep], now)
+
+
+def _lay_course(asker: Asker, location: int | None, days: int, now: datetime) -> Course:
+    lists: dict[str, Sequence[Any]] = {}
+    for name in LISTED:
+        heard: Heard = asker.heard[name]
+        try:
+            lists[name] = read_entities(heard.document) if heard.is_ok else ()
+        except UnreadableError:
+            lists[name] = ()
+    if not lists["locations"]:
+        why = asker.heard["locations"].problem or "empty, or of another shape than documented"
+        raise NotVerifiableError(f"the list of locations is {why}; `indivd doctor` looks into that")
+    if not any(whole(item.get("id")) is not None for item in lists["locations"]):
+        raise NotVerifiableError("the list of locations names no ids")
+    try:
+        return lay_course(
+            locations=lists["locations"],
+            zones=lists["zones"],
+            lines=lists["lines"],
+            location=location,
+            days=days,
+            now=now,
+        )
+    except NothingToAskError as error:
+        raise InvalidQueryError("location", str(error), location) from None
+
+
+def _report(seen: Seen, assumptions: Sequence[Assumption], now: datetime) -> Report:
+    findings, learned = [], dict[str, Any]()
+    judged = {}
+    for assumption in assumptions:
+        seen.used = []
+        judged[assumption.name] = _judge(assumption.check, seen), tuple(dict.fromkeys(seen.used))
+    bad = {name for name, (judgement, _) in judged.items() if judgement.verdict == "fails"}
+    for assumption in assumptions:
+        judgement, used = judged[assumption.name]
+        under = [name for name in assumption.rests_on if name in bad]
+        if judgement.verdict == "fails" and under:
+            judgement = cannot_tell(f"{judgement.evidence}, which may come of {under[0]}", judgement.figures)
+        for field, value in judgement.learned.items():
+            learned[field] = [*learned.get(field, ()), *value] if field == "most_days" else value
+        findings.append(
+            Finding(
+                name=assumption.name,
+                sentence=assumption.sentence,
+                decides=assumption.decides,
+                measured=assumption.measured,
+                verdict=judgement.verdict,
+                evidence=judgement.evidence,
+                figures=judgement.figures,
+                requests=tuple(str(seen.heard[name].question) for name in used),
+            )
+        )
+    course = seen.course
+    return Report(
+        findings=tuple(findings),
+        profile=make_profile(learned, now),
+        location=course.location,
+        week=course.week,
+        range=course.range,
+        requests=len(seen.heard),
+        made_on=now.date().isoformat(),
+        version=__version__,
+    )
+
+
+def _judge(check: Callable[[Seen], Judgement], seen: Seen) -> Judgement:
+    try:
+        return check(seen)
+    except CannotTellError as reason:
+        return cannot_tell(str(reason))
+
+
+def make_profile(learned: dict[str, Any], now: datetime) -> Profile:
+    """Put together what the checks learned."""
+    numbering = Numbering(weeks=learned.pop("weeks", None), weekdays=learned.pop("weekdays", None))
+    limits = tuple(dict.fromkeys(learned.pop("most_days", ())))
+    return Profile(numbering=numbering, most_days=limits, learned_on=now.date().isoformat(), **learned)
+
+
+__all__ = ["ASSUMPTIONS", "NotVerifiableError", "verify"]

@@ -1,0 +1,131 @@
+"""Recordings: the same report without the service, a fault of yesterday as a test of today, changes since then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from verifying import MALL, NOW, WORLD, judge, names
+
+from indivd_async import AsyncIndivd, ConfigError, NotFoundError, sandbox
+from indivd_async.testing import replay
+from indivd_async.verify import Replay, Report, read_recording, verify
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def replayed(folder: Path) -> Report:
+    run = read_recording(folder)
+    async with AsyncIndivd("any", transport=replay(folder), base_url="https://sandbox.test") as client:
+        return await verify(client, location=run.location, days=run.days, deep=run.deep, now=run.made_at)
+
+
+def written(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("deviation", ["clamped_without_a_word", "link_header", "longest_url_414", "page_with_200"])
+async def test_a_recording_replays_to_the_same_report(tmp_path: Path, deviation: str) -> None:
+    """Also refusals and headers, and whatever was asked twice."""
+    if deviation == "page_with_200":
+        deviation = "late_rows"
+    report = await judge(deviation, record=tmp_path)
+    assert names(report)
+    assert await replayed(tmp_path) == report
+
+
+async def test_a_recording_holds_no_token(tmp_path: Path) -> None:
+    """Searched for in every file, also where the service repeats it nowhere."""
+    token = "sandbox-narrow"
+    await judge(token=token, location=124, record=tmp_path)
+    text = written(tmp_path)
+    assert token not in text
+    assert "uthorization" not in text
+    assert "Drottninggatan" in text
+
+
+async def test_an_anonymous_recording_holds_no_name_and_no_id(tmp_path: Path) -> None:
+    """It replays to the same verdicts, under the other ids."""
+    report = await judge("shared_passing_line", record=tmp_path, anonymous=True)
+    text = written(tmp_path)
+    listed = WORLD.listing("locations") + WORLD.listing("zones") + WORLD.listing("lines")
+    for name in {str(item["name"]) for item in listed} | {"Stockholm,", "Sweden", "Nepal"}:
+        assert name not in text, name
+    assert '"location":127' not in text
+    assert '"zone_id":231' not in text
+    again = await replayed(tmp_path)
+    assert {f.name: f.verdict for f in again.findings} == {f.name: f.verdict for f in report.findings}
+    assert again.profile == report.profile
+    assert again.location != MALL
+
+
+async def test_a_replayed_client_answers_as_the_service_did(tmp_path: Path) -> None:
+    """Any call whose requests were recorded; others are not found, and the application lists them."""
+    await judge("ignored_zones", record=tmp_path)
+    application = Replay(tmp_path)
+    async with AsyncIndivd("any", transport=httpx.ASGITransport(application)) as client:
+        locations = await client.locations()
+        assert len(locations) == 8
+        with pytest.raises(NotFoundError):
+            await client.line_crosses("2025-01-01", "2025-01-02", location=124)
+    assert application.missed[0].startswith("/api/v1/rnd/insights/external/line_crosses/?start_date=2025-01-01")
+
+
+async def test_changes_since_an_earlier_recording_are_told(tmp_path: Path) -> None:
+    """How many closed days have other figures, and how old the oldest was; nothing where none has."""
+    await judge(record=tmp_path)
+    same = await judge(record=tmp_path)
+    assert same["unchanged_since"].verdict == "holds"
+    other = sandbox.World(now=NOW, scale=1.1)
+    changed = (await judge(world=other, record=tmp_path))["unchanged_since"]
+    assert changed.verdict == "fails"
+    assert "closed days have changed since 2026-01-20: 45 of them, the oldest 2025-12-05" in changed.evidence
+    assert written(tmp_path).count('"recording"') == 3
+
+
+async def test_another_location_is_not_compared(tmp_path: Path) -> None:
+    """It says of which the earlier recording is."""
+    await judge(record=tmp_path, location=125)
+    found = (await judge(record=tmp_path))["unchanged_since"]
+    assert (found.verdict, found.evidence) == ("cannot be told", "the earlier recording is of location 125")
+
+
+def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    """An empty folder, another file, another version."""
+    with pytest.raises(ConfigError, match="there is no recording in"):
+        replay(tmp_path)
+    path = tmp_path / "x.ndjson"
+    path.write_text("[]\n")
+    with pytest.raises(ConfigError, match="is not a recording"):
+        replay(path)
+    path.write_text('{"recording": 2}\n')
+    with pytest.raises(ConfigError, match="recording of version 2; this library reads 1"):
+        replay(tmp_path)
+    path.write_text("")
+    with pytest.raises(ConfigError, match="is not a recording"):
+        replay(tmp_path)
+
+
+async def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """Refused before anything is asked."""
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match="is not a folder"):
+        await judge(record=path)
+
+
+async def test_the_sandbox_serves_a_recording(tmp_path: Path) -> None:
+    """Over HTTP, for programs in any language."""
+    await judge(record=tmp_path)
+    async with sandbox.serving(Replay(tmp_path)) as url, httpx.AsyncClient(base_url=url) as client:
+        response = await client.get("/filters/locations")
+        assert (response.status_code, len(response.json())) == (200, 8)
+        assert (await client.get("/filters/elsewhere")).status_code == 404
+        await anyio.lowlevel.checkpoint()

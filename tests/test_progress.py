@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -246,3 +249,27 @@ async def test_http_events_and_progress_go_side_by_side() -> None:
     ) as client:
         await client.fetch(LineCrosses("2025-01-01", "2025-01-02", location=124))
     assert (kinds.count("finished"), told[-1].done) == (1, 1)
+
+
+NOTEBOOK = """
+import json, sys
+import nbclient, nbformat
+source = '''
+from indivd_async import AsyncIndivd, sandbox
+client = AsyncIndivd("sandbox", transport=sandbox.transport(), progress=True)
+result = await client.zone_visitors("2025-01-01", "2025-03-31", aggregate_by="hour", location=124)
+len(result)
+'''
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+print(json.dumps([dict(output["data"]) for output in notebook.cells[0].outputs]))
+"""
+
+
+def test_in_a_notebook_there_is_a_bar_without_widgets() -> None:
+    """One output, brought up to date in place, which still says what it took when the page is opened again."""
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, check=True, timeout=150)
+    bar, result = json.loads(done.stdout)
+    assert set(bar) == {"text/plain", "text/html"}
+    assert bar["text/html"].startswith('<progress value="3" max="3"></progress> 3 of 3 requests, ')
+    assert f"{int(result['text/plain']):,} rows in " in bar["text/plain"]

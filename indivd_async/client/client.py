@@ -19,7 +19,7 @@ from ..progress import Display, Wanted, check_wanted
 from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts
-from ..transport import Token, parse_base_url, plan_lanes
+from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
 from .call import Answered, Call, OpenStream
 from .catalogue import Catalogue
 from .keeping import Keeping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..execution import ChunkStream
-    from ..transport import HttpClient, HttpTransport
 
 Dates = date | str
 R = TypeVar("R", bound=AnyResult)

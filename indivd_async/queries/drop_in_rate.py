@@ -8,6 +8,7 @@ import attrs
 from attrs.validators import optional
 
 from ..models.endpoints import DROP_IN_RATE, DataEndpoint
+from .fields import Ids as Ids  # its signature names it: for the reference
 from .fields import (
     OnError,
     Split,

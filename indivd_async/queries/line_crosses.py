@@ -8,6 +8,7 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
+from .fields import Ids as Ids  # its signature names it: for the reference
 from .fields import (
     OnError,
     Split,

@@ -28,6 +28,7 @@ from .fields import (
     to_split,
     to_whole,
 )
+from .fields import Ids as Ids  # its signature names it: for the reference
 
 MAX_DWELL_S = 10_800
 

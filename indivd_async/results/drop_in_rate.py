@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -11,6 +11,12 @@ from ..errors import InvalidQueryError
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from .result import Result
 from .totals import Number
+
+if TYPE_CHECKING:  # what the signature of a result names, for the reference
+    from ..planning import Plan as Plan
+    from .chunks import Chunk as Chunk
+    from .notes import Note as Note
+    from .result import Coverage as Coverage
 
 Period = Literal["current", "comparison"]
 

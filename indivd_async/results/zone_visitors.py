@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
@@ -11,6 +11,12 @@ from ..models import ZoneVisitorsRow
 from . import totals as _adding
 from .result import Result
 from .totals import Bounds, Number
+
+if TYPE_CHECKING:  # what the signature of a result names, for the reference
+    from ..planning import Plan as Plan
+    from .chunks import Chunk as Chunk
+    from .notes import Note as Note
+    from .result import Coverage as Coverage
 
 Period = Literal["current", "comparison"]
 

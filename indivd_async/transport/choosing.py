@@ -7,7 +7,7 @@ import urllib.request
 from base64 import b64encode
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import httpx
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .lane import Lane
 
 #: What callers may inject; httpx2's only where somebody has it.
-HttpClient: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
-HttpTransport: TypeAlias = "httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport"
+HttpClient = Union["httpx.AsyncClient", "httpx2.AsyncClient"]
+HttpTransport = Union["httpx.AsyncBaseTransport", "httpx2.AsyncBaseTransport"]
 #: A caller's client queues in its own pool, which scans all that wait in it at every turn; so few are let in at once.
 _INJECTED_AT_ONCE = 20
 #: Both have the same surface, and neither takes the other's requests.

@@ -1,0 +1,58 @@
+"""
+List what there is: `python -m indivd_async`.
+
+With `--modules` the names of the public modules alone, for tools: `pdoc $(python -m indivd_async --modules)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import indivd_async
+
+HERE = Path(__file__).parent
+#: Beside what the package itself exports.
+MODULES = ("blocking", "cache", "dask", "export", "fastapi", "otel", "sandbox", "testing", "verify")
+
+
+def first_sentence(text: str | None) -> str:
+    """Return the first sentence of a docstring, on one line."""
+    paragraph = " ".join((text or "").strip().split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph, maxsplit=1)[0]
+
+
+def public_modules() -> dict[str, str]:
+    """Return the public modules and what each is for; none is imported, as its extra may be missing."""
+    found = {"indivd_async": first_sentence(indivd_async.__doc__)}
+    for name in MODULES:
+        files = [path for path in (HERE / f"{name}.py", HERE / name / "__init__.py") if path.is_file()]
+        for path in files:
+            found[f"indivd_async.{name}"] = first_sentence(
+                ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            )
+    return found
+
+
+def main() -> int:
+    """Print the list."""
+    modules = public_modules()
+    if "--modules" in sys.argv[1:]:
+        print(*modules)  # noqa: T201
+        return 0
+    exported = {
+        name: first_sentence(getattr(indivd_async, name).__doc__) for name in indivd_async.__all__ if name[0] != "_"
+    }
+    lines = [f"indivd_async {indivd_async.__version__}", ""]
+    width = max(map(len, [*exported, *modules]))
+    lines += [f"{name:{width}}  {text}" for name, text in [*modules.items(), ("", ""), *exported.items()]]
+    lines = [line.rstrip() for line in lines]
+    lines += ["", "The command: indivd --help. A page for each module: pdoc $(python -m indivd_async --modules)"]
+    print("\n".join(lines))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -94,7 +94,7 @@ async def test_no_tunnel(said: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        pytest.param({"proxy": "socks5://127.0.0.1:1"}, "http and https proxies only, not socks5", id="socks"),
+        pytest.param({"proxy": "socks5://127.0.0.1:1"}, "only with http and https", id="socks"),
         pytest.param({"http_client": object()}, "http_client and transport cannot be combined", id="with a client"),
     ],
 )
@@ -163,7 +163,7 @@ async def test_no_token_in_a_lane() -> None:
         executor = make_executor(server.url, transport="aiohttp")
         await executor.send(Question())
         (lane,) = executor._core.lanes._made
-        shown = [repr(getattr(lane, name)) for kind in type(lane).__mro__[:-1] for name in kind.__slots__]
+        shown = list(map(repr, vars(lane).values()))
         await executor.aclose()
     assert any("***" in text for text in shown)
     assert not any(TOKEN in text for text in shown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import urllib.request
-from base64 import b64encode
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, Union
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 import httpx
 
 from ..errors import ConfigError
-from .address import PORTS, BaseURL, SecretBytes, Token
+from .address import BaseURL, Token
 from .direct_lane import DirectLane
 from .httpx_lane import HttpxLane, client_sender, socks_lane, visible_lane
-from .network import Proxy
 from .pool import LanePlan
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 
     from ..settings import Limits
     from .lane import Lane
+
+    _Common = tuple[BaseURL, Token, int, Callable[[], ssl.SSLContext]]
 
 #: What callers may inject; httpx2's only where somebody has it.
 HttpClient = Union["httpx.AsyncClient", "httpx2.AsyncClient"]
@@ -71,7 +71,9 @@ def plan_lanes(
 ) -> LanePlan:
     """Choose lanes by the options of a client; nothing is connected or read yet."""
     injected = transport if transport != "aiohttp" or http_client is not None else None
-    _check_combination(http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context)
+    _check_combination(
+        http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context, trust_env=trust_env or None
+    )
     size = limits.max_response_bytes
     if http_client is not None:
         library = _library_of(http_client, "AsyncClient")
@@ -91,33 +93,22 @@ def plan_lanes(
     if proxy is None and trust_env:
         proxy = _environment_proxy(base_url)
     way = None if proxy is None else _read_proxy(proxy)
-    context = SharedContext(ssl_context, trust_env=trust_env).get
-    return LanePlan(
-        count=limits.concurrency, make=_lane_maker(base_url, token, size, context, way, transport == "aiohttp")
-    )
+    common = (base_url, token, size, SharedContext(ssl_context, trust_env=trust_env).get)
+    return LanePlan(count=limits.concurrency, make=_lane_maker(common, way, over_aiohttp=transport == "aiohttp"))
 
 
-def _lane_maker(
-    base_url: BaseURL,
-    token: Token,
-    size: int,
-    context: Callable[[], ssl.SSLContext],
-    way: httpx.Proxy | None,
-    over_aiohttp: bool,
-) -> Callable[[], Lane]:
-    if way is not None and way.url.scheme.startswith("socks"):
-        if over_aiohttp:
-            raise ConfigError(f'transport="aiohttp" takes http and https proxies only, not {way.url.scheme}')
-        if find_spec("socksio") is None:
-            raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
-        return lambda: socks_lane(base_url, token, size, context, way)
-    proxy = None if way is None else _proxy_of(way)
+def _lane_maker(common: _Common, way: httpx.Proxy | None, *, over_aiohttp: bool) -> Callable[[], Lane]:
+    socks = way if way is not None and way.url.scheme.startswith("socks") else None
     if over_aiohttp:
+        if socks is not None or (way is not None and way.ssl_context is not None):
+            raise ConfigError('transport="aiohttp" takes {proxy} only with http and https, and no context of its own')
         lane = _import_aiohttp().AiohttpLane
-        return lambda: lane(base_url, token, size, context, proxy)
-    return lambda: DirectLane(
-        base_url, token, size, context, proxy, lambda: visible_lane(base_url, token, size, context, way)
-    )
+        return lambda: lane(*common, way)
+    if socks is None:
+        return lambda: DirectLane(*common, way, lambda: visible_lane(*common, way))
+    if find_spec("socksio") is None:
+        raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
+    return lambda: socks_lane(*common, socks)
 
 
 def _import_aiohttp() -> ModuleType:
@@ -136,8 +127,8 @@ def _library_of(value: object, kind: str) -> ModuleType | None:
 
 
 def _check_combination(**options: Any) -> None:
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1 and (given[0] in {"http_client", "transport"}):
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) > 1 and given[0] in {"http_client", "transport"}:
         raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
 
 
@@ -157,17 +148,3 @@ def _environment_proxy(base_url: BaseURL) -> str | None:
         return None
     found = proxies.get(base_url.scheme) or proxies.get("all")
     return found if not found or "://" in found else f"http://{found}"
-
-
-def _proxy_of(way: httpx.Proxy) -> Proxy:
-    headers = list(way.headers.raw)
-    if way.raw_auth is not None:
-        headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(way.raw_auth)))))
-    url = way.url
-    return Proxy(
-        scheme=url.scheme,
-        host=url.raw_host.decode("ascii"),
-        port=url.port or PORTS[url.scheme],
-        headers=tuple(headers),
-        ssl_context=way.ssl_context,
-    )

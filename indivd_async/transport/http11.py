@@ -48,28 +48,6 @@ class ProtocolError(Exception):
 class Answer:
     """What comes over a connection after a request: `feed` it until it is `done`."""
 
-    __slots__ = (
-        "_beside",
-        "_codings",
-        "_complete",
-        "_got",
-        "_headed",
-        "_headers",
-        "_keep_alive",
-        "_last",
-        "_length",
-        "_max_bytes",
-        "_missing",
-        "_opens_tunnel",
-        "_parser",
-        "_version",
-        "began",
-        "done",
-        "draft",
-        "has_more",
-        "reason",
-    )
-
     def __init__(self, max_bytes: int, *, opens_tunnel: bool = False) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._max_bytes = max_bytes

@@ -11,14 +11,12 @@ import httpx
 
 from ..errors import ClientClosedError, ConnectionFailedError, RequestTimeoutError
 from .address import BaseURL, Token, request_headers
-from .lane import CLOSING_S, Patience, connection_fault, cut_tracebacks, words_of
+from .lane import CLOSING_S, Attempt, Lane, connection_fault, words_of
 from .replies import Draft, Fault, Reply, read_body
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
-
-    from ..settings import Timeouts
 
 #: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
 _WATCHED = (
@@ -46,22 +44,8 @@ def is_intercepted() -> bool:
     return False
 
 
-class HttpxLane:
-    """A lane over anything of httpx's or httpx2's. `own` is closed with the lane."""
-
-    __slots__ = (
-        "_base",
-        "_closed",
-        "_draft",
-        "_extensions",
-        "_handle",
-        "_headers",
-        "_library",
-        "_max_bytes",
-        "_own",
-        "_prefix",
-        "_scope",
-    )
+class HttpxLane(Lane):
+    """A lane over anything of httpx's or httpx2's; `own` is closed with the lane."""
 
     def __init__(
         self,
@@ -73,6 +57,8 @@ class HttpxLane:
         own: httpx.AsyncBaseTransport | httpx.AsyncClient | None = None,
     ) -> None:
         """Send requests of *library* through *handle*."""
+        super().__init__()
+        self.ends = (library.HTTPError, library.StreamError)  # type: ignore[misc]
         self._library = library
         self._handle = handle
         self._headers = request_headers(base_url, token)
@@ -81,21 +67,11 @@ class HttpxLane:
         self._extensions = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
         self._max_bytes = max_bytes
         self._own = own
-        self._closed = False
-        self._scope: anyio.CancelScope | None = None
-        #: An answer whose head has come.
-        self._draft: Draft | None = None
 
-    async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
-        try:
-            return await self._get(target, timeouts, limit_s)
-        except BaseException:
-            # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.
-            await self._close_own()
-            raise
-
-    async def _get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
-        self._draft = None
+    async def ask(self, target: bytes, attempt: Attempt) -> Reply:
+        # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.
+        await anyio.lowlevel.checkpoint()
+        timeouts = attempt.timeouts
         waits = {"connect": timeouts.connect, "read": timeouts.read, "write": timeouts.read, "pool": None}
         request = self._library.Request(
             "GET",
@@ -103,29 +79,6 @@ class HttpxLane:
             headers=self._headers,
             extensions={"timeout": waits, **self._extensions},
         )
-        patience = Patience(limit_s, anyio.current_time())
-        with patience.scope as self._scope:
-            try:
-                # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.
-                await anyio.lowlevel.checkpoint()
-                return await self._exchange(request)
-            except (self._library.HTTPError, self._library.StreamError) as error:
-                cut_tracebacks(error)
-                raise self._fault(error) from error
-            except BaseException as error:
-                # An error of the caller's own code keeps its frames.
-                if not isinstance(error, Exception):
-                    cut_tracebacks(error)
-                raise
-        if self._closed:
-            raise Fault(ConnectionFailedError, "the lane was closed", retried=False)
-        if self._draft is not None and self._draft.status != 200:
-            # It holds whatever becomes of its body.
-            await self._close_own()
-            return self._draft.whole()
-        raise patience.fault()
-
-    async def _exchange(self, request: Any) -> Reply:
         try:
             response = await self._handle(request)
         except self._library.HTTPStatusError as error:
@@ -139,14 +92,15 @@ class HttpxLane:
                 # It cannot be read again: a hook of the caller's has read it, and httpx has decoded it.
                 headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
                 stream = self._library.ByteStream(response.content)
-            assert isinstance(stream, self._library.AsyncByteStream)
-            self._draft = Draft(response.status_code, headers, self._max_bytes)
-            return await read_body(self._draft, stream)
+            attempt.draft = Draft(response.status_code, headers, self._max_bytes)
+            reply = await read_body(attempt.draft, stream)
+            attempt.is_kept = True
+            return reply
         finally:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await response.aclose()
 
-    def _fault(self, error: Exception) -> Fault:
+    def sort(self, error: Exception, attempt: Attempt) -> Fault:  # noqa: ARG002
         if isinstance(error, self._library.TimeoutException):
             return Fault(RequestTimeoutError, words_of(error))
         if isinstance(error, self._library.StreamError):
@@ -154,13 +108,8 @@ class HttpxLane:
             return Fault(ConnectionFailedError, words_of(error), retried=False)
         return connection_fault(error)
 
-    async def aclose(self) -> None:
-        self._closed = True
-        if self._scope is not None:
-            self._scope.cancel()
-        await self._close_own()
-
-    async def _close_own(self) -> None:
+    async def retire(self) -> None:
+        # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.
         if self._own is not None:
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await self._own.aclose()

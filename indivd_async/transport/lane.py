@@ -1,10 +1,4 @@
-"""
-What a lane is: one request at a time, over one connection.
-
-`Lane.get` ends by its limit whatever the server does, and leaves the lane usable whatever happened: a connection that
-saw a cancellation, a timeout or a broken answer is closed before `get` returns or raises, and the next request makes a
-new one.
-"""
+"""What every lane promises, and does alike: an attempt ends by its limit, whatever the server does."""
 
 from __future__ import annotations
 
@@ -13,25 +7,81 @@ import math
 import socket
 import ssl
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 
 from ..errors import ConnectionFailedError, RequestTimeoutError
-from .replies import Fault, Reply
+from .replies import Draft, Fault, Reply
 
 if TYPE_CHECKING:
     from ..settings import Timeouts
 
+Wait = Literal["connect", "read"]
 #: Seconds; closing never waits for the other side, so this is for the event loop only.
 CLOSING_S = 0.25
-_CROWDED = {errno.EMFILE, errno.ENFILE}
-_WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} takes SSL_CERT_FILE from the environment"
+#: Waits that have a bound of their own, and what is said where they exceed it.
+WAITS: dict[Wait, str] = {
+    "connect": "there was no connection after {:g} s (Timeouts.connect)",
+    "read": "nothing was received for {:g} s (Timeouts.read)",
+}
 HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower {Limits.concurrency}"
+_WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} takes SSL_CERT_FILE from the environment"
+_CROWDED = {errno.EMFILE, errno.ENFILE}
 
 
-class Lane(Protocol):
-    """One request at a time."""
+class Attempt:
+    """
+    One try: how long it may wait, and what came.
+
+    It has one cancel scope, whose deadline moves with what arrives: entering one for each wait would cost more than
+    reading what came.
+    """
+
+    def __init__(self, timeouts: Timeouts, limit_s: float | None, first: Wait | None) -> None:
+        self.timeouts = timeouts
+        self.began_at = anyio.current_time()
+        self.scope = anyio.CancelScope()
+        #: Of an answer whose head has come.
+        self.draft: Draft | None = None
+        #: Whether the connection may serve again; whether it had served before, and ended before anything came.
+        self.is_kept = self.is_stale = False
+        self._limit_s = limit_s
+        self._ends = math.inf if limit_s is None else self.began_at + limit_s
+        self.allow(first, self.began_at)
+
+    def allow(self, wait: Wait | None, now: float) -> None:
+        """Let what follows take as long as the timeout *wait* says, or what is left of the attempt."""
+        wait_s: float | None = None if wait is None else getattr(self.timeouts, wait)
+        until = math.inf if wait_s is None else now + wait_s
+        self._wait: Wait | None = wait if until < self._ends else None
+        self.scope.deadline = min(until, self._ends)
+
+    def fault(self) -> Fault:
+        """Tell which bound ended the attempt."""
+        if self._wait is not None:
+            return Fault(RequestTimeoutError, WAITS[self._wait].format(getattr(self.timeouts, self._wait)))
+        return Fault(RequestTimeoutError, f"the answer was not whole after {self._limit_s:.3g} s")
+
+
+class Lane:
+    """
+    One request at a time, over one connection.
+
+    Whatever happens, the lane stays usable: a connection that saw a cancellation, a timeout or a broken answer is
+    closed before `get` returns or raises, and the next request makes a new one.
+    """
+
+    #: What ends an attempt with a Fault; all else is no affair of the network's.
+    ends: ClassVar[tuple[type[Exception], ...]]
+    #: What an attempt begins with; None where a library below bounds its waits.
+    first_wait: ClassVar[Wait | None] = None
+    #: Whether a Fault says what it was raised from.
+    tells_cause: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._scope: anyio.CancelScope | None = None
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         """
@@ -39,44 +89,50 @@ class Lane(Protocol):
 
         Raises Fault where none came, and UnknownCodingError where it cannot be read.
         """
-        ...
+        failure: Fault | None = None
+        attempt = Attempt(timeouts, limit_s, self.first_wait)
+        try:
+            with attempt.scope as self._scope:
+                if not self._closed:
+                    return await self.ask(target, attempt)
+        except self.ends as error:
+            cut_tracebacks(error)
+            failure = self.sort(error, attempt)
+            failure.__cause__ = error if self.tells_cause else None
+        except BaseException as error:
+            # An error of the caller's own code keeps its frames.
+            if not isinstance(error, Exception):
+                cut_tracebacks(error)
+            raise
+        finally:
+            self._scope = None
+            if not attempt.is_kept:
+                await self.retire()
+        if self._closed:
+            raise Fault(ConnectionFailedError, "the client was closed", retried=False)
+        if attempt.draft is not None and attempt.draft.status != 200:
+            # It holds whatever becomes of its body.
+            return attempt.draft.whole()
+        raise failure or attempt.fault()
 
     async def aclose(self) -> None:
         """Close what belongs to the lane; a request on it ends with a Fault."""
-        ...
+        self._closed = True
+        if self._scope is not None:
+            self._scope.cancel()
+        await self.retire()
 
+    async def ask(self, target: bytes, attempt: Attempt) -> Reply:
+        """Ask, and read the answer."""
+        raise NotImplementedError
 
-#: What is said of a wait that was too long, given its seconds.
-NO_CONNECTION = "there was no connection after {:g} s (Timeouts.connect)"
-NOTHING_CAME = "nothing was received for {:g} s (Timeouts.read)"
-_NOT_WHOLE = "the answer was not whole after {:.3g} s"
+    def sort(self, error: Exception, attempt: Attempt) -> Fault:
+        """Say what one of `ends` means."""
+        raise NotImplementedError
 
-
-class Patience:
-    """
-    The one cancel scope of an attempt, whose deadline moves with what arrives.
-
-    Entering a scope for each wait would cost more than reading what came.
-    """
-
-    __slots__ = ("_ends", "_limit_s", "_words", "scope")
-
-    def __init__(self, limit_s: float | None, now: float) -> None:
-        self._limit_s = limit_s
-        self._ends = math.inf if limit_s is None else now + limit_s
-        self.scope = anyio.CancelScope(deadline=self._ends)
-        self._words: tuple[str, float | None] = (_NOT_WHOLE, limit_s)
-
-    def allow(self, wait_s: float | None, words: str, now: float) -> None:
-        """Let what follows take *wait_s* seconds, or what is left of the attempt where that is less."""
-        until = math.inf if wait_s is None else now + wait_s
-        self._words = (words, wait_s) if until < self._ends else (_NOT_WHOLE, self._limit_s)
-        self.scope.deadline = min(until, self._ends)
-
-    def fault(self) -> Fault:
-        """Tell which bound ended the attempt."""
-        words, wait_s = self._words
-        return Fault(RequestTimeoutError, words.format(wait_s))
+    async def retire(self) -> None:
+        """Close the connection, if there is one, whatever interrupts it."""
+        raise NotImplementedError
 
 
 def is_on_trio() -> bool:
@@ -107,20 +163,19 @@ def connection_fault(error: BaseException, *, stale: bool = False) -> Fault:
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in links):
         # It would be the same the next time.
         return Fault(ConnectionFailedError, f"{words}; {_WHOM_TO_TRUST}", retried=False)
-    if any(isinstance(link, OSError) and (link.errno in _CROWDED or _cannot_open(link)) for link in links):
+    if any(map(_is_crowded, links)):
         return Fault(ConnectionFailedError, f"{words}; {HOW_TO_OPEN_MORE}", is_crowded=True)
     return Fault(ConnectionFailedError, words, stale=stale)
 
 
-def _cannot_open(error: OSError) -> bool:
-    """Tell whether *error*, of a resolver that needs files, came because there are none to be had."""
-    if not isinstance(error, socket.gaierror):
-        return False
-    try:
-        socket.socket().close()
-    except OSError as failure:
-        return failure.errno in _CROWDED
-    return False
+def _is_crowded(error: BaseException) -> bool:
+    """Tell whether this process may open no more; a resolver that needs files says something else then."""
+    if isinstance(error, socket.gaierror):
+        try:
+            socket.socket().close()
+        except OSError as failure:
+            error = failure
+    return isinstance(error, OSError) and error.errno in _CROWDED
 
 
 def words_of(error: BaseException) -> str:
@@ -128,10 +183,9 @@ def words_of(error: BaseException) -> str:
     return next(filter(None, map(str, _links(error))), type(error).__name__)
 
 
-def _links(error: BaseException) -> list[BaseException]:
+def _links(error: Any) -> list[BaseException]:
     links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
+    while error is not None and error not in links:
+        links.append(error)
+        error = error.__cause__ or error.__context__
     return links

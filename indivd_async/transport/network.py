@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import select
 import ssl
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import attrs
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from .address import SecretBytes, bracketed
+from .address import PORTS, SecretBytes, bracketed
 from .http11 import Answer, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import httpx
 
     from .address import BaseURL
 
@@ -23,23 +25,6 @@ if TYPE_CHECKING:
 _READ_BYTES = 2**18
 #: As much as uvloop reads at once, and then reads again before it says so.
 _FULL_BYTES = 256_000
-
-
-@attrs.frozen(kw_only=True)
-class Proxy:
-    """An http or https proxy."""
-
-    scheme: str
-    host: str
-    port: int
-    #: What it is sent beside, its password among it.
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    ssl_context: ssl.SSLContext | None = None
-
-    @property
-    def authority(self) -> str:
-        """Where it is."""
-        return f"{bracketed(self.host)}:{self.port}"
 
 
 class Connection:
@@ -114,17 +99,18 @@ class _Unsplit(ByteStream):
         return self._stream.extra_attributes
 
 
-async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], proxy: Proxy | None) -> Connection:
+async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy | None) -> Connection:
     """
     Connect to the API, through *proxy* where there is one, and shake hands.
 
     Raises OSError, UnicodeError, ProtocolError, or what closed the connection; never a group.
     """
-    raw = _Unsplit(await _connect_tcp(proxy or base_url))
+    there = (base_url.host, base_url.port) if proxy is None else proxy_address(proxy)
+    raw = _Unsplit(await _connect_tcp(*there))
     stream: ByteStream = raw
     try:
-        if proxy is not None and proxy.scheme == "https":
-            stream = await _start_tls(stream, proxy.host, proxy.ssl_context or context())
+        if proxy is not None and proxy.url.scheme == "https":
+            stream = await _start_tls(stream, there[0], proxy.ssl_context or context())
         if base_url.scheme == "https":
             if proxy is not None:
                 await _open_tunnel(stream, base_url, proxy)
@@ -135,9 +121,22 @@ async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], prox
     return Connection(raw, stream)
 
 
-async def _connect_tcp(there: BaseURL | Proxy) -> anyio.abc.SocketStream:
+def proxy_address(proxy: httpx.Proxy) -> tuple[str, int]:
+    """Return the host and port of *proxy*."""
+    return proxy.url.raw_host.decode("ascii"), proxy.url.port or PORTS[proxy.url.scheme]
+
+
+def proxy_headers(proxy: httpx.Proxy) -> list[tuple[bytes, bytes]]:
+    """Return what *proxy* is sent beside, its password among it."""
+    headers = list(proxy.headers.raw)
+    if proxy.raw_auth is not None:
+        headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(proxy.raw_auth)))))
+    return headers
+
+
+async def _connect_tcp(host: str, port: int) -> anyio.abc.SocketStream:
     try:
-        return await anyio.connect_tcp(there.host, there.port)
+        return await anyio.connect_tcp(host, port)
     except BaseExceptionGroup as group:
         # Of a test's own, that forbids sockets.
         raise _first_leaf(group) from None
@@ -161,9 +160,9 @@ async def _start_tls(stream: ByteStream, name: str, context: ssl.SSLContext) -> 
         raise ProtocolError("the connection ended in the TLS handshake") from None
 
 
-async def _open_tunnel(stream: ByteStream, base_url: BaseURL, proxy: Proxy) -> None:
+async def _open_tunnel(stream: ByteStream, base_url: BaseURL, proxy: httpx.Proxy) -> None:
     there = f"{bracketed(base_url.host)}:{base_url.port}".encode("ascii")
-    headers = b"".join(b"%b: %b\r\n" % header for header in proxy.headers)
+    headers = b"".join(b"%b: %b\r\n" % header for header in proxy_headers(proxy))
     await stream.send(SecretBytes(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (there, there, headers)))
     answer = Answer(0, opens_tunnel=True)
     try:

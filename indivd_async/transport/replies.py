@@ -23,7 +23,8 @@ _DRAINED = 64 * 2**10
 #: An unread body that goes on for so long without a pause is a generator of the caller's.
 _ABANDONED = 2**20
 #: Said in Content-Encoding by servers that mean a charset, or nothing: they change no byte.
-_MEANINGLESS = {b"", b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
+_GZIP = ([b"gzip"], [b"x-gzip"])
+_MEANINGLESS = {b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
 _READ = {b"content-encoding", b"retry-after"}
 _SIGNS = re.compile(
     rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*", re.DOTALL
@@ -88,46 +89,77 @@ class Draft:
     it takes nothing from the status.
     """
 
-    __slots__ = ("_max_bytes", "_pieces", "_retry_after", "_signs", "_size", "status")
-
     def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
-        coding = b""
         self.status = status
+        self._max_bytes = max_bytes
+        #: Bytes of the body as it came, and what may still come of it decoded.
+        self._size, self._room = 0, max_bytes
+        self._pieces: list[bytes] = []
         self._retry_after: bytes | None = None
-        signs: list[tuple[str, str]] = []
+        self._signs: list[tuple[str, str]] = []
+        codings: list[bytes] = []
         for name, value in headers:
             match lower := name.lower():
                 case b"content-encoding":
-                    coding = coding + b", " + value if coding else value
+                    codings += (coding for part in value.split(b",") if (coding := part.strip().lower()))
                 case b"retry-after":
                     self._retry_after = value
                 case _ if status == 200 and is_read(lower):
-                    signs.append((lower.decode("latin-1"), value.decode("latin-1")))
-        self._signs = tuple(signs)
-        self._max_bytes = max_bytes
-        self._size = 0
-        self._pieces = _decoder(coding, max_bytes) if status == 200 else None
+                    self._signs.append((lower.decode("latin-1"), value.decode("latin-1")))
+        self._codings = [coding for coding in codings if coding not in _MEANINGLESS]
+        self._decoder = _gzip_decoder() if self._codings in _GZIP else None
 
     def feed(self, chunk: bytes) -> bool:
         """Take what came; tell whether more is wanted."""
         self._size += len(chunk)
-        if self._pieces is None:
+        if self.status != 200:
             return self._size <= _DRAINED
         if self._size > self._max_bytes:
-            raise _too_large(self._max_bytes, "on the wire")
-        self._pieces.feed(chunk)
+            raise self._too_large("on the wire")
+        if self._codings:
+            self._unpack(chunk)
+        else:
+            self._pieces.append(chunk)
         return True
 
     def whole(self) -> Reply:
         """Make the reply, of a body that has come to its end."""
-        body = b"" if self._pieces is None else self._pieces.whole()
+        if self.status == 200 and self._codings:
+            self._unpack(b"")
+            # zlib takes the end of its input for a pause; only its own end marker and checksum say that all is there.
+            if self._decoder is not None and not self._decoder.eof:
+                raise Fault(ConnectionFailedError, "the gzip body breaks off")
         return Reply(
             status=self.status,
-            body=body,
+            body=self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces),
             retry_after=self._retry_after,
             wire_bytes=self._size,
-            signs=self._signs,
+            signs=tuple(self._signs),
         )
+
+    def _unpack(self, chunk: bytes) -> None:
+        """Decode piece by piece: any number of members of gzip."""
+        if self._decoder is None:
+            got = b", ".join(self._codings)[:40].decode("latin-1")
+            raise UnknownCodingError(f"expected Content-Encoding gzip or none, got {got!r}")
+        while chunk:
+            if self._decoder.eof:
+                self._decoder = _gzip_decoder()
+            try:
+                # One byte more than there is room for shows that there is more.
+                piece = self._decoder.decompress(chunk, min(_PIECE, self._room + 1))
+            except zlib.error as error:
+                raise Fault(ConnectionFailedError, f"the body is broken gzip ({error})") from error
+            self._room -= len(piece)
+            if self._room < 0:
+                raise self._too_large("decoded")
+            if piece:
+                self._pieces.append(piece)
+            chunk = self._decoder.unconsumed_tail or self._decoder.unused_data
+
+    def _too_large(self, where: str) -> Fault:
+        reason = f"the answer is larger {where} than Limits.max_response_bytes ({self._max_bytes:,} bytes)"
+        return Fault(ResponseTooLargeError, reason, retried=False)
 
 
 async def read_body(draft: Draft, stream: AsyncIterable[bytes]) -> Reply:
@@ -165,87 +197,6 @@ async def _abandon(chunks: AsyncIterator[bytes]) -> None:
     close = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
-
-
-def _too_large(max_bytes: int, where: str) -> Fault:
-    reason = f"the answer is larger {where} than Limits.max_response_bytes ({max_bytes:,} bytes)"
-    return Fault(ResponseTooLargeError, reason, retried=False)
-
-
-def _decoder(coding: bytes, max_bytes: int) -> _Pieces:
-    if not coding:
-        return _Pieces()
-    codings = [name for part in coding.lower().split(b",") if (name := part.strip()) not in _MEANINGLESS]
-    if not codings:
-        return _Pieces()
-    if codings in ([b"gzip"], [b"x-gzip"]):
-        return _GzipPieces(max_bytes)
-    return _UnreadablePieces(coding)
-
-
-class _Pieces:
-    """A body in the order of its arrival, joined once."""
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> None:
-        self._pieces.append(chunk)
-
-    def whole(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-
-
-class _UnreadablePieces(_Pieces):
-    """The same, in a coding that nobody asked for."""
-
-    __slots__ = ("_coding",)
-
-    def __init__(self, coding: bytes) -> None:
-        super().__init__()
-        self._coding = coding.strip().lower()[:40].decode("latin-1")
-
-    def feed(self, chunk: bytes) -> None:  # noqa: ARG002
-        self.whole()
-
-    def whole(self) -> bytes:
-        raise UnknownCodingError(f"expected Content-Encoding gzip or none, got {self._coding!r}")
-
-
-class _GzipPieces(_Pieces):
-    """The same, from gzip: any number of members, decoded piece by piece."""
-
-    __slots__ = ("_decoder", "_max_bytes", "_room")
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__()
-        self._decoder = _gzip_decoder()
-        self._max_bytes = max_bytes
-        self._room = max_bytes
-
-    def feed(self, chunk: bytes) -> None:
-        while chunk:
-            if self._decoder.eof:
-                self._decoder = _gzip_decoder()
-            try:
-                # One byte more than there is room for shows that there is more.
-                piece = self._decoder.decompress(chunk, min(_PIECE, self._room + 1))
-            except zlib.error as error:
-                raise Fault(ConnectionFailedError, f"the body is broken gzip ({error})") from error
-            self._room -= len(piece)
-            if self._room < 0:
-                raise _too_large(self._max_bytes, "decoded")
-            if piece:
-                self._pieces.append(piece)
-            chunk = self._decoder.unconsumed_tail or self._decoder.unused_data
-
-    def whole(self) -> bytes:
-        # zlib takes the end of its input for a pause; only its own end marker and checksum say that all is there.
-        if not self._decoder.eof:
-            raise Fault(ConnectionFailedError, "the gzip body breaks off")
-        return super().whole()
 
 
 def _gzip_decoder() -> zlib._Decompress:

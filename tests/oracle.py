@@ -25,6 +25,7 @@ from indivd_async.queries import Query
 from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.sandbox import World
 from indivd_async.structuring import structure_answer
+from indivd_async.witnessing import witness_answer
 
 TOKEN = "sandbox-mixed"  # Pro and Basic organisations
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ def answer(world: World, query: Query, request: PlannedRequest) -> Chunk:
     """Answer a planned request."""
     body = ask(world, request.endpoint, request.params)
     structured = structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried)
-    return Chunk(query=query, request=request, answer=structured, attempts=1)
+    return Chunk(query=query, request=request, answer=witness_answer(request, structured), attempts=1)
 
 
 def _given(query: Query, *names: str) -> dict[str, str]:
@@ -172,12 +173,21 @@ def _default_of_visits(query: ZoneVisitors) -> str:
 
 
 def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:
-    """Hide what a Basic plan does not measure: by a row's own location, else by those of all rows that tell none."""
-    others = {_location_of_zone(row) for row in rows if row.aggregation.loc_id is None}
+    """Hide what a Basic plan does not measure: zones with visits, quiet ones with their location, else their clock."""
+    visited = {row.aggregation.zone_id for row in rows if row.visits}
+
+    def group_of(row: ZoneVisitorsRow) -> int | None:
+        return row.aggregation.loc_id
+
+    places: dict[int | None, set[int]] = {}
+    for row in rows:
+        if row.visits:
+            places.setdefault(group_of(row), set()).add(_location_of_zone(row))
 
     def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
-        loc_id = row.aggregation.loc_id
-        if not (others if loc_id is None else {loc_id}) <= BASIC:
+        group = places.get(group_of(row), set())
+        is_basic = row.aggregation.zone_id in visited and _location_of_zone(row) in BASIC
+        if not is_basic and not (group and group <= BASIC):
             return row
         return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 

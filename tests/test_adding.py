@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,6 +266,16 @@ def test_visitors_of_two_zones_are_bounded(a: int, b: int, location: int | None,
     result = visits(row(7, uniques=a), row(8, uniques=b))
     assert result.cross_visitation(7, 8, location) == bounds
     assert result.cross_visitation(8, 7, location_uniques=location) == bounds
+
+
+def test_zones_of_two_locations_share_nobody() -> None:
+    """Visitors are recognised within one location; where rows tell none, their clocks tell as much."""
+    apart = visits(row(7, uniques=5, loc_id=1), row(8, uniques=4, loc_id=2))
+    assert apart.cross_visitation(7, 8) == (0, 0)
+    together = visits(row(7, uniques=5, loc_id=1), row(8, uniques=4, loc_id=1))
+    assert together.cross_visitation(7, 8) == (0, 4)
+    clocks = [attrs.evolve(row(zone, uniques=4), tz=tz) for zone, tz in ((7, "Asia/Tokyo"), (8, "Asia/Seoul"))]
+    assert visits(*clocks).cross_visitation(7, 8) == (0, 0)
 
 
 def test_a_zone_that_is_not_there_has_no_visitors_to_compare() -> None:

@@ -21,8 +21,9 @@ from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Note, has_rows
+from ..results.licences import Licences
 from ..structuring import read_answer
-from ..witnessing import hide_unlicensed, witness_answer
+from ..witnessing import witness_answer
 from .catalogue import Catalogue
 from .keeping import Keeping
 
@@ -111,6 +112,7 @@ class Call:
     def stream(self, queries: Iterable[Query | Plan], ordered: bool) -> ChunkStream[Chunk]:
         """Make a stream of the chunks of *queries*, none of them merged."""
         refused: list[AuthenticationError] = []
+        licences = Licences()
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
@@ -126,7 +128,7 @@ class Call:
             except AuthenticationError as error:
                 refused.append(error)
                 chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
-            return self._counted(hide_unlicensed(chunk))
+            return self._counted(licences.hide(chunk))
 
         pull = JobSource(queries, open_item).pull
         return ChunkStream(pull, ask, workers=self.concurrency, ordered=ordered)

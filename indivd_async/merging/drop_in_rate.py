@@ -23,7 +23,7 @@ from ..results import (
 )
 from ..results.totals import rate
 from .coverage import Covered, has_failed
-from .keys import common, conflict
+from .keys import check_addable, common, conflict
 from .notes import PARTIAL_SUM
 from .ordering import Buckets, Pile, line_up, same_place
 
@@ -35,6 +35,8 @@ _Block = tuple[PlannedRequest, DropInBlock]
 def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> DropInRateResult:
     query = plan.query
     assert isinstance(query, DropInRate)
+    if len(plan.layout.series) > 1:
+        check_addable(arrived)
     current = _blocks_of(arrived, "current")
     summary = _merge_totals(current, query.start_date, query.end_date)
     comparison = other_summary = None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from ..errors import MergeConflictError
 from ..models import FrozenMap
-from ..models.values import word_bucket
+from ..models.values import odd_labels, word_bucket
 from ..planning import Plan, PlannedRequest
 from ..results import (
     Chunk,
     first_row,
 )
+
+#: Of the note on an answer that says so.
+REPEATED_KEY = "repeated_key"
 
 
 class OwnCutConflictError(MergeConflictError):
@@ -54,6 +57,25 @@ def conflict(
         return (OwnCutConflictError if ours else MergeConflictError)(key, (one, other))
 
     return clash
+
+
+def check_addable(chunks: Sequence[Chunk]) -> None:
+    """Refuse to add up the rows of an answer in which a key stands more than once, as its notes tell."""
+    for chunk in chunks:
+        if told := [note for note in chunk.notes if note.kind == REPEATED_KEY]:
+            problem = f"{told[0].message.rstrip('.')}, so its rows cannot be added to those of others"
+            raise MergeConflictError("a row", (chunk.request,), problem)
+
+
+def check_years(chunks: Sequence[Chunk]) -> None:
+    """Refuse to add up weeks of several years that do not tell their year: week 10 is another week each year."""
+    years = {chunk.request.window.start.year for chunk in chunks if chunk.request.window is not None}
+    for chunk in chunks if len(years) > 1 else ():
+        row = first_row(chunk.answer)
+        bucket = None if row is None else row.bucket
+        if bucket is not None and bucket.year is None and bucket.week is not None and odd_labels([row]) is None:
+            problem = "the label does not tell the year that it belongs to; ask year by year"
+            raise MergeConflictError(word_bucket(attrs.astuple(bucket)), [each.request for each in chunks], problem)
 
 
 def common(one: FrozenMap, other: FrozenMap) -> FrozenMap:

@@ -14,7 +14,7 @@ from ..results import (
     LineCrossesResult,
 )
 from .coverage import Covered, has_failed
-from .keys import common, conflict
+from .keys import check_addable, check_years, common, conflict
 from .notes import PARTIAL_SUM
 from .ordering import Buckets, Pile, line_up, same_place
 
@@ -37,6 +37,8 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
         request = group[0].request
         rows: Sequence[LineCrossesRow] = _lines_of(group[0])
         if len(group) > 1:
+            check_addable(group)
+            check_years(group)
             rows = list(map(_add_lines, line_up(buckets, [_lines_of(chunk) for chunk in group])))
         place = (families[request.series],)
         pile.add(request, rows, [row.bucket for row in rows], same_place(place, rows))

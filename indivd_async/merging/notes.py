@@ -22,11 +22,6 @@ class Known:
     locations: Mapping[int, Location] | None = None
 
 
-UNLICENSED = Note(
-    kind="unlicensed_metrics",
-    message="Unique visits, bounces and dwell times are None for locations that show visits but none of these "
-    "anywhere: their plan (Indivd Basic) does not measure them.",
-)
 PARTIAL_SUM = Note(
     kind="partial_sum",
     message="A failed request was one part of sums: some figures lack its share until it is fetched (retry_failed).",

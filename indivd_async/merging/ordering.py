@@ -15,7 +15,7 @@ from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
 from ..models import Bucket, DropInRow, LineCrossesRow
-from ..models.values import order_of, word_bucket
+from ..models.values import LABELS, OddLabels, odd_labels, order_of, word_bucket
 
 T = TypeVar("T")
 R = TypeVar("R", LineCrossesRow, DropInRow)
@@ -46,11 +46,16 @@ class Buckets:
         self._numbers = _new_numbers()
         self._ranks: list[int] = []
 
-    def number(self, buckets: Iterable[Bucket]) -> list[int]:
-        """Return the number of each of *buckets*."""
+    def number(self, buckets: Iterable[Bucket], odd: Sequence[OddLabels] | None = None) -> list[int]:
+        """Return the number of each of *buckets*; *odd* are the labels beside them that are not known."""
         numbers = self._numbers
         # Spelt out: an `attrgetter` of the labels alone takes longer than all of this.
-        return [numbers[b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute] for b in buckets]
+        if odd is None:
+            return [numbers[b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute] for b in buckets]
+        return [
+            numbers[(b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute, *labels)]
+            for b, labels in zip(buckets, odd, strict=True)
+        ]
 
     def ranks(self) -> list[int]:
         """Return the place in time of each number."""
@@ -60,12 +65,14 @@ class Buckets:
 
     def word(self, number: int) -> str:
         """Word the bucket of *number* for a message."""
-        return word_bucket(list(self._numbers)[number])
+        labels = list(self._numbers)[number]
+        odd = [f"{name} {value}" for name, value in labels[len(LABELS) :]]
+        return ", ".join([word_bucket(labels[: len(LABELS)]), *odd])
 
 
 def line_up(buckets: Buckets, answers: Sequence[Sequence[R]]) -> Iterable[Sequence[R]]:
     """Put together the rows of *answers* that share a bucket."""
-    columns = [buckets.number([row.bucket for row in rows]) for rows in answers]
+    columns = [buckets.number([row.bucket for row in rows], odd_labels(rows)) for rows in answers]
     if columns.count(columns[0]) == len(columns) and len(set(columns[0])) == len(columns[0]):
         return zip(*answers, strict=True)  # as nearly always: parts of one window hold the same buckets
     groups: dict[int, list[R]] = {}
@@ -92,12 +99,18 @@ class Pile(Generic[T]):
         self._starts: list[int] = []
         self._requests: list[Any] = []
 
-    def add(self, request: Any, rows: Sequence[T], buckets: Iterable[Bucket], places: Iterable[Hashable]) -> None:
+    def add(
+        self,
+        request: Any,
+        rows: Sequence[T],
+        buckets: Iterable[Bucket],
+        places: Iterable[Hashable],
+    ) -> None:
         """Pile up the *rows* that *request* brought, with the bucket and the place of each."""
         self._starts.append(len(self._rows))
         self._requests.append(request)
         self._rows += rows
-        self._bucket_numbers += self._buckets.number(buckets)
+        self._bucket_numbers += self._buckets.number(buckets, odd_labels(rows))
         self._place_numbers += map(self._places.__getitem__, places)
 
     def sort(self) -> tuple[T, ...]:

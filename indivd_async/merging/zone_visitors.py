@@ -7,16 +7,10 @@ from collections.abc import Sequence
 from ..models import ZoneVisitorsRow
 from ..planning import Plan
 from ..queries import ZoneVisitors
-from ..results import (
-    Chunk,
-    ZoneVisitorsAnswer,
-    ZoneVisitorsPeriod,
-    ZoneVisitorsResult,
-)
-from ..witnessing import Subject, find_unlicensed, hide_rows
+from ..results import Chunk, ZoneVisitorsAnswer, ZoneVisitorsPeriod, ZoneVisitorsResult
+from ..results.licences import UNLICENSED, Licences, judge_licences
 from .coverage import Covered
 from .keys import conflict
-from .notes import UNLICENSED
 from .ordering import Buckets, Pile
 
 # Zone visitors.
@@ -25,31 +19,31 @@ from .ordering import Buckets, Pile
 def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> ZoneVisitorsResult:
     query = plan.query
     assert isinstance(query, ZoneVisitors)
-    unlicensed = find_unlicensed(arrived)
+    licences = judge_licences(arrived)
     comparison = None
     if query.comparison_start_date is not None and query.comparison_end_date is not None:
         comparison = ZoneVisitorsPeriod(
             startdate=query.comparison_start_date.isoformat(),
             enddate=query.comparison_end_date.isoformat(),
-            insights=_put_visits_in_order(plan, arrived, "comparison", unlicensed),
+            insights=_put_visits_in_order(plan, arrived, "comparison", licences),
         )
     current = ZoneVisitorsPeriod(
         startdate=query.start_date.isoformat(),
         enddate=query.end_date.isoformat(),
-        insights=_put_visits_in_order(plan, arrived, "current", unlicensed),
+        insights=_put_visits_in_order(plan, arrived, "current", licences),
     )
-    notes = (UNLICENSED,) if unlicensed else ()
+    notes = (UNLICENSED,) if licences.unlicensed else ()
     return ZoneVisitorsResult(plan=plan, coverage=coverage, current=current, comparison=comparison, notes=notes)
 
 
 def _put_visits_in_order(
-    plan: Plan, arrived: Sequence[Chunk], period: str, unlicensed: frozenset[Subject]
+    plan: Plan, arrived: Sequence[Chunk], period: str, licences: Licences
 ) -> tuple[ZoneVisitorsRow, ...]:
     pile: Pile[ZoneVisitorsRow] = Pile(Buckets(), conflict(plan, of_zones=True))
     for chunk in arrived:
         rows = _visits_of(chunk, period)
-        if unlicensed:
-            rows = hide_rows(rows, chunk.request, unlicensed)
+        if licences.unlicensed:
+            rows = licences.hide_rows(rows, chunk)
         whose = [row.aggregation for row in rows]
         places = [(one.zone_id, one.loc_id) for one in whose]
         pile.add(chunk.request, rows, [one.bucket for one in whose], places)

@@ -202,7 +202,7 @@ def bound_cross_visitation(
     Bound the people seen in both zones.
 
     At least A + B less everybody in the location, at most the smaller of the two. Without *location_uniques* the lower
-    bound is 0.
+    bound is 0. Zones of two locations share nobody: visitors are recognised within one location only.
     """
     if location_uniques is not None and location_uniques < 0:
         raise InvalidQueryError("location_uniques", "must not be negative", location_uniques)
@@ -212,7 +212,18 @@ def bound_cross_visitation(
         if zone not in zones:
             raise InvalidQueryError(name, "must be a zone of this result", zone)
         sides.append(_bound(zones[zone]))
+    if _are_apart(zones[zone_a], zones[zone_b]):
+        return 0, 0
     (low_a, high_a), (low_b, high_b) = sides
     high = min(high_a, high_b)
     low = 0 if location_uniques is None else max(0, low_a + low_b - location_uniques)
     return min(low, high), high
+
+
+def _are_apart(one: Sequence[ZoneVisitorsRow], other: Sequence[ZoneVisitorsRow]) -> bool:
+    """Tell whether the rows show two locations, by their ids or at least by their clocks."""
+    for whose in (_BY["loc_id"], _clock):
+        places = [{whose(row) for row in rows} for rows in (one, other)]
+        if all(places) and None not in places[0] | places[1]:
+            return places[0].isdisjoint(places[1])
+    return False

@@ -13,7 +13,7 @@ from ..planning import PlannedRequest
 from ..results import Answer, Note, ZoneVisitorsAnswer
 from .case import Case, Difference, Side
 from .figures import hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
-from .licensing import hide_bounces
+from .measures import hide_bounces
 from .more import find_more, find_more_in_headers, words_of
 from .periods import hold_dates, hold_labels
 from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones

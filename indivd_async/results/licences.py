@@ -1,0 +1,115 @@
+"""Zeros that stand for what a plan (Indivd Basic) does not measure become None. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from ..models import ZoneVisitorsRow
+from .chunks import Chunk, ZoneVisitorsAnswer
+from .notes import Note
+
+UNLICENSED = Note(
+    kind="unlicensed_metrics",
+    message="Unique visits, bounces and dwell times are None for zones that show visits but none of these anywhere: "
+    "their plan (Indivd Basic) does not measure them.",
+)
+_SO_FAR = attrs.evolve(
+    UNLICENSED, message=f"{UNLICENSED.message} So it is in what has come so far; a stream cannot look ahead."
+)
+#: A location where rows tell theirs, else all that was asked on one clock.
+_Group = int | str | None
+_Subject = tuple[_Group, int]
+
+
+class Licences:
+    """
+    Which zones are measured, by all answers of a call that were heard.
+
+    A zone is not measured where it has visits, and nowhere unique visitors, dwell times or bounces; one quiet hour
+    says nothing, and a zone without visits has measured zeros. Where that is so of every zone of a location that has
+    visits, it is so of its quiet zones, too.
+    """
+
+    def __init__(self) -> None:
+        self._visited: set[_Subject] = set()
+        self._measured: set[_Subject] = set()
+
+    def hear(self, chunk: Chunk) -> None:
+        """Take note of the rows of both periods."""
+        answer, measured, visited = chunk.answer, self._measured, self._visited
+        assert isinstance(answer, ZoneVisitorsAnswer)
+        group = _group_of(chunk)
+        for row in (*answer.current, *(answer.comparison or ())):
+            place = row.aggregation
+            subject = (group if place.loc_id is None else place.loc_id, place.zone_id)
+            if subject in measured:
+                continue
+            if _is_measured(row):
+                measured.add(subject)
+            elif row.visits:
+                visited.add(subject)
+
+    @property
+    def unlicensed(self) -> bool:
+        """Whether there is any zone that is not measured."""
+        return not self._visited <= self._measured
+
+    def hide_rows(self, rows: Sequence[ZoneVisitorsRow], chunk: Chunk) -> tuple[ZoneVisitorsRow, ...]:
+        """Replace zeros that nobody measured by None."""
+        zones = self._visited - self._measured
+        groups = {group for group, _ in zones} - {group for group, _ in self._measured}
+        group = _group_of(chunk)
+
+        def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
+            place = row.aggregation
+            own = group if place.loc_id is None else place.loc_id
+            if own not in groups and (own, place.zone_id) not in zones:
+                return row
+            return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
+
+        return tuple(map(hide, rows))
+
+    def hide(self, chunk: Chunk) -> Chunk:
+        """Hear a chunk that will not be merged, and apply the rule to it by what has come so far."""
+        answer = chunk.answer
+        if not isinstance(answer, ZoneVisitorsAnswer):
+            return chunk
+        self.hear(chunk)
+        if not self.unlicensed:
+            return chunk
+        current, comparison = (
+            None if rows is None else self.hide_rows(rows, chunk) for rows in (answer.current, answer.comparison)
+        )
+        if (current, comparison) == (answer.current, answer.comparison):
+            return chunk
+        hidden = attrs.evolve(answer, current=current or (), comparison=comparison, notes=(*answer.notes, _SO_FAR))
+        return attrs.evolve(chunk, answer=hidden)
+
+
+def judge_licences(arrived: Iterable[Chunk]) -> Licences:
+    """Judge by all of *arrived*."""
+    licences = Licences()
+    for chunk in arrived:
+        licences.hear(chunk)
+    return licences
+
+
+def _group_of(chunk: Chunk) -> _Group:
+    asked = chunk.request.locations
+    return asked[0] if asked is not None and len(asked) == 1 else chunk.request.tz
+
+
+def _is_measured(row: ZoneVisitorsRow) -> bool:
+    if row.unique_visits or row.bounce or row.dwell_time:
+        return True
+    stats, beyond = row.dwell_time_stats, row.exclude
+    # Statistics of no visits are as empty as `{}`; visits beyond a filter have dwell times that somebody measured.
+    has_stats = stats is not None and (stats.n or stats.mean)
+    return bool(has_stats or (beyond is not None and (beyond.min_dwell_time or beyond.max_dwell_time)))
+
+
+def hide_unlicensed(chunk: Chunk) -> Chunk:
+    """Apply the rule of the Basic plan to a chunk, judged by itself."""
+    return Licences().hide(chunk)

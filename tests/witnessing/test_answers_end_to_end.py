@@ -1,0 +1,264 @@
+"""Answers that are not what was asked, through the client: fetch, batch and stream say so, and agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from indivd_async import (
+    AnswerMismatchError,
+    AsyncIndivd,
+    DropInRate,
+    Limits,
+    LineCrosses,
+    MergeConflictError,
+    NotMergeableError,
+    ZoneVisitors,
+    sandbox,
+)
+from indivd_async.cache import MemoryCache
+
+pytestmark = pytest.mark.anyio
+
+Params = dict[str, str]
+STOCKHOLM = [{"id": 1, "timezone": "Europe/Stockholm"}]
+CLOCKS = [*STOCKHOLM, {"id": 2, "timezone": "America/New_York"}]
+
+
+def client_of(answer: Callable[[Params], Any], locations: Any = STOCKHOLM, **options: Any) -> AsyncIndivd:
+    def handle(request: httpx.Request) -> httpx.Response:
+        params = dict(request.url.params)
+        found = locations if "filters" in request.url.path else answer(params)
+        return found if isinstance(found, httpx.Response) else httpx.Response(200, json=found)
+
+    return AsyncIndivd(token="t", transport=httpx.MockTransport(handle), **options)
+
+
+def visits(*rows: Any) -> dict[str, Any]:
+    return {"current": {"insights": list(rows)}}
+
+
+def row(visits: int, day: int = 1, zone: int = 7, **fields: Any) -> dict[str, Any]:
+    return {"visits": visits, "aggregation": {"year": 2025, "month": 3, "dayofmonth": day, "zone_id": zone}, **fields}
+
+
+MEASURED = {"unique_visits": 4, "bounce": 0, "dwell_time": 9.0}
+MARCH = ("2025-03-01", "2025-03-03")
+QUERY = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, zones=7)
+
+
+async def test_a_mismatch_is_a_failure_like_any_other() -> None:
+    """Raised by a fetch, listed by a batch that collects, yielded by a stream, and asked again by `retry_failed`."""
+    broken = [True]
+
+    def answer(params: Params) -> Any:
+        return visits(row(5, zone=8 if broken[0] else 7))
+
+    async with client_of(answer) as client:
+        with pytest.raises(AnswerMismatchError, match="expected zones 7, got zones 8"):
+            await client.fetch(QUERY)
+        (result,) = await client.fetch_all([QUERY], on_error="collect")
+        assert [(item.status, type(item.error)) for item in result.coverage] == [("failed", AnswerMismatchError)]
+        async with client.stream(QUERY) as chunks:
+            assert [type(chunk.error) async for chunk in chunks] == [AnswerMismatchError]
+        broken[0] = False
+        completed = await client.retry_failed(result)
+    assert completed.complete
+    assert [item.visits for item in completed] == [5]
+
+
+async def test_notes_travel_with_the_chunk_and_are_united() -> None:
+    """A stream's chunk has those of its answer; a result has one of a kind for all."""
+
+    def answer(params: Params) -> Any:
+        day = int(params["start_date"][-2:])
+        return visits(row(5, day, **MEASURED), row(5, day, **MEASURED), row(-1, day, zone=9, **MEASURED))
+
+    query = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, split=1)
+    async with client_of(answer) as client:
+        result = await client.fetch(query)
+        async with client.stream(query) as chunks:
+            streamed = [[note.kind for note in chunk.notes] async for chunk in chunks]
+    assert [note.kind for note in result.notes] == ["repeated_key", "implausible_figures"]
+    assert streamed == [["repeated_key", "implausible_figures"]] * 3
+    assert "So it is in 2 more answers" in result.notes[0].message
+
+
+async def test_a_cached_answer_is_held_against_its_question_too() -> None:
+    """Its notes are those of the answer when it came."""
+    asked = []
+
+    def answer(params: Params) -> Any:
+        asked.append(params)
+        return visits(row(5, **MEASURED), row(5, **MEASURED)) | {"warning": "late"}
+
+    async with client_of(answer, cache=MemoryCache()) as client:
+        first, again = await client.fetch(QUERY), await client.fetch(QUERY)
+    assert len(asked) == 1
+    assert [note.kind for note in first.notes] == ["answer_says", "repeated_key"]
+    assert again.notes == first.notes
+
+
+async def test_a_page_of_a_list_is_no_list() -> None:
+    """What says that there is more, in the body or in a header, is no basis for "all"."""
+    page = {"results": STOCKHOLM, "next": "https://stolen"}
+    header = httpx.Response(200, json=STOCKHOLM, headers={"Link": '<https://x?page=2>; rel="next"'})
+    for locations in (page, header, {"results": STOCKHOLM, "total": 3}):
+        async with client_of(lambda params: visits(), locations) as client:
+            with pytest.raises(AnswerMismatchError, match="expected the whole list, got a part"):
+                await client.locations()
+    async with client_of(lambda params: visits(), {"results": STOCKHOLM, "next": None, "count": 1}) as client:
+        assert len(await client.locations()) == 1
+
+
+async def test_a_header_of_data_is_seen() -> None:
+    """Through httpx's transports as over connections of our own."""
+    async with client_of(lambda params: httpx.Response(200, json=visits(), headers={"X-Total-Count": "9"})) as client:
+        with pytest.raises(AnswerMismatchError, match="header x-total-count: 9"):
+            await client.fetch(QUERY)
+
+
+async def test_the_list_of_zones_is_used_where_it_is_known() -> None:
+    """It costs no request; once it was looked up, zones of other locations are an error."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        zones = [{"id": 7, "location": 2}]
+        lists = {"/filters/zones": zones, "/filters/locations": STOCKHOLM}
+        return httpx.Response(200, json=lists.get(request.url.path) or visits(row(5)))
+
+    async with AsyncIndivd(token="t", transport=httpx.MockTransport(handle)) as client:
+        assert (await client.fetch(QUERY)).complete
+        await client.zones()
+        with pytest.raises(AnswerMismatchError, match="expected locations 1, got zone 7, which the list of zones"):
+            await client.fetch(QUERY)
+
+
+# Nothing is added up under labels that do not tell all they should.
+
+
+async def test_weeks_without_their_year_are_never_added() -> None:
+    """Week 10 of 2024 and of 2025 are two weeks; other labels that tell the year keep them apart."""
+
+    def weeks(labels: Callable[[str], dict[str, int]]) -> Callable[[Params], Any]:
+        return lambda params: [{"_id": labels(params["start_date"][:4]), "count": 5 if "2024" in str(params) else 7}]
+
+    query = LineCrosses("2024-03-01", "2025-03-31", aggregate_by="week", location=1, category=1)
+    async with client_of(weeks(lambda year: {"week": 10})) as client:
+        with pytest.raises(MergeConflictError, match=r"week 10: the label does not tell the year.*ask year by year"):
+            await client.fetch(query)
+    async with client_of(weeks(lambda year: {"week": 10, "isoWeekYear": int(year)})) as client:
+        result = await client.fetch(query)
+    assert [item.count for item in result] == [5, 7]
+    assert [note.kind for note in result.notes] == ["odd_labels"]
+
+
+async def test_a_key_that_stands_twice_is_not_added_to_others() -> None:
+    """Lines in parts are added up; which of two rows counts nobody knows."""
+
+    def answer(params: Params) -> Any:
+        return [{"_id": {"year": 2025, "month": 3, "dayofmonth": 1}, "count": 5}] * 2
+
+    ids = range(10**6, 10**6 + 1_000)
+    query = LineCrosses(*MARCH, aggregate_by="dayofmonth", location=1, line_ids=ids)
+    async with client_of(answer) as client:
+        with pytest.raises(MergeConflictError, match=r"1 keys stand more than once.*cannot be added"):
+            await client.fetch(query)
+        single = await client.fetch(LineCrosses(*MARCH, aggregate_by="dayofmonth", location=1, category=1))
+    assert [note.kind for note in single.notes] == ["repeated_key"]
+    assert single.total() == 10
+
+
+async def test_days_under_another_name_stay_apart_over_two_clocks() -> None:
+    """`date` is no label that is known, and still tells rows apart."""
+
+    def answer(params: Params) -> Any:
+        rows = [
+            {"date": f"2025-03-0{day}", "passing_by": 10 * day, "enter": day, "drop_in_rate": 10.0} for day in (1, 2)
+        ]
+        totals = {"startdate": MARCH[0], "enddate": MARCH[1], "passing_by": 30, "enter": 3, "enter_percentage": 10.0}
+        return {
+            "summary": {"current": totals, "comparison": {}},
+            "details": {"interval": "day", "current": rows, "comparison": []},
+            "zone_details": {"current": {}, "comparison": {}},
+        }
+
+    async with client_of(answer, CLOCKS) as client:
+        result = await client.fetch(DropInRate(*MARCH, location=[1, 2]))
+    assert [(item.extra["date"], item.enter) for item in result] == [("2025-03-01", 2), ("2025-03-02", 4)]
+    assert {"grouped_otherwise", "odd_labels"} <= {note.kind for note in result.notes}
+
+
+# Licences.
+
+ZEROS = {"unique_visits": 0, "bounce": 0, "dwell_time": 0.0, "dwell_time_stats": {}}
+
+
+async def test_a_licence_is_judged_by_zone_in_fetch_and_stream() -> None:
+    """Zones without one stand beside others on one clock; bounds refuse what is not measured."""
+    async with AsyncIndivd(token="sandbox-mixed", transport=sandbox.transport()) as client:
+        query = ZoneVisitors("2025-03-01", "2025-03-07", location=[124, 140], aggregate_by="zone")
+        result = await client.fetch(query)
+        async with client.stream(query) as chunks:
+            (chunk,) = [chunk async for chunk in chunks]
+    hidden = {item.aggregation.zone_id for item in result if item.unique_visits is None}
+    assert {item.aggregation.zone_id for item in result} - hidden
+    assert hidden
+    assert hidden == {zone for zone in hidden if zone >= 361}  # those of location 140
+    assert chunk.rows == result.current.insights
+    assert [note.kind for note in result.notes] == [note.kind for note in chunk.notes] == ["unlicensed_metrics"]
+    with pytest.raises(NotMergeableError, match="do not tell it"):
+        result.unique_visits_bounds()
+    with pytest.raises(NotMergeableError):
+        result.cross_visitation(min(hidden), max(hidden))
+
+
+async def test_zeros_that_were_measured_stay() -> None:
+    """Of quiet hours, of quiet zones beside busy ones, and those that a filter of dwell times left."""
+    rows = [
+        row(5, 1, 7, **MEASURED),
+        row(3, 2, 7, **ZEROS),
+        row(0, 1, 8, **ZEROS),
+        row(4, 1, 9, **ZEROS, exclude={"min_dwell_time": 4, "max_dwell_time": 0}),
+    ]
+    query = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, min_dwell=60)
+    async with client_of(lambda params: visits(*rows)) as client:
+        result = await client.fetch(query)
+        async with client.stream(query) as chunks:
+            (chunk,) = [chunk async for chunk in chunks]
+    assert sorted((item.aggregation.zone_id, item.unique_visits) for item in result) == [(7, 0), (7, 4), (8, 0), (9, 0)]
+    assert [item.unique_visits for item in chunk.rows] == [4, 0, 0, 0]
+    assert result.notes == ()
+
+
+async def test_a_stream_judges_by_all_that_has_come() -> None:
+    """A zone that an earlier chunk showed as measured stays so; a later one cannot be known."""
+
+    def answer(params: Params) -> Any:
+        day = int(params["start_date"][-2:])
+        return visits(row(5, day, 7, **(MEASURED if day == 2 else ZEROS)), row(5, day, 8, **ZEROS))
+
+    query = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, split=1)
+    async with client_of(answer, limits=Limits(concurrency=1)) as client:
+        async with client.stream(query) as chunks:
+            streamed = [([item.unique_visits for item in chunk.rows], chunk.notes) async for chunk in chunks]
+        result = await client.fetch(query)
+    assert [uniques for uniques, _ in streamed][1:] == [[4, None], [0, None]]
+    assert all("a stream cannot look ahead" in notes[0].message for _, notes in streamed)
+    measured = [item for item in result if item.unique_visits is not None]
+    assert sorted((item.aggregation.zone_id, item.unique_visits) for item in measured) == [(7, 0), (7, 0), (7, 4)]
+
+
+async def test_bounces_that_are_not_tracked_are_none_everywhere() -> None:
+    """Fetch, stream and totals; the sandbox counts none under a threshold of 0."""
+    query = ZoneVisitors("2025-03-01", "2025-03-02", location=124, aggregate_by="zone", bounce_threshold=0)
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as client:
+        result = await client.fetch(query)
+        async with client.stream(query) as chunks:
+            (chunk,) = [chunk async for chunk in chunks]
+    assert {item.bounce for item in result} == {item.bounce for item in chunk.rows} == {None}
+    assert all(item.unique_visits for item in result)
+    with pytest.raises(NotMergeableError):
+        result.total("bounce")

@@ -145,12 +145,17 @@ class Display:
         if not self._shown:
             bars.start()
         self._shown += 1
-        task = bars.add_task("requests", total=None, rate="", details="")
+        task = bars.add_task("requests", total=None, rate="", left="", details="")
 
         def hear(now: Progress) -> None:
             rate = _rate(now, self._clock() - start)
             bars.update(
-                task, completed=now.done, total=now.total, rate=f"{rate:,.0f}/s", details=now.details.lstrip(", ")
+                task,
+                completed=now.done,
+                total=now.total,
+                rate=f"{rate:,.0f}/s",
+                left="left",
+                details=now.details.lstrip(", "),
             )
 
         try:
@@ -237,7 +242,7 @@ def make_bars(stream: TextIO) -> Any:
         progress.MofNCompleteColumn(),
         progress.TextColumn("{task.fields[rate]}"),
         progress.TimeRemainingColumn(),
-        progress.TextColumn("left"),
+        progress.TextColumn("{task.fields[left]}"),
         progress.TextColumn("{task.fields[details]}"),
         console=Console(file=stream),
         transient=True,

@@ -19,11 +19,11 @@ def tell_event(event: Event) -> None:
     came = "no answer" if event.status is None else str(event.status)
     what = {
         "retry": f"{came}, asking again in {event.wait or 0:.2f} s (attempt {event.attempt})",
-        "finished": f"{came} after {event.elapsed:.2f} s" if event.attempt else "answered without asking again",
+        "finished": f"{came} after {event.elapsed:.2f} s" if event.attempt else "answered without asking",
         "failed": f"{came} after {event.elapsed:.2f} s, given up",
     }.get(event.kind)
     if what is not None:
-        say(f"{event.request}: {what}", indent="  ")
+        say(f"{what}: {event.request}", indent="  ")
 
 
 class _Lines(logging.Handler):

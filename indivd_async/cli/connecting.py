@@ -24,7 +24,12 @@ def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
             "no token: set INDIVD_TOKEN (or pass --token). `indivd demo` and `indivd sandbox` need none, and Indivd "
             "issues real ones"
         )
-    asked: dict[str, Any] = {
+    return AsyncIndivd(token, **{**client_options(args), **options})
+
+
+def client_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the client that *args* describe, all but its token."""
+    options: dict[str, Any] = {
         "base_url": args.base_url,
         "allow_http": args.allow_http,
         "limits": Limits(**_given(concurrency=args.concurrency, requests_per_second=args.requests_per_second)),
@@ -32,7 +37,7 @@ def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:
     }
     if args.verbose:
         options["on_event"] = tell_event
-    return AsyncIndivd(token, **{**asked, **way_of(args), **options})
+    return options | way_of(args)
 
 
 def shows_progress(args: argparse.Namespace) -> bool:

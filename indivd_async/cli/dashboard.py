@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
+
+from .connecting import client_options
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve the dashboard."""
     from ..dashboard import main as serve
 
-    # It makes its client from the environment, like any application.
-    for name, value in (("INDIVD_TOKEN", args.token), ("INDIVD_BASE_URL", args.base_url)):
-        if value is not None:
-            os.environ[name] = value
+    options = client_options(args) | ({"token": args.token} if args.token is not None else {})
     try:
-        return serve(args)
+        return serve(args, **options)
     except SystemExit:  # of the server that cannot start; it has said why, and has exit codes of its own
         return 1

@@ -181,8 +181,12 @@ def make_app(*, live: bool = False, host: str = "127.0.0.1", **options: Any) -> 
     return app
 
 
-def main(args: argparse.Namespace) -> int:
-    """Serve the dashboard on `args.host` and `args.port` until interrupted; `args.live` asks the real service."""
+def main(args: argparse.Namespace, **options: Any) -> int:
+    """
+    Serve the dashboard on `args.host` and `args.port` until interrupted.
+
+    `args.live` asks the real service, with a client of *options*.
+    """
     try:
         import uvicorn
     except ImportError as error:
@@ -192,8 +196,8 @@ def main(args: argparse.Namespace) -> int:
     from .. import sandbox
 
     if args.live:
-        AsyncIndivd()  # a missing token is told before anything listens
-    app = make_app(live=args.live, host=args.host)
+        AsyncIndivd(**options)  # what cannot be a client is told before anything listens
+    app = make_app(live=args.live, host=args.host, **(options if args.live else {}))
     # Here, so that what is told next is true: this port, and it can be connected to.
     listening, url = sandbox.listen(args.host, args.port)
     with listening:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars
 import pytest
 
@@ -237,3 +238,24 @@ def test_other_shells_have_a_script_too(shell: str) -> None:
     done = subprocess.run([*COMMAND, "completion", shell], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert all(command in done.stdout for command in ("indivd", "locations", "fetch", "export", "doctor"))
+
+
+def test_a_live_dashboard_asks_as_it_is_told(site: Any) -> None:
+    """The options of the service are its client's, and --verbose tells what it asks."""
+    options = ("--live", "--base-url", site.url, "--token", "sandbox", "--verbose", "--timeout", "20")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("INDIVD_")}
+    process = start("dashboard", "--port", "0", *options, env=environment)
+    assert process.stderr is not None
+    url = process.stderr.readline().split()[1]
+    assert len(httpx.get(f"{url}/api/locations", trust_env=False, timeout=20).json()) >= 8
+    _, err = interrupt(process)
+    assert "GET /filters/locations" in err
+    assert [request.path for request in site.application.requests] == ["/filters/locations"]
+
+
+def test_a_live_dashboard_that_cannot_be_is_wrong_usage(site: Any) -> None:
+    """Told before anything listens."""
+    process = start("dashboard", "--live", "--port", "0", "--timeout", "-1")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--timeout must be a finite number above 0" in err

@@ -72,7 +72,7 @@ def table_of(result: Any) -> polars.DataFrame:
 
 def as_told_by(expected: polars.DataFrame, found: polars.DataFrame) -> polars.DataFrame:
     """Leave out of *found* the locations that only an export tells, which asks for each; but they must be right."""
-    if "loc_id" not in found.columns or expected["loc_id"].null_count() < len(expected):
+    if found["zone_id"].null_count() or expected["loc_id"].null_count() < len(expected):
         return found
     by_zone = polars.Series([124 + (zone - 201) // 10 for zone in found["zone_id"]], dtype=polars.Int64)
     assert (found["loc_id"] == by_zone).all()
@@ -175,7 +175,7 @@ async def test_the_rows_are_those_of_a_fetch(case: tuple[Query, Any, set[str] | 
         assert report.requests <= asked
     found = read(out)
     if isinstance(query, LineCrosses) and query.location is None and partition == "location":
-        labels = [name for name in found.columns if name not in ("location", "count")]
+        labels = [name for name in found.columns if name not in ("loc_id", "loc_name", "count")]
         found = found.group_by(labels).agg(polars.col("count").sum()).sort(labels, nulls_last=True)
         expected = expected.select(found.columns)
     elif partition == "location,month" and isinstance(query, ZoneVisitors):
@@ -272,7 +272,7 @@ async def test_an_export_that_is_cancelled_keeps_what_it_has(tmp_path: Path) -> 
         asked = len(script.data)
         report = await export(client, DAYS, out)
     assert report.complete
-    assert script.data[asked]["start_date"] == "2025-01-11"
+    assert min(params["start_date"] for params in script.data[asked:]) == "2025-01-11"
     assert len(script.data) - asked == 8
     assert read(out)["count"].sum() == 900
 
@@ -447,7 +447,7 @@ async def test_a_period_may_grow(tmp_path: Path) -> None:
         await export(client, DAYS, out)
         script.asked.clear()
         report = await export(client, longer, out)
-        assert [(p["start_date"], p["end_date"]) for p in script.data] == [
+        assert sorted((p["start_date"], p["end_date"]) for p in script.data) == [
             ("2025-04-01", "2025-04-10"),
             ("2025-04-11", "2025-04-20"),
         ]

@@ -165,8 +165,8 @@ def _add_export(commands: Commands) -> None:
         "indivd export zone_visitors --start-date 2025 --end-date yesterday \\\n    --aggregate-by hour --out visits"
     )
     summary = (
-        "export an answer to a folder of Parquet files; run again, it goes on where it was, and asks for the days "
-        "that a later --end-date adds"
+        "export an answer to a folder of Parquet files or to a database; run again, it goes on where it was, and asks "
+        "for the days and locations that are new"
     )
     parser = commands.add(
         "export",
@@ -176,8 +176,15 @@ def _add_export(commands: Commands) -> None:
         after_interrupt="; what is written stays. Run the same command again to go on",
     )
     _add_query_options(parser, without=("on_error",))
-    group = parser.add_argument_group("the folder")
-    group.add_argument("--out", metavar="DIR", required=True, help="the folder; made if it is not there")
+    group = parser.add_argument_group("the export")
+    where = group.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="a folder; made if it is not there")
+    where.add_argument(
+        "--to",
+        metavar="TABLE",
+        help="a table instead: duckdb:///FILE?table=NAME or postgresql://USER@HOST/DATABASE?table=NAME; a password "
+        "is better in PGPASSWORD or ~/.pgpass, which other users of the machine do not see",
+    )
     group.add_argument(
         "--partition",
         metavar="BY",
@@ -188,6 +195,13 @@ def _add_export(commands: Commands) -> None:
         metavar="DAYS",
         help="such as 3d: ask again for the last days that are there, replace their rows and tell what changed",
     )
+    out = group.add_mutually_exclusive_group()
+    out.add_argument("--keep", action="store_true", help="keep days that are there, and before a later --start-date")
+    out.add_argument("--prune", action="store_true", help="remove such days; one of the two must be said")
+    group.add_argument(
+        "--accept-empty", action="store_true", help="remove rows where the answer, asked again, has none any more"
+    )
+    group.add_argument("--quiet", action="store_true", help="say nothing unless something failed or needs a look")
     group.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 

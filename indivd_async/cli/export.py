@@ -1,4 +1,4 @@
-"""`indivd export`: a folder of Parquet files that can be interrupted."""
+"""`indivd export`: a folder of Parquet files, or a table, that can be interrupted and left alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import argparse
 import re
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import anyio
 import attrs
 import orjson
 
 from ..export import Report, export
+from ..export.report import word_totals
 from ..progress import Display
 from .asking import asking
 from .connecting import shows_progress
@@ -20,14 +22,21 @@ from .output import say_missing
 from .spelling import tell
 from .terminal import say
 
+NEEDS_LOOK = 3
+#: Locations and months whose changes are listed.
+_PLACES = 20
+
 
 def main(args: argparse.Namespace) -> int:
-    """Export, or go on with it; 1 where something is missing."""
+    """Export, or go on with it; 1 where something is missing, 3 where all is there and something needs a look."""
     report = anyio.run(_export, args, _read_days(args.refresh))
     if args.json:
         sys.stdout.write(f"{_as_json(report)}\n")
-    _tell(report)
-    return 0 if report.complete else 1
+    if not args.quiet or report.failures or report.needs_look:
+        _tell(report, quiet=args.quiet)
+    if not report.complete:
+        return 1
+    return NEEDS_LOOK if report.needs_look else 0
 
 
 def _read_days(text: str | None) -> int | None:
@@ -40,22 +49,53 @@ def _read_days(text: str | None) -> int | None:
 
 
 async def _export(args: argparse.Namespace, refresh: int | None) -> Report:
-    with Display().showing() if shows_progress(args) else nullcontext() as hear:
+    # A log needs no progress: it gets one line at the end.
+    watched = shows_progress(args) and sys.stderr.isatty() and not args.quiet
+    with Display().showing() if watched else nullcontext() as hear:
         async with asking(args) as (client, query):
-            return await export(client, query, args.out, partition=args.partition, refresh=refresh, on_progress=hear)
+            return await export(
+                client,
+                query,
+                args.out,
+                to=args.to,
+                partition=args.partition,
+                refresh=refresh,
+                keep=args.keep,
+                prune=args.prune,
+                accept_empty=args.accept_empty,
+                on_progress=hear,
+            )
 
 
-def _tell(report: Report) -> None:
+def _tell(report: Report, *, quiet: bool) -> None:
+    """Say what there is to say, and all of it in one line at the end."""
     say_missing([(failure.request, failure.error) for failure in report.failures])
-    if report.changes is not None:
-        say(f"asked again: {report.changes}", indent="  ")
-    parts = f"{report.parts:,} part{'s' if report.parts != 1 else ''}"
-    say(f"{report.path}: {report.rows:,} rows in {parts}, {report.requests:,} requests answered")
-    if report.provisional_from is not None:
-        say(f"days from {report.provisional_from} on may still grow; later runs ask for them again")
+    for fate in report.locations:
+        say(fate.message)
+    for note in report.notes:
+        say(f"note: {note.message}")
+    if not quiet:
+        _tell_more(report)
     if report.failures:
         say(f"{len(report.failures):,} requests failed; run the same command again to ask them again")
-    else:
+    say(str(report))
+
+
+def _tell_more(report: Report) -> None:
+    if report.changes is not None:
+        say(f"asked again: {report.changes}", indent="  ")
+        for place in report.changes.places[:_PLACES]:
+            where = " ".join(
+                [f"location {place.location}" if place.location is not None else "all", place.month or ""]
+            ).rstrip()
+            counts = f"{place.changed:,} changed, {place.added:,} new, {place.removed:,} gone"
+            say(f"  {where}: {counts}; {word_totals(place.totals)}", indent="  ")
+        more = len(report.changes.places) - _PLACES
+        if more > 0:
+            say(f"  and {more:,} more, which --json lists")
+    if report.provisional_from is not None:
+        say(f"days from {report.provisional_from} on may still grow; later runs ask for them again")
+    if not report.failures and isinstance(report.path, Path):
         folder = str(report.path)
         say(f"as one table: polars.scan_parquet({folder!r}); DuckDB: FROM '{folder}/**/*.parquet'", indent="  ")
 
@@ -64,11 +104,16 @@ def _as_json(report: Report) -> str:
     document = {
         "path": str(report.path),
         "complete": report.complete,
-        "requests": report.requests,
         "rows": report.rows,
         "parts": report.parts,
+        "requests": report.requests,
+        "retries": report.retries,
+        "seconds": round(report.seconds, 3),
         "failures": [{"request": failure.request, "error": tell(failure.error)} for failure in report.failures],
         "provisional_from": report.provisional_from,
+        "notes": [attrs.asdict(note) for note in report.notes],
+        "locations": [attrs.asdict(fate) for fate in report.locations],
+        "needs_look": report.needs_look,
         "changes": None if report.changes is None else attrs.asdict(report.changes),
     }
     return orjson.dumps(document).decode()

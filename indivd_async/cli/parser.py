@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Any = None, namespace: Any = None
     ) -> Any:
         # Before argparse does, which takes what follows a misspelt --token for something else, and shows it.
-        known = {"--help": ""} | dict(re.findall(r"(?<![^ \[])(--?[a-z-]+)( [A-Z{]+)?", self.format_usage()))
+        known = {"--help": ""} | dict(re.findall(r"(?<![^ \[(])(--?[a-z-]+)( [A-Z{]+)?", self.format_usage()))
         words = iter(args)
         for word in words:
             name, equals, _ = word.partition("=")

@@ -185,6 +185,6 @@ def _say_emptied(unit: Answered, rows: int) -> Fate:
     return Fate(
         location=unit.ask.location,
         became="emptied",
-        message=f"{unit.window}{whose}: the answer is empty now, {rows:,} rows were there and stay; accept it with "
-        "accept_empty",
+        message=f"{unit.window}{whose}: the answer is empty now; {rows:,} rows were there and stay. To let them go, "
+        "ask again with accept_empty (--accept-empty)",
     )

@@ -113,14 +113,14 @@ class Report:
     def __str__(self) -> str:
         """Say all of it in one line."""
         counts = (
-            (self.rows, "row"),
             (self.requests, "request"),
             (self.retries, "retry"),
             (len(self.failures), "failure"),
             (len(self.notes), "note"),
         )
         told = [_count(number, noun) for number, noun in counts]
-        return f"{self.path}: {', '.join((*told[:3], f'{self.seconds:.1f} s', *told[3:]))}"
+        rows = _count(self.rows, "row") + (f" in {_count(self.parts, 'part')}" if self.parts else "")
+        return f"{self.path}: {', '.join((rows, *told[:2], f'{self.seconds:.1f} s', *told[2:]))}"
 
 
 _DOUBTFUL = frozenset({"emptied", "unasked"})

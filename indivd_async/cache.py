@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import partial
 from os import PathLike
@@ -22,6 +23,7 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
+from .errors import ConfigError, literally
 from .models.clocks import last_today
 
 T = TypeVar("T")
@@ -83,6 +85,10 @@ class MemoryCache:
     _bodies: OrderedDict[str, bytes] = attrs.field(factory=OrderedDict, init=False, repr=False)
     _held: int = attrs.field(default=0, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        _check_at_least(type(self), "margin_days", self.margin_days, 0)
+        _check_at_least(type(self), "max_bytes", self.max_bytes, 1)
+
     async def get(self, key: str) -> bytes | None:
         body = self._bodies.get(key)
         if body is not None:
@@ -109,6 +115,7 @@ class SQLiteCache:
         import sqlite3  # not everybody keeps a cache, and some Pythons are built without it
 
         self.margin_days = margin_days
+        _check_at_least(type(self), "margin_days", margin_days, 0)
         self._lock = Lock()
         self._connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -128,14 +135,32 @@ class SQLiteCache:
             self._connection.close()
 
     def _select(self, key: str) -> bytes | None:
-        with self._lock:
+        with self._turn():
             row = self._connection.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def _insert(self, key: str, body: bytes) -> None:
-        with self._lock:
+        with self._turn():
             self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=_BUSY_S):  # a slow disk must not gather threads
+            raise TimeoutError("the cache's file is busy")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
-        # A file that another process locks must not hold a caller beyond its time; the thread ends by itself.
-        return await anyio.to_thread.run_sync(partial(work, *args), abandon_on_cancel=True)
+        # A file that another process locks must not hold a caller beyond its time; the thread ends by itself. With a
+        # limiter of its own it waits for nobody: the threads that all share may be busy with what the caller has there.
+        own = anyio.CapacityLimiter(1)
+        return await anyio.to_thread.run_sync(partial(work, *args), abandon_on_cancel=True, limiter=own)
+
+
+def _check_at_least(cls: type, name: str, value: object, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ConfigError(
+            f"{{{cls.__name__}.{name}}} must be a whole number of at least {minimum}; got {literally(repr(value))}"
+        )

@@ -17,6 +17,7 @@ import attrs
 
 from .client import AsyncIndivd
 from .errors import IndivdError
+from .settings import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,7 @@ class TracedIndivd(AsyncIndivd):
         meter_provider: MeterProvider | None = None,
         **options: Any,
     ) -> None:
+        check_options(on_event=on_event)
         self._telemetry: _Telemetry | None = None
         with suppress(ImportError):  # then there is nobody to tell
             self._telemetry = _Telemetry(on_event, tracer_provider, meter_provider)

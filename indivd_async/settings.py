@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -99,3 +100,52 @@ class Limits:
     max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))
     #: The API documents no rate limit; whoever knows theirs sets it here.
     requests_per_second: float | None = attrs.field(default=None, validator=_positive)
+
+
+def _is_ssl_context(value: object) -> bool:
+    import ssl  # whoever has a context has imported it
+
+    return isinstance(value, ssl.SSLContext)
+
+
+def _is_cache(value: Any) -> bool:
+    margin = getattr(value, "margin_days", None)
+    days = isinstance(margin, int) and not isinstance(margin, bool) and margin >= 0
+    return days and callable(getattr(value, "get", None)) and callable(getattr(value, "put", None))
+
+
+def _is_plain_function(value: object) -> bool:
+    import inspect
+
+    return callable(value) and not inspect.iscoroutinefunction(value)
+
+
+#: What an option must be: a rule, and the words for it.
+_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "base_url": (lambda value: isinstance(value, str), "a str, such as 'https://gateway.example/indivd'"),
+    "timeouts": (lambda value: isinstance(value, Timeouts), "a Timeouts, as in {timeouts:Timeouts(read=30)}"),
+    "retry": (lambda value: isinstance(value, RetryPolicy), "a RetryPolicy, as in {retry:RetryPolicy(attempts=3)}"),
+    "limits": (lambda value: isinstance(value, Limits), "a Limits, as in {limits:Limits(concurrency=10)}"),
+    "ssl_context": (
+        _is_ssl_context,
+        'an ssl.SSLContext, as in {ssl_context:ssl.create_default_context(cafile="ca.pem")}',
+    ),
+    "trust_env": (lambda value: isinstance(value, bool), "True or False"),
+    "allow_http": (lambda value: isinstance(value, bool), "True or False"),
+    "cache": (_is_cache, 'a cache with get, put and margin_days, as in {cache:SQLiteCache("answers.db")}'),
+    "on_event": (_is_plain_function, "a function that takes an Event, not a coroutine function: nobody awaits it"),
+}
+
+
+def check_options(**options: object) -> None:
+    """Raise ConfigError where one of the *options* of a client, other than None, is not what it must be."""
+    for name, value in options.items():
+        fits, words = _OPTIONS[name]
+        if value is not None and not fits(value):
+            raise ConfigError(f"{{{name}}} must be {words}; got {literally(_shown(value))}")
+
+
+def _shown(value: object) -> str:
+    # Numbers and names say best what was meant; anything else may be long, or hold what is nobody's business.
+    kind = type(value).__name__
+    return f"{kind} {value!r}" if isinstance(value, bool | int | float) else f"a {kind}"

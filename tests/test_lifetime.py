@@ -372,19 +372,65 @@ def test_made_outside_a_loop() -> None:
 @pytest.mark.parametrize("second", ["asyncio", "trio"])
 @pytest.mark.parametrize("first", ["asyncio", "trio"])
 def test_another_loop(first: str, second: str) -> None:
-    """Connections belong to the loop they were made on; elsewhere the client says so at once."""
+    """Connections belong to the loop they were made on; elsewhere the client says so at once, and closes quietly."""
     executor = make_executor(transport=httpx.MockTransport(lambda request: httpx.Response(200, content=b"[]")))
 
     async def use() -> None:
         await executor.send(Question())
 
     async def refused() -> None:
-        for call in (executor.send(Question()), executor.aclose()):
-            with pytest.raises(ClientClosedError, match="another event loop"):
-                await call
+        with pytest.raises(ClientClosedError, match="another event loop"):
+            await executor.send(Question())
+        for _ in range(2):
+            await executor.aclose()
+        with pytest.raises(ClientClosedError, match="was closed"):
+            await executor.send(Question())
 
     anyio.run(use, backend=first)
     anyio.run(refused, backend=second)
+
+
+@pytest.mark.parametrize("there", ["asyncio", "trio"])
+@pytest.mark.parametrize("here", ["asyncio", "trio"])
+def test_closing_from_another_thread(here: str, there: str) -> None:
+    """What is in the air on the other loop ends there, as if it had been closed there; its connections do, too."""
+    asked = threading.Event()
+    ended: list[BaseException] = []
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        asked.set()
+        peer.wait_for_close()
+
+    with RawServer(handle) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+
+        async def use() -> None:
+            with pytest.raises(ClientClosedError) as caught:
+                await executor.send(Question())
+            ended.append(caught.value)
+            await anyio.to_thread.run_sync(server.wait_until_idle)
+
+        thread = threading.Thread(target=anyio.run, args=(use,), kwargs={"backend": there})
+        thread.start()
+        assert asked.wait(30)
+        for _ in range(2):
+            anyio.run(executor.aclose, backend=here)
+        thread.join(30)
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # by the loop that ended without closing
+def test_closing_after_the_loop_has_ended(backend: str) -> None:
+    """It is too late to say goodbye, and no error."""
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url)
+        anyio.run(executor.send, Question(), backend=backend)
+        anyio.run(executor.aclose, backend="asyncio")
+        anyio.run(executor.aclose, backend="trio")
+        del executor
+        gc.collect()
 
 
 def test_a_client_that_was_never_used_closes_anywhere() -> None:
@@ -405,13 +451,14 @@ def test_after_a_fork() -> None:
         if child:
             anyio.run(executor.send, Question())
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        for call in (lambda: executor.send(Question()), executor.aclose):
+        for word in ("fork", "closed"):
             try:
-                anyio.run(call)
+                anyio.run(executor.send, Question())
             except ClientClosedError as error:
-                assert "fork" in str(error)
+                assert word in str(error)
             else:
                 os._exit(1)
+            anyio.run(executor.aclose)
         os._exit(0)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=ENVIRONMENT, check=True, timeout=60)

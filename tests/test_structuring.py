@@ -539,7 +539,8 @@ NOT_JSON = {
     "Infinity": b'[{"_id": {"year": 2025}, "count": -Infinity}]',
     "1e400": b'[{"_id": {"year": 2025}, "count": 1e400}]',
     "UTF-16": '[{"_id": {"year": 2025}, "count": 3}]'.encode("utf-16"),
-    "byte order mark": b'\xef\xbb\xbf[{"_id": {"year": 2025}, "count": 3}]',
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf[{"_id": {"year": 2025}, "count": 3}]',
+    "a byte order mark alone": b"\xef\xbb\xbf",
     "not UTF-8": b'[{"_id": {"year": 2025}, "count": 3, "name": "\xff"}]',
     "lone surrogate": b'[{"_id": {"year": 2025}, "count": 3, "name": "\\ud800"}]',
     "100,000 levels": b"[" * 100_000,
@@ -557,6 +558,17 @@ def test_only_strict_json_is_read(endpoint: str, body: bytes) -> None:
     assert problem.endswith(" @ $")
     assert "stolen" not in problem
     assert caught.value.__context__ is None
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Servers that send it mean nothing by it."""
+    body = b'[{"_id": {"year": 2025}, "count": 3}]'
+    answer = structure_answer("line_crosses", body, tz=None, carried={})
+    assert structure_answer("line_crosses", b"\xef\xbb\xbf" + body, tz=None, carried={}) == answer
+    assert isinstance(answer, LineCrossesAnswer)
+    assert answer.rows[0].count == 3
+    named = b'\xef\xbb\xbf[{"id": 124, "name": "\xef\xbb\xbf"}]'
+    assert structure_entities("locations", named).entities[0].name == "\ufeff"
 
 
 def structure_of(endpoint: str) -> Callable[[bytes], Any]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from ..client import AsyncIndivd
+from ..client.copying import copy_attributes
 from ..execution import Stats
 from ..planning import Plan
 from ..progress import Wanted
@@ -74,8 +75,8 @@ class Indivd:
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
         """Return a client with other options; connections, stats, rate limit and retry budget are the same."""
         twin = object.__new__(type(self))
-        client = self._client.with_options(timeouts=timeouts, retry=retry)
-        twin.__dict__.update(self.__dict__, _client=client)
+        copy_attributes(self, twin)
+        twin._client = self._client.with_options(timeouts=timeouts, retry=retry)
         return twin
 
     @property

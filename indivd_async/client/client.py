@@ -18,10 +18,11 @@ from ..planning import Plan
 from ..progress import Display, Wanted, check_wanted
 from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
-from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts
+from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
 from .call import Answered, Call, OpenStream
 from .catalogue import Catalogue
+from .copying import copy_attributes
 from .keeping import Keeping
 
 if TYPE_CHECKING:
@@ -103,7 +104,20 @@ class AsyncIndivd:
             secret = Token(given)
         finally:
             del token, given  # a traceback with locals would show them
-        address = parse_base_url(base_url or os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL, allow_http)
+        check_options(
+            base_url=base_url,
+            timeouts=timeouts,
+            retry=retry,
+            limits=limits,
+            ssl_context=ssl_context,
+            trust_env=trust_env,
+            allow_http=allow_http,
+            cache=cache,
+            on_event=on_event,
+        )
+        if base_url is None:
+            base_url = os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL
+        address = parse_base_url(base_url, allow_http)
         check_wanted(progress)
         self._progress, self._display = progress, Display()
         self._timeouts = timeouts or Timeouts()
@@ -131,8 +145,9 @@ class AsyncIndivd:
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
         """Return a client with other options; connections, stats, rate limit and retry budget are the same."""
+        check_options(timeouts=timeouts, retry=retry)
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)  # also what a subclass has put there
+        copy_attributes(self, twin)  # also what a subclass has put there
         twin._timeouts = timeouts or self._timeouts
         twin._executor = self._executor.with_options(timeouts=timeouts, retry=retry)
         twin._catalogue = self._catalogue.through(twin._executor)

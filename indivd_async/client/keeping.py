@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("indivd_async")
 
+#: Seconds that a request waits for its cache at most: it is there to save time.
+_PATIENCE_S = 1.0
+#: The part of a request's time that its cache may take.
+_SHARE = 0.25
+
 
 @attrs.frozen
 class Keeping:
@@ -37,21 +42,29 @@ class Keeping:
         return request.last_day <= self.last_closed_day
 
     async def recall(self, request: PlannedRequest, left_s: float | None) -> bytes | None:
-        """Return the body that is kept for *request*, if it comes within *left_s* seconds."""
+        """Return the body that is kept for *request*, if it comes soon; *left_s* seconds are left for all of it."""
         try:
-            with anyio.fail_after(left_s):
+            with anyio.fail_after(_patience(left_s)):
                 return await self.cache.get(self._key(request))
+        except TimeoutError:
+            logger.warning("the cache is slow to read from; asking the API")
         except Exception:
             logger.exception("the cache could not be read; asking the API")
-            return None
+        return None
 
     async def keep(self, request: PlannedRequest, body: bytes, left_s: float | None) -> None:
         """Keep *body* for *request*."""
         try:
-            with anyio.fail_after(left_s):
+            with anyio.fail_after(_patience(left_s)):
                 await self.cache.put(self._key(request), body)
+        except TimeoutError:
+            logger.warning("the cache is slow to write to; the answer is used all the same")
         except Exception:
             logger.exception("the cache could not be written; the answer is used all the same")
 
     def _key(self, request: PlannedRequest) -> str:
         return cache_key(self.account, self.address, request.path, request.params)
+
+
+def _patience(left_s: float | None) -> float:
+    return _PATIENCE_S if left_s is None else min(_PATIENCE_S, left_s * _SHARE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -54,6 +56,7 @@ class Core:
         self._told: dict[str, int] = dict.fromkeys(("planned", "started", "retry", "finished", "failed"), 0)
         self._loop: object = None
         self._pid = os.getpid()
+        self._closing: object = None
 
     def enter(self) -> None:
         """Refuse use after the end, in a fork, and on another event loop than the first."""
@@ -80,10 +83,31 @@ class Core:
             )
 
     async def aclose(self) -> None:
+        """Close, from wherever; closing again does nothing."""
         if self.lanes.closed:
             return
-        self.enter()
-        for scope in self._sleepers:
+        if self._loop is None or (os.getpid() == self._pid and self._loop is _running_loop()):
+            await self._close()
+            return
+        # The connections are another loop's, or process's: nothing of them can be used here, not even to say goodbye.
+        self.lanes.closed = True
+        if os.getpid() == self._pid:
+            with suppress(RuntimeError):  # asyncio's, and trio.RunFinishedError: the loop has ended, and they with it
+                self._close_there(self._loop)
+
+    def _close_there(self, loop: Any) -> None:
+        if hasattr(loop, "run_sync_soon"):
+            loop.run_sync_soon(lambda: sys.modules["trio"].lowlevel.spawn_system_task(self._close))
+            return
+
+        def start() -> None:
+            self._closing = loop.create_task(self._close())  # the loop holds it weakly
+
+        # Not in the caller's context, which may say that trio runs here.
+        loop.call_soon_threadsafe(start, context=Context())
+
+    async def _close(self) -> None:
+        for scope in tuple(self._sleepers):
             scope.cancel()
         await self.lanes.aclose()
 

@@ -63,6 +63,8 @@ _ROWS = frozenset(
     }
 )  # fmt: skip
 _T = TypeVar("_T")
+#: RFC 8259 lets a reader ignore it, since there are servers that send it.
+_BOM = b"\xef\xbb\xbf"
 
 
 def decide_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer:
@@ -90,7 +92,7 @@ def decide_entities(endpoint: str, body: bytes) -> Listing:
 def _decide(structure: Callable[[Any, Any], Any], body: bytes, wanted: Any) -> Any:
     """Return what *structure* makes of the JSON in *body*, or raise all that is wrong with it."""
     try:
-        return structure(orjson.loads(body), wanted)
+        return structure(orjson.loads(body.removeprefix(_BOM)), wanted)
     except orjson.JSONDecodeError as error:
         problems = [f"not JSON: {error.msg}, line {error.lineno} column {error.colno} @ $"]
     except Misfit as misfit:

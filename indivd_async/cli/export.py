@@ -12,6 +12,7 @@ import anyio
 import attrs
 import orjson
 
+from ..escaping import escape_json
 from ..export import Report, export
 from ..export.report import word_totals
 from ..progress import Display
@@ -116,4 +117,4 @@ def _as_json(report: Report) -> str:
         "needs_look": report.needs_look,
         "changes": None if report.changes is None else attrs.asdict(report.changes),
     }
-    return orjson.dumps(document).decode()
+    return escape_json(orjson.dumps(document)).decode()

@@ -12,6 +12,7 @@ import attrs
 from ..models import Bucket
 from ..results import AnyResult
 from ..results.tables import schema_of
+from .arguments import FORMATS
 from .asking import asking
 from .connecting import shows_progress
 from .output import BINARY, choose_format, open_output, say_missing, write_arrow, write_rows, write_table
@@ -21,7 +22,7 @@ from .terminal import say
 
 def main(args: argparse.Namespace) -> int:
     """Fetch and write; 1 where something is missing."""
-    form = choose_format(args)
+    form = choose_format(args, FORMATS)
     result = anyio.run(_fetch, args)
     names = [column.name for column in schema_of(result.plan.query)]
     with open_output(args) as out:

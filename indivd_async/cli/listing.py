@@ -9,13 +9,14 @@ from typing import Any
 import anyio
 import attrs
 
+from .arguments import LIST_FORMATS
 from .connecting import make_client
 from .output import choose_format, open_output, write_rows, write_table
 
 
 def main(args: argparse.Namespace) -> int:
     """List what `args.command` names."""
-    form = choose_format(args)
+    form = choose_format(args, LIST_FORMATS)
     entities = anyio.run(_list, args)
     rows = [flatten(entity) for entity in entities]
     names = list(dict.fromkeys(name for row in rows for name in row))

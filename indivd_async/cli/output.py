@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,14 +47,16 @@ _FORMULAS = ("=", "+", "-", "@")
 Row = Mapping[str, Any]
 
 
-def choose_format(args: argparse.Namespace) -> str:
+def choose_format(args: argparse.Namespace, formats: Collection[str]) -> str:
     """
-    Return the format asked for, by name or by the name of the file.
+    Return the one of *formats* that was asked for, by name or by the name of the file.
 
     Call it before anything is asked: where the answer could not be written, it raises. "arrow" is the file form, which
     a reader finds its way in; what is piped on gets "arrows", the stream form, which is read from its beginning.
     """
     form = _format_of(args)
+    if form not in formats:
+        raise UsageError(f"--out: {args.out!r} would be {form}, which this is not written as; use {', '.join(formats)}")
     if args.out is None:
         if form in BINARY and sys.stdout.isatty():
             raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")

@@ -51,9 +51,10 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--replay asks nothing, so there is nothing to --record")
     report = anyio.run(_verify, args)
     if args.json:
-        print(json.dumps(report.to_dict(with_figures=args.with_figures), indent=2, ensure_ascii=False))
+        print(json.dumps(report.to_dict(with_figures=args.with_figures), indent=2))
     elif args.markdown:
-        print(report.to_markdown(with_figures=args.with_figures), end="")
+        lines = report.to_markdown(with_figures=args.with_figures).split("\n")
+        print("\n".join(map(escape_controls, lines)), end="")
     else:
         _show(report, with_figures=args.with_figures)
     if args.profile is not None:

@@ -271,7 +271,7 @@ def test_a_service_that_is_not_there(indivd: Indivd, monkeypatch: pytest.MonkeyP
     "command",
     [
         "demo", "locations", "zones", "categories", "lines", "organizations", "fetch", "plan", "export", "doctor",
-        "dashboard", "sandbox",
+        "dashboard", "sandbox", "completion", "help", "verify",
     ],
 )  # fmt: skip
 def test_help_has_an_example(command: str, indivd: Indivd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,3 +136,13 @@ def test_a_spreadsheet_computes_no_name(start: str, site: Any, indivd: Indivd) -
     rows = list(csv.DictReader(io.StringIO(indivd("zones", "--format", "csv").out)))
     assert {row["name"] for row in rows} == {f"'{start}HYPERLINK(1)"}
     assert all(row["id"].isdigit() for row in rows)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.arrows"])
+def test_a_list_is_not_written_in_formats_of_rows(name: str, site: Any, indivd: Indivd, tmp_path: Path) -> None:
+    """The message says in which it is; nothing is asked, and nothing written."""
+    said = indivd("zones", "--out", str(tmp_path / name))
+    assert (said.code, said.out) == (2, "")
+    assert "which this is not written as; use table, json, ndjson, csv" in said.err
+    assert not site.application.requests
+    assert not list(tmp_path.iterdir())

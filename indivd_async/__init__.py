@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ZoneVisitorsRow,
     )
     from .planning import Plan, PlannedRequest
+    from .profile import MostDays, Numbering, Profile
     from .progress import Progress
     from .queries import DropInRate, LineCrosses, ZoneVisitors
     from .results import (
@@ -111,14 +112,17 @@ __all__ = [
     "LineCrossesRow",
     "Location",
     "MergeConflictError",
+    "MostDays",
     "NotFoundError",
     "NotMergeableError",
     "Note",
+    "Numbering",
     "Organization",
     "PartialResultError",
     "PermissionDeniedError",
     "Plan",
     "PlannedRequest",
+    "Profile",
     "Progress",
     "RateLimitedError",
     "RequestTimeoutError",
@@ -145,6 +149,7 @@ if not TYPE_CHECKING:  # a checker would believe that there is every name
     _HOMES = (
         "errors",
         "settings",
+        "profile",
         "models",
         "queries",
         "planning",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -132,14 +133,22 @@ _OPTIONAL_BOOL = attrs.validators.optional(attrs.validators.instance_of(bool))
 _OPTIONAL_TEXT = attrs.validators.optional(attrs.validators.instance_of(str))
 
 
+def _check_clock(_: object, attribute: attrs.Attribute[Any], clock: Any) -> None:
+    if clock is not None and clock != "location":
+        try:
+            ZoneInfo(clock)
+        except (OSError, KeyError, TypeError, ValueError):  # each is a way of ZoneInfo to know no such zone
+            raise ValueError(f"{attribute.name} must be an IANA time zone name, or location; got {clock!r}") from None
+
+
 @attrs.frozen(kw_only=True)
 class Profile:
     """How one service behaves; see the module."""
 
     numbering: Numbering = Numbering()
     #: The clocks of line_crosses and of drop_in_rate without `tz`: an IANA name, or "location" for each location's own.
-    line_crosses_tz: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
-    drop_in_rate_tz: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    line_crosses_tz: str | None = attrs.field(default=None, validator=_check_clock)
+    drop_in_rate_tz: str | None = attrs.field(default=None, validator=_check_clock)
     #: Limits that were met; none of an endpoint and unit means none was met.
     most_days: tuple[MostDays, ...] = ()
     #: Bytes of the longest URL that was answered, where a longer one was not.
@@ -190,6 +199,10 @@ class Profile:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"profile: this is not what `indivd verify` writes: {error}") from None
+
+
+#: Of a service that nobody measured.
+NOTHING_KNOWN = Profile()
 
 
 def read_profile(given: Profile | str | os.PathLike[str] | None) -> Profile | None:

@@ -20,7 +20,7 @@ LIST_FORMATS = ("table", "json", "ndjson", "csv")
 _EPILOG = f"""{EXAMPLES}
   indivd demo
 
-environment: INDIVD_TOKEN, INDIVD_BASE_URL, NO_COLOR
+environment: INDIVD_TOKEN, INDIVD_BASE_URL, INDIVD_PROFILE, NO_COLOR
 exit codes: 0 it worked, 1 it failed, 2 wrong usage, 3 complete, but something
   needs a look (export), 130 interrupted, 143 terminated"""
 

@@ -9,6 +9,7 @@ import anyio
 
 from ..escaping import escape_controls
 from ..planning import Plan, make_plan, needs_locations
+from ..profile import NOTHING_KNOWN, read_profile
 from .asking import asking, make_offline
 from .terminal import fit
 
@@ -17,7 +18,11 @@ def main(args: argparse.Namespace) -> int:
     """Print the plan."""
     query = make_offline(args)
     # What needs no service needs no token.
-    plan = make_plan(query, None) if query is not None and not needs_locations(query) else anyio.run(_plan, args)
+    profile = read_profile(None)
+    if query is not None and not needs_locations(query, profile or NOTHING_KNOWN):
+        plan = make_plan(query, None, profile=profile)
+    else:
+        plan = anyio.run(_plan, args)
     if args.json:
         print(plan.to_json())
     else:

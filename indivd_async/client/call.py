@@ -19,6 +19,7 @@ from ..errors import AuthenticationError, ClientClosedError, IndivdError, Invali
 from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
 from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
+from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Note, has_rows
 from ..results.licences import Licences
@@ -54,6 +55,7 @@ class Call:
     catalogue: Catalogue
     flights: SingleFlight[Answered]
     keeping: Keeping | None
+    profile: Profile | None
     concurrency: int
     #: Seconds a request may take, from when it is pulled.
     deadline_s: float | None
@@ -73,7 +75,8 @@ class Call:
             raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
         if cutoff is None and self.keeping is not None:
             cutoff = self.keeping.last_closed_day  # so that closed days are in requests of their own
-        return make_plan(query, await self.catalogue.locations_for(query, self._deadline()), cutoff=cutoff)
+        locations = await self.catalogue.locations_for(query, self._deadline(), self.profile or NOTHING_KNOWN)
+        return make_plan(query, locations, cutoff=cutoff, profile=self.profile)
 
     async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
         """Send the requests of *plans* and merge the answers to each as soon as they are there."""

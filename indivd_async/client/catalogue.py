@@ -12,6 +12,7 @@ from ..errors import IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..planning import PlannedRequest, needs_locations
+from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..structuring import read_entities
 from ..witnessing import witness_list
@@ -91,9 +92,11 @@ class Catalogue:
         self._executor.planned(request)
         return await self._executor.send(request, read=partial(_read_list, request), deadline=deadline)
 
-    async def locations_for(self, query: Query, deadline: Deadline) -> Mapping[int, Location] | None:
+    async def locations_for(
+        self, query: Query, deadline: Deadline, profile: Profile = NOTHING_KNOWN
+    ) -> Mapping[int, Location] | None:
         """Return the locations that planning *query* needs to know; None where it needs none."""
-        if not needs_locations(query):
+        if not needs_locations(query, profile):
             return None
         known = self._known
         age = self._executor.now() - known.fetched_at

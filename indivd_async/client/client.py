@@ -15,6 +15,7 @@ from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
 from ..models import Category, Line, Location, Organization, Zone
 from ..planning import Plan
+from ..profile import Profile, read_profile
 from ..progress import Display, Wanted, check_wanted
 from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
@@ -63,6 +64,8 @@ class AsyncIndivd:
             `indivd_async.cache`.
         progress: True to show how far each call is: a bar on stderr, or in a notebook; or what is called with each
             `Progress`. Each call may have its own.
+        profile: what `indivd verify` learned of the service, or the path of it; else the one that INDIVD_PROFILE
+            names. Without one nothing is assumed.
         on_event: called with an `Event` when a request is planned, started, retried, finished or has failed. It must
             not block.
 
@@ -94,6 +97,7 @@ class AsyncIndivd:
         trust_env: bool = False,
         allow_http: bool = False,
         cache: Cache | None = None,
+        profile: Profile | str | os.PathLike[str] | None = None,
         progress: Wanted = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
@@ -120,6 +124,8 @@ class AsyncIndivd:
         address = parse_base_url(base_url, allow_http)
         check_wanted(progress)
         self._progress, self._display = progress, Display()
+        #: What is known of the service; None where nothing is.
+        self.profile = read_profile(profile)
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
         self._executor = Executor(
@@ -197,6 +203,7 @@ class AsyncIndivd:
             catalogue=self._catalogue,
             flights=self._flights,
             keeping=self._keeping,
+            profile=self.profile,
             concurrency=self._limits.concurrency,
             deadline_s=timeouts.deadline,
             deadline=Deadline.after(timeouts.total, executor.now(), "{Timeouts.total}"),

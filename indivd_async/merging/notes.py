@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 
 import attrs
 
-from ..models import Location, clocks
+from ..models import Bucket, LineCrossesRow, Location, clocks
 from ..planning import Plan, PlannedRequest
+from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses
 from ..results import AnyResult, Coverage, DropInRateResult, Note
 
@@ -31,6 +32,9 @@ _UNSCOPED = Note(
     message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; the "
     "article says to scope such requests.",
 )
+#: Labels that have numbers, and what they are called.
+_NUMBERED = {"week": "weeks", "dayofweek": "weekdays"}
+_LAST_OF_WEEK = timedelta(days=6)
 _NO_LOCATIONS = Note(
     kind="no_locations",
     message="The token's list of locations is empty, so there was nothing to ask for and nothing was sent.",
@@ -46,8 +50,49 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
         yield _UNSCOPED
     if isinstance(result, DropInRateResult):
         yield from _on_rates(result)
+    yield from _on_numbers(plan, result)
     yield from _on_open_days(result.coverage, known)
     yield from _on_scope(result.coverage, known)
+
+
+def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
+    """Say where weeks or weekdays have numbers that nobody knows, or others than the profile says."""
+    numbering = (plan.profile or NOTHING_KNOWN).numbering
+    grouped = {name for part in plan.layout.parts for name in part.resolved.split(",")}
+    asked = [(name, words) for name, words in _NUMBERED.items() if name in grouped and len(result)]
+    unknown = [words for name, words in asked if getattr(numbering, f"{words}") is None]
+    if unknown:
+        what = " and ".join(unknown)
+        yield Note(
+            kind="numbering_unknown",
+            message=f"The numbers of {what} are the API's own: it does not document them, so nothing is computed from "
+            "them. `indivd verify` measures them; AsyncIndivd(profile=…) takes what it learned.",
+        )
+    contradicting = [words for name, words in asked if any(_contradicts(b, numbering, plan) for b in _buckets(result))]
+    if contradicting:
+        yield Note(
+            kind="profile_contradicted",
+            message="Some labels are not numbered as the profile says, so it is not followed here: weeks and weekdays "
+            "stay the API's own. Let `indivd verify` write the profile anew.",
+        )
+
+
+def _buckets(result: AnyResult) -> set[Bucket]:
+    if isinstance(result, DropInRateResult):
+        return {row.bucket for row in (*result.details.current, *(result.details.comparison or ()))}
+    return {row.bucket if isinstance(row, LineCrossesRow) else row.aggregation.bucket for row in result}
+
+
+def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
+    if bucket.dayofweek is not None and numbering.weekdays is not None:
+        return numbering.weekday(bucket.dayofweek) is None
+    if bucket.week is None or bucket.year is None or numbering.weeks is None:
+        return False
+    start = numbering.week_start(bucket.year, bucket.week)
+    if start is None:
+        return numbering.weeks != "iso-calendar-year"  # under which a label may stand for two weeks
+    windows = [window for part in plan.layout.parts for window in (*part.windows, part.comparison) if window]
+    return not any(start <= window.end and start + _LAST_OF_WEEK >= window.start for window in windows)
 
 
 def _on_rates(result: DropInRateResult) -> Iterator[Note]:

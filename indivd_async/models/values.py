@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from ..errors import InvalidQueryError
+from ..profile import Numbering
 from .clocks import first_instant, is_time_zone
 
 
@@ -76,7 +77,7 @@ class Bucket:
     The interval of one row, as labels: the fields the API sent, on the clock of the row; `None` for the others.
 
     `dayofmonth` is the API's name for the day (drop_in_rate calls it `day` in one place). The numbering of `week` and
-    `dayofweek` is not documented: they are labels, nothing is computed from them.
+    `dayofweek` is not documented: they are labels, and nothing is computed from them unless a profile knows it.
     """
 
     year: int | None = None
@@ -87,11 +88,12 @@ class Bucket:
     hour: int | None = None
     minute: int | None = None
 
-    def start(self, tz: str | None = None) -> datetime | None:
+    def start(self, tz: str | None = None, *, numbering: Numbering | None = None) -> datetime | None:
         """
         Return the first instant of the bucket: aware when *tz* (an IANA name) is given, else the naive local label.
 
-        None where the labels do not fix it: weeks, days of the week, months without a year. An hour repeated by a
+        None where the labels do not fix it: weeks whose *numbering* is not given, days of the week, months without a
+        year. An hour repeated by a
         clock change is one bucket that begins at its first occurrence; where a change skips the beginning of a bucket,
         or all of it, the first instant is the first moment after the gap.
 
@@ -102,7 +104,9 @@ class Bucket:
         """
         if tz is not None and not is_time_zone(tz):
             raise InvalidQueryError("tz", "must be an IANA time zone name, such as Europe/Stockholm", tz)
-        if self.week is not None or self.dayofweek is not None or self.year is None:
+        if self.week is not None:
+            return self._start_of_week(tz, numbering)
+        if self.dayofweek is not None or self.year is None:
             return None
         label = (self.month, self.dayofmonth, self.hour, self.minute)
         known = [part for part in label if part is not None]
@@ -114,6 +118,14 @@ class Bucket:
         except (ValueError, OverflowError):  # labels that no clock shows
             return None
         return local if tz is None else first_instant(local, tz)
+
+    def _start_of_week(self, tz: str | None, numbering: Numbering | None) -> datetime | None:
+        finer = (self.month, self.dayofmonth, self.dayofweek, self.hour, self.minute)
+        if numbering is None or self.week is None or any(label is not None for label in finer):
+            return None
+        day = numbering.week_start(self.year, self.week)
+        local = None if day is None else datetime(day.year, day.month, day.day)
+        return local if local is None or tz is None else first_instant(local, tz)
 
 
 MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads integers beyond 64 bits as floats

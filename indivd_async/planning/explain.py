@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+from ..profile import NOTHING_KNOWN
 from ..queries import DropInRate, LineCrosses, Query
 from .layout import Layout
 from .urls import encode_params
-from .windows import Part, Window, bucket_unit, days_wanted
+from .windows import Part, Window, bucket_unit, days_at_most, days_wanted
 
 _MOST_SERIES = 12
 _MOST_TEXT = 100
@@ -53,11 +54,13 @@ def _explain_part(query: Query, part: Part, layout: Layout, cutoff: date | None)
 
 
 def _why_cut(query: Query, part: Part, layout: Layout, asked: Window, cutoff: date | None) -> Iterator[str]:
-    limit = layout.endpoint.max_days.get(part.resolved)
+    limit = days_at_most(layout.endpoint, part.resolved, layout.profile or NOTHING_KNOWN)
     if part.resolved in layout.endpoint.within_year:
         yield f"by {part.resolved} the API answers within one calendar year only"
     elif part.forced > 1:
-        yield f"by {part.resolved} the API answers {_plural(limit or 0, 'day')} at most"
+        measured = limit != layout.endpoint.max_days.get(part.resolved)
+        who = "this service, as its profile says," if measured else "the API"
+        yield f"by {part.resolved} {who} answers {_plural(limit or 0, 'day')} at most"
     if not part.is_own_cut:
         return
     wanted = days_wanted(query.split, bucket_unit(part.resolved), asked)

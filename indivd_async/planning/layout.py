@@ -22,6 +22,7 @@ import attrs
 
 from ..models import FrozenMap
 from ..models.endpoints import DataEndpoint
+from ..profile import NOTHING_KNOWN, Profile
 from ..queries import LineCrosses, Query
 from .series import Series, fan_out, time_zone_groups
 from .urls import size_of
@@ -37,6 +38,7 @@ class Layout:
     series: tuple[Series, ...]
     #: The numbers of the series in each family.
     families: tuple[tuple[int, ...], ...]
+    profile: Profile | None = None
 
     @property
     def units(self) -> int:
@@ -85,6 +87,7 @@ class Layout:
             "carried": series.carried,
             "series": number,
             "locations": series.locations,
+            "profile": self.profile,
         }
 
     def _reason(self, part: Part, window: Window, series: Series) -> str:
@@ -106,18 +109,24 @@ def _dates(window: Window, comparison: Window | None) -> Iterator[tuple[str, str
         yield "comparison_end_date", comparison.end.isoformat()
 
 
-def lay_out(query: Query, locations: tuple[tuple[int, str], ...] | None, cutoff: date | None) -> Layout:
+def lay_out(
+    query: Query,
+    locations: tuple[tuple[int, str], ...] | None,
+    cutoff: date | None,
+    profile: Profile | None = None,
+) -> Layout:
     """Cut *query* along its axes."""
-    parts = periods(query, cutoff)
+    known = profile or NOTHING_KNOWN
+    parts = periods(query, cutoff, known)
     # Beside its series a request has dates and a grouping.
     beside = max(
         size_of([*_dates(part.windows[0], part.comparison), (query.endpoint.grouping, part.grouping or "")])
         for part in parts
     )
     if isinstance(query, LineCrosses):
-        series = fan_out(query, locations, beside)
+        series = fan_out(query, locations, beside, known)
     else:
-        series = time_zone_groups(query, locations, beside)
+        series = time_zone_groups(query, locations, beside, known)
     families: dict[int, list[int]] = {}
     for number, item in enumerate(series):
         families.setdefault(item.family, []).append(number)
@@ -126,4 +135,5 @@ def lay_out(query: Query, locations: tuple[tuple[int, str], ...] | None, cutoff:
         parts=parts,
         series=tuple(series),
         families=tuple(tuple(members) for members in families.values()),
+        profile=profile,
     )

@@ -17,6 +17,7 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models import Location
+from ..profile import NOTHING_KNOWN, Profile
 from ..queries import QUERIES, Query
 from .explain import explain
 from .layout import Layout, lay_out
@@ -43,27 +44,29 @@ class Plan:
     cutoff: date | None = attrs.field(default=None, kw_only=True)
     #: Which of the plan's units this shard holds, first and one past the last; None means all.
     selection: tuple[int, int] | None = attrs.field(default=None, kw_only=True)
+    #: What is known of the service: how it numbers, its clocks and limits.
+    profile: Profile | None = attrs.field(default=None, kw_only=True)
     _layout: Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.cutoff is not None and (isinstance(self.cutoff, datetime) or not isinstance(self.cutoff, date)):
             raise InvalidQueryError("cutoff", "must be a datetime.date, the last day of its window", self.cutoff)
-        if self.locations is None and needs_locations(self.query):
+        if self.locations is None and needs_locations(self.query, self.profile or NOTHING_KNOWN):
             raise InvalidQueryError("locations", "their time zones must be known to plan this query", None)
 
     @property
     def layout(self) -> Layout:
         """The plan's series, windows and units, from which requests are built."""
         if self._layout is None:
-            object.__setattr__(self, "_layout", lay_out(self.query, self.locations, self.cutoff))
+            object.__setattr__(self, "_layout", lay_out(self.query, self.locations, self.cutoff, self.profile))
         assert self._layout is not None
         return self._layout
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.query, self.locations, self.cutoff, self.selection
+        return self.query, self.locations, self.cutoff, self.selection, self.profile
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        for name, item in zip(("query", "locations", "cutoff", "selection"), state, strict=True):
+        for name, item in zip(("query", "locations", "cutoff", "selection", "profile"), state, strict=True):
             object.__setattr__(self, name, item)
         object.__setattr__(self, "_layout", None)
 
@@ -111,6 +114,8 @@ class Plan:
             "cutoff": _plain(self.cutoff),
             "selection": self.selection,
         }
+        if self.profile is not None:
+            document["profile"] = json.loads(self.profile.to_json())
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -121,11 +126,13 @@ class Plan:
             if document["version"] != _JSON_VERSION:
                 raise ValueError(f"this is a plan of version {document['version']}; this library reads {_JSON_VERSION}")
             locations, selection, cutoff = (document[name] for name in ("locations", "selection", "cutoff"))
+            profile = document.get("profile")
             plan = cls(
                 QUERIES[document["endpoint"]](**document["query"]),
                 locations=None if locations is None else tuple((int(id), str(tz)) for id, tz in locations),
                 cutoff=None if cutoff is None else date.fromisoformat(cutoff),
                 selection=None if selection is None else (int(selection[0]), int(selection[1])),
+                profile=None if profile is None else Profile.from_json(json.dumps(profile)),
             )
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"not a plan's JSON: {error!r}") from error
@@ -134,15 +141,22 @@ class Plan:
         return plan
 
 
-def make_plan(query: Query, locations: Mapping[int, Location] | None, *, cutoff: date | None = None) -> Plan:
+def make_plan(
+    query: Query,
+    locations: Mapping[int, Location] | None,
+    *,
+    cutoff: date | None = None,
+    profile: Profile | None = None,
+) -> Plan:
     """
     Plan *query*.
 
     *locations* are all that the token may see, in their order; None says that none were looked up, which only does
     where `_planning.needs_locations` says so.
     """
-    known = locations is not None and needs_locations(query)
-    return Plan(query, locations=relevant_locations(query, locations or {}) if known else None, cutoff=cutoff)
+    known = locations is not None and needs_locations(query, profile or NOTHING_KNOWN)
+    chosen = relevant_locations(query, locations or {}) if known else None
+    return Plan(query, locations=chosen, cutoff=cutoff, profile=profile)
 
 
 def _plain(item: object) -> object:

@@ -7,6 +7,7 @@ from datetime import date
 import attrs
 
 from ..models import NOTHING_EXTRA, FrozenMap
+from ..profile import Profile
 from .urls import encode_params
 from .windows import Window
 
@@ -37,6 +38,8 @@ class PlannedRequest:
     series: int = 0
     #: The locations asked for; None where all are.
     locations: tuple[int, ...] | None = None
+    #: What is known of the service that is asked, where something is.
+    profile: Profile | None = None
 
     @property
     def target(self) -> str:

@@ -10,8 +10,9 @@ import attrs
 from ..errors import InvalidQueryError
 from ..models import FrozenMap, Location
 from ..models.clocks import is_time_zone
+from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
-from .urls import fit_lists, size_of
+from .urls import MAX_URL_BYTES, fit_lists, size_of
 
 _SCALARS = ("bounce_threshold", "min_dwell", "max_dwell")
 
@@ -31,10 +32,12 @@ class Series:
 # Locations.
 
 
-def needs_locations(query: Query) -> bool:
+def needs_locations(query: Query, profile: Profile = NOTHING_KNOWN) -> bool:
     """Tell whether *query* can only be planned once locations and their time zones are known."""
     if isinstance(query, LineCrosses):
-        return query.per == "location" and query.location is None
+        if query.location is not None:
+            return profile.line_crosses_tz == "location"
+        return query.per == "location"
     if query.tz is not None:
         return False
     # One location is one group, and drop_in_rate sends no time zone: nothing to look up.
@@ -44,7 +47,8 @@ def needs_locations(query: Query) -> bool:
 def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple[tuple[int, str], ...]:
     """Pick the (id, time zone) of the locations that *query* is about, each of which must be known."""
     if isinstance(query, LineCrosses):  # which only wants to know what there is
-        return tuple((location.id, location.timezone or "") for location in locations.values())
+        known = tuple((location.id, location.timezone or "") for location in locations.values())
+        return known if query.location is None else tuple(item for item in known if item[0] in query.location)
     wanted = query.location if query.location is not None else tuple(locations)
     return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
 
@@ -63,7 +67,16 @@ def _time_zone_of(id: int, location: Location | None) -> str:
 # Series.
 
 
-def fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, beside: int) -> list[Series]:
+def _longest_url(profile: Profile) -> int:
+    return min(profile.longest_url or MAX_URL_BYTES, MAX_URL_BYTES)
+
+
+def fan_out(
+    query: LineCrosses,
+    locations: tuple[tuple[int, str], ...] | None,
+    beside: int,
+    profile: Profile = NOTHING_KNOWN,
+) -> list[Series]:
     given: dict[str, tuple[int, ...] | None] = {field: getattr(query, name) for field, name in PER.items()}
     if query.per == "location" and given["location"] is None:
         given["location"] = tuple(id for id, _ in locations or ())
@@ -72,7 +85,8 @@ def fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, b
     # The longest value of each counts, so that all series are cut alike.
     beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
     together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
-    pieces = fit_lists(query.endpoint, together, beside=beside)
+    pieces = fit_lists(query.endpoint, together, beside=beside, at_most=_longest_url(profile))
+    tzs = dict(locations or ())
     series = []
     for family, values in enumerate(product(*fanned.values())):
         carried = dict(zip(fanned, values, strict=True))
@@ -81,6 +95,7 @@ def fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, b
         series += [
             Series(
                 params=(*asked, *piece.params),
+                tz=profile.clock_of("line_crosses", tzs.get(carried.get("location", -1)) or None),
                 carried=FrozenMap(carried),
                 locations=(carried["location"],) if "location" in carried else None,
                 family=family,
@@ -92,7 +107,10 @@ def fan_out(query: LineCrosses, locations: tuple[tuple[int, str], ...] | None, b
 
 
 def time_zone_groups(
-    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, beside: int
+    query: ZoneVisitors | DropInRate,
+    locations: tuple[tuple[int, str], ...] | None,
+    beside: int,
+    profile: Profile = NOTHING_KNOWN,
 ) -> list[Series]:
     groups = _groups(query, locations)
     zones_name = "zones" if isinstance(query, ZoneVisitors) else "zone"
@@ -104,17 +122,19 @@ def time_zone_groups(
         fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
         lists = {name: values for name, values in (("location", ids), (zones_name, zones)) if values is not None}
         why = f"time zone {tz}" if len(groups) > 1 else ""
+        pieces = fit_lists(query.endpoint, lists, beside=beside + size_of(fixed), at_most=_longest_url(profile))
+        clock = tz if sends_tz else profile.clock_of(query.endpoint.name, tz) or tz
         series += [
             Series(
                 params=(*piece.params, *fixed),
-                tz=tz,
+                tz=clock,
                 carried=FrozenMap(),
                 locations=piece.lists.get("location"),
                 # A summary and its details add up over all series; rows per zone belong to one series each.
                 family=0 if query.endpoint.chunks_add else len(series) + number,
                 why=", ".join(filter(None, (why, piece.why))),
             )
-            for number, piece in enumerate(fit_lists(query.endpoint, lists, beside=beside + size_of(fixed)))
+            for number, piece in enumerate(pieces)
         ]
     return series
 

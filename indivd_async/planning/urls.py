@@ -53,21 +53,23 @@ class Piece:
         return tuple((name, _join(ids)) for name, ids in self.lists.items())
 
 
-def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int) -> list[Piece]:
+def fit_lists(
+    endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, at_most: int = MAX_URL_BYTES
+) -> list[Piece]:
     """
-    Cut the lists that may be cut, so that every combination of their pieces fits a URL.
+    Cut the lists that may be cut, so that every combination of their pieces fits a URL of *at_most* bytes.
 
     *beside* are the bytes of everything else in it. `NotMergeableError` where a list is too long that cannot be cut.
     """
     sizes = {name: size_of([(name, _join(ids))]) for name, ids in lists.items()}
-    room = MAX_URL_BYTES - _ORIGIN_BYTES - len(endpoint.path) - beside - sum(sizes.values())
+    room = at_most - _ORIGIN_BYTES - len(endpoint.path) - beside - sum(sizes.values())
     if room >= 0:
         return [Piece(lists)]
     cuttable = sorted((name for name in endpoint.chunked if name in lists), key=sizes.__getitem__)
     room += sum(sizes[name] for name in cuttable)
     if not cuttable or room < _LEAST_ROOM * len(cuttable):
         name = max(set(lists) - set(cuttable), key=sizes.__getitem__)
-        raise _too_long(name, lists[name])
+        raise _too_long(name, lists[name], at_most)
     pieces = {name: [ids] for name, ids in lists.items()}
     # The shorter list stays whole while it takes less than its share; the longer ones get what is left.
     for sharers, name in zip(range(len(cuttable), 0, -1), cuttable, strict=True):
@@ -84,10 +86,10 @@ def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int) 
     ]
 
 
-def _too_long(name: str, ids: Ids) -> NotMergeableError:
+def _too_long(name: str, ids: Ids, at_most: int) -> NotMergeableError:
     return NotMergeableError(
         "count",
-        f"{name} has {len(ids):,} values, which do not fit one URL of {MAX_URL_BYTES:,} bytes, and the counts of "
+        f"{name} has {len(ids):,} values, which do not fit one URL of {at_most:,} bytes, and the counts of "
         "several requests could hold a line twice, since one may belong to several values",
         f"Ask with fewer values of {name}, or with line_ids, whose counts do add up",
     )

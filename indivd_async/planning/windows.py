@@ -7,8 +7,10 @@ from datetime import date, timedelta
 
 import attrs
 
+from ..errors import NotMergeableError
 from ..models.clocks import ONE_DAY
 from ..models.endpoints import DataEndpoint
+from ..profile import NOTHING_KNOWN, WEEKS, Profile
 from ..queries import LineCrosses, Query
 
 
@@ -71,6 +73,24 @@ def tile_years(window: Window, *, at_most: int) -> Iterator[Window]:
     return _tile_units(window, lambda day: date(day.year, 12, 31), at_most)
 
 
+def tile_weeks(window: Window, *, at_most: int, numbering: str) -> Iterator[Window]:
+    """
+    Cut *window* where weeks end that are numbered so (`profile.WEEKS`), into windows of at most *at_most* days.
+
+    >>> [str(w) for w in tile_weeks(Window(date(2025, 12, 20), date(2026, 1, 6)), at_most=10, numbering="iso")]
+    ['2025-12-20 to 2025-12-28', '2025-12-29 to 2026-01-04', '2026-01-05 to 2026-01-06']
+    """
+    label = WEEKS[numbering]
+
+    def week_end(day: date) -> date:
+        last = day
+        while last < date.max and label(last + ONE_DAY) == label(day):
+            last += ONE_DAY
+        return last
+
+    return _tile_units(window, week_end, at_most)
+
+
 def _month_end(day: date) -> date:
     return date(day.year + day.month // 12, day.month % 12 + 1, 1) - ONE_DAY if day < date(9999, 12, 1) else date.max
 
@@ -92,6 +112,7 @@ def _tile_units(window: Window, unit_end: Callable[[date], date], at_most: int) 
 AUTO_DAYS = {"day": 62, "hour": 31, "minute": 31}
 _TILES = {"day": tile_days, "hour": tile_days, "minute": tile_days, "month": tile_months, "year": tile_years}
 _DAY = {"year", "month", "dayofmonth"}
+_DATED_HOURS = "year,month,dayofmonth,hour"
 #: Label to the unit it counts and the labels that fix it, the finest first.
 _UNITS: Mapping[str, tuple[str, set[str]]] = {
     "minute": ("minute", _DAY),
@@ -154,18 +175,27 @@ def default_grouping(endpoint: DataEndpoint, window: Window) -> str:
     return next(name for days, name in endpoint.defaults if window.days <= days)
 
 
-def periods(query: Query, cutoff: date | None) -> tuple[Part, ...]:
+def periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KNOWN) -> tuple[Part, ...]:
+    """Cut the periods of *query*, and say by what each is to be grouped."""
+    parts = _periods(query, cutoff, profile)
+    if profile.hours_carry_dates is not False or not query.endpoint.combines:
+        return parts
+    # By hour alone this service tells the hour of the day; asked for by all labels it tells them all.
+    return tuple(attrs.evolve(part, grouping=_DATED_HOURS) if part.grouping == "hour" else part for part in parts)
+
+
+def _periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[Part, ...]:
     endpoint = query.endpoint
     grouping: str | None = getattr(query, endpoint.grouping)
     window = Window(query.start_date, query.end_date)
     resolved = grouping or default_grouping(endpoint, window)
-    current = _cut(query, "current", window, resolved, cutoff)
+    current = _cut(query, "current", window, resolved, cutoff, profile)
     if isinstance(query, LineCrosses) or query.comparison_start_date is None or query.comparison_end_date is None:
         sent = resolved if len(current.windows) > 1 else grouping
         return (attrs.evolve(current, grouping=sent),)
     own: str | None = getattr(query, endpoint.comparison_grouping or "")
     other = Window(query.comparison_start_date, query.comparison_end_date)
-    comparison = _cut(query, "comparison", other, own or resolved, cutoff)
+    comparison = _cut(query, "comparison", other, own or resolved, cutoff, profile)
     if comparison.resolved == resolved and len(current.windows) == len(comparison.windows) == 1:
         return (attrs.evolve(current, period="both", grouping=grouping, comparison=other),)
     # Asked for apart, each would be grouped by its own length: both are told what the whole query means, unless the
@@ -174,22 +204,57 @@ def periods(query: Query, cutoff: date | None) -> tuple[Part, ...]:
     return attrs.evolve(current, grouping=sent), attrs.evolve(comparison, grouping=comparison.resolved)
 
 
-def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date | None) -> Part:
-    endpoint = query.endpoint
-    forced = windows = _forced_windows(endpoint, window, grouping)
+def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date | None, profile: Profile) -> Part:
+    forced = windows = _forced_windows(query, window, grouping, profile)
     unit = bucket_unit(grouping)
     at_most = days_wanted(query.split, unit, window)
     if unit is not None and (at_most is not None or cutoff is not None):
-        at_most = min(at_most or window.days, endpoint.max_days.get(grouping, window.days))
+        at_most = min(at_most or window.days, days_at_most(query.endpoint, grouping, profile) or window.days)
         pieces = _split_at(window, cutoff, unit)
         windows = tuple(tile for piece in pieces for tile in _TILES[unit](piece, at_most=at_most))
     return Part(period=period, windows=windows, grouping=None, resolved=grouping, forced=len(forced))
 
 
-def _forced_windows(endpoint: DataEndpoint, window: Window, grouping: str) -> tuple[Window, ...]:
-    if grouping in endpoint.within_year:
-        return tuple(tile_years(window, at_most=1))
-    return tuple(tile_days(window, at_most=endpoint.max_days.get(grouping, window.days)))
+def days_at_most(endpoint: DataEndpoint, grouping: str, profile: Profile) -> int | None:
+    """Return the most days that one request may ask by *grouping*, by the article and by what was measured."""
+    unit = bucket_unit(grouping) or ("week" if _is_by_week(grouping) else "total")
+    limits = (endpoint.max_days.get(grouping), profile.days_at_most(endpoint.name, unit))
+    return min((days for days in limits if days is not None), default=None)
+
+
+def _is_by_week(grouping: str) -> bool:
+    return {"week"} <= set(grouping.split(",")) <= {"year", "week", "loc_id"}
+
+
+def _forced_windows(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:
+    endpoint = query.endpoint
+    pieces = tuple(tile_years(window, at_most=1)) if grouping in endpoint.within_year else (window,)
+    limit = days_at_most(endpoint, grouping, profile)
+    if limit is None:
+        return pieces
+    return tuple(tile for piece in pieces for tile in _tile(query, piece, grouping, limit, profile))
+
+
+def _tile(query: Query, window: Window, grouping: str, limit: int, profile: Profile) -> tuple[Window, ...]:
+    """Cut *window* where *grouping* allows it; NotMergeableError where its pieces could not be put together."""
+    if window.days <= limit:
+        return (window,)
+    unit = bucket_unit(grouping)
+    tiles: tuple[Window, ...] = (window,)
+    if unit is not None:
+        tiles = tuple(_TILES[unit](window, at_most=limit))
+    elif _is_by_week(grouping) and profile.numbering.weeks is not None:
+        tiles = tuple(tile_weeks(window, at_most=limit, numbering=profile.numbering.weeks))
+    elif isinstance(query, LineCrosses):  # counts that share a label are added up
+        tiles = tuple(tile_days(window, at_most=limit))
+    if max(tile.days for tile in tiles) > limit:
+        raise NotMergeableError(
+            grouping,
+            f"this service answers {limit} days of {query.endpoint.name} by {grouping} at most, as its profile says, "
+            f"and {window.days} days by {grouping} cannot be put together from several answers",
+            f"Ask for at most {limit} days, or by day",
+        )
+    return tiles
 
 
 def days_wanted(split: int | str | None, unit: str | None, window: Window) -> int | None:

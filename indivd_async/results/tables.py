@@ -11,17 +11,17 @@ Rows of drop_in_rate are the zones' own. Rows stand in the order of their bucket
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import chain, compress, count
-from operator import attrgetter, is_not
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
-from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Runs, Same, Values
+from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
+from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,7 +41,7 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
         "bucket_start": getattr(query, "tz", None) if isinstance(query, Query) else None,
         "bucket_start_utc": "UTC",
     }
-    names = ("period", *_MOMENTS, "tz", *_PLACE, *_LABELS, "weekday", *table.columns)
+    names = ("period", *MOMENTS, "tz", *PLACE, *LABEL_NAMES, "weekday", *table.columns)
     return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
@@ -109,9 +109,12 @@ def arrow_schema(query: Query) -> pyarrow.Schema:
 
 def batches_of(result: AnyResult) -> Iterator[Batch]:
     """Cut the rows of *result* into batches of columns."""
-    query = result.plan.query
+    query, profile = result.plan.query, result.plan.profile or NOTHING_KNOWN
+    if any(note.kind == "profile_contradicted" for note in result.notes):
+        profile = attrs.evolve(profile, numbering=Numbering())
+    clocks = {id: profile.clock_of("line_crosses", tz or None) for id, tz in result.plan.locations or ()}
     table = _TABLES[type(query)]
-    return _batches(query, table.periods_of_result(result))
+    return _batches(query, table.periods_of_result(result), Known(profile=profile, line_clocks=clocks))
 
 
 def batches_of_chunk(chunk: Chunk) -> Iterator[Batch]:
@@ -121,7 +124,10 @@ def batches_of_chunk(chunk: Chunk) -> Iterator[Batch]:
     blocks = _TABLES[type(chunk.query)].blocks_of_answer(chunk.answer)
     # An answer has a second block only where its request brings both periods; else its one block is the request's own.
     names = ("current", "comparison") if chunk.request.period == "both" else (chunk.request.period,)
-    return _batches(chunk.query, zip(names, blocks, strict=False))
+    request = chunk.request
+    clocks = dict.fromkeys(request.locations or (), request.tz)
+    known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=clocks)
+    return _batches(chunk.query, zip(names, blocks, strict=False), known)
 
 
 def _sound_batches(chunk: Chunk) -> Iterator[Batch]:
@@ -130,12 +136,12 @@ def _sound_batches(chunk: Chunk) -> Iterator[Batch]:
     return batches_of_chunk(chunk)
 
 
-def _batches(query: Query, periods: Iterable[tuple[str, Sequence[Any]]]) -> Iterator[Batch]:
+def _batches(query: Query, periods: Iterable[tuple[str, Sequence[Any]]], known: Known) -> Iterator[Batch]:
     columns_of = _TABLES[type(query)].columns_of_rows
     for period, rows in periods:
         for first in range(0, len(rows), BATCH_ROWS):
             some = rows[first : first + BATCH_ROWS]
-            yield Batch(rows=len(some), columns=(Same(period, len(some)), *columns_of(query, some)))
+            yield Batch(rows=len(some), columns=(Same(period, len(some)), *columns_of(query, some, known)))
 
 
 def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
@@ -145,63 +151,8 @@ def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
             yield dict(zip(names, values, strict=True))
 
 
-# What all tables begin with: when, and where.
-
-_MOMENTS = ("bucket_start", "bucket_start_utc")
-_PLACE = ("loc_id", "loc_name", "zone_id", "zone_name")
-_LABELS = tuple(field.name for field in attrs.fields(Bucket))
-_read_labels = attrgetter(*_LABELS)
-
-
-def _when_and_where(
-    buckets: Sequence[Bucket], clock: str | None, clocks: Values, place: Sequence[Values]
-) -> list[Values]:
-    """
-    Return the columns from `bucket_start` to `weekday`; *clock* is that of all rows, *clocks* are their own.
-
-    Neighbours share bucket objects, and each object is read once.
-    """
-    ends = list(compress(count(1), map(is_not, buckets[1:], buckets)))
-    starts = [0, *ends]
-    lengths = [end - start for start, end in zip(starts, (*ends, len(buckets)), strict=True)]
-    firsts = [buckets[start] for start in starts]
-    distinct = {id(one): one for one in firsts}
-    read = {key: (bucket.start(clock), *_read_labels(bucket), _weekday_of(bucket)) for key, bucket in distinct.items()}
-    columns = zip(*[read[id(bucket)] for bucket in firsts], strict=True)
-    start, *labels = [_in_runs(values, lengths, len(buckets)) for values in columns]
-    if isinstance(clocks, Same):
-        moments = {key: _in_utc(bucket, clocks.value) for key, bucket in distinct.items()}
-        utc = _in_runs([moments[id(bucket)] for bucket in firsts], lengths, len(buckets))
-    else:
-        pairs = [(id(bucket), tz) for bucket, tz in zip(buckets, clocks, strict=True)]
-        found = {(key, tz): _in_utc(distinct[key], tz) for key, tz in set(pairs)}
-        utc = Runs([found[pair] for pair in pairs], [1] * len(pairs))
-    return [start, utc, clocks, *place, *labels]
-
-
-def _in_utc(bucket: Bucket, tz: str | None) -> datetime | None:
-    start = None if tz is None else bucket.start(tz)
-    try:
-        return None if start is None else start.astimezone(UTC)
-    except OverflowError:  # the first day that there is
-        return None
-
-
-def _weekday_of(bucket: Bucket) -> int | None:
-    start = None if bucket.dayofmonth is None else bucket.start()
-    return None if start is None else start.isoweekday()
-
-
-def _in_runs(values: Sequence[Any], lengths: Sequence[int], rows: int) -> Values:
-    return Same(values[0], rows) if values.count(values[0]) == len(values) else Runs(values, lengths)
-
-
-def _alike(values: list[Any]) -> Values:
-    return Same(values[0], len(values)) if values.count(values[0]) == len(values) else values
-
-
 def _order(bucket: Bucket) -> tuple[int, ...]:
-    return tuple([-1 if label is None else label for label in _read_labels(bucket)])
+    return tuple([-1 if label is None else label for label in read_labels(bucket)])
 
 
 # line_crosses.
@@ -209,11 +160,12 @@ def _order(bucket: Bucket) -> tuple[int, ...]:
 _CARRIED = tuple(name for name in PER if name != "location")
 
 
-def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow]) -> list[Values]:
+def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow], known: Known) -> list[Values]:
     nothing = Same(None, len(rows))
-    place = (_alike([row.location for row in rows]), nothing, nothing, nothing)
-    carried = [_alike([getattr(row, name) for row in rows]) for name in _CARRIED]
-    when = _when_and_where([row.bucket for row in rows], None, nothing, place)
+    place = (alike([row.location for row in rows]), nothing, nothing, nothing)
+    carried = [alike([getattr(row, name) for row in rows]) for name in _CARRIED]
+    clocks = alike([known.line_clock(row.location) for row in rows])
+    when = when_and_where([row.bucket for row in rows], None, clocks, place, known)
     return [*when, *carried, [row.count for row in rows]]
 
 
@@ -233,7 +185,7 @@ _NO_EXCLUDE = Exclude()
 _NO_QUANTILES: Any = (None, None, None)
 
 
-def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow]) -> list[Values]:
+def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow], known: Known) -> list[Values]:
     places = [row.aggregation for row in rows]
     stats = [row.dwell_time_stats or _NO_STATS for row in rows]
     exclude = [row.exclude or _NO_EXCLUDE for row in rows]
@@ -241,13 +193,13 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow]) -> 
     if query.location is not None and len(query.location) == 1 and loc_ids.count(None) == len(rows):
         loc_ids = [query.location[0]] * len(rows)
     where = (
-        _alike(loc_ids),
+        alike(loc_ids),
         Same(None, len(rows)),
         [place.zone_id for place in places],
         [place.zone_name for place in places],
     )
     return [
-        *_when_and_where([place.bucket for place in places], query.tz, _alike([row.tz for row in rows]), where),
+        *when_and_where([place.bucket for place in places], query.tz, alike([row.tz for row in rows]), where, known),
         [row.visits for row in rows],
         [row.unique_visits for row in rows],
         [row.bounce for row in rows],
@@ -287,12 +239,12 @@ def _blocks_of_visits(answer: Any) -> Iterator[Sequence[Any]]:
 _ZoneRow = tuple[ZoneDropIn, ZoneDropInRow]
 
 
-def _columns_of_drop_in(query: DropInRate, rows: Sequence[_ZoneRow]) -> list[Values]:
+def _columns_of_drop_in(query: DropInRate, rows: Sequence[_ZoneRow], known: Known) -> list[Values]:
     zones = [zone for zone, _ in rows]
     details = [row for _, row in rows]
-    where = [[getattr(zone, name) for zone in zones] for name in _PLACE]
+    where = [[getattr(zone, name) for zone in zones] for name in PLACE]
     return [
-        *_when_and_where([row.bucket for row in details], query.tz, _alike([zone.tz for zone in zones]), where),
+        *when_and_where([row.bucket for row in details], query.tz, alike([zone.tz for zone in zones]), where, known),
         [row.passing_by for row in details],
         [row.visits for row in details],
         [row.drop_in_rate for row in details],
@@ -325,7 +277,7 @@ class _Table:
     #: The columns after those of when and where.
     columns: tuple[str, ...]
     #: The rows as columns, all but `period`.
-    columns_of_rows: Callable[[Any, Any], list[Values]]
+    columns_of_rows: Callable[[Any, Any, Known], list[Values]]
     periods_of_result: Callable[[Any], Iterator[tuple[str, Sequence[Any]]]]
     blocks_of_answer: Callable[[Any], Iterator[Sequence[Any]]]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
+from typing import Any
 
+from ..profile import MostDays
 from .asking import whole
 from .course import FIRST_DAYS, categories_of
-from .reading import add_up
+from .reading import add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
 #: Lines and zones are counted by different means; beyond this share they are not the same people.
@@ -93,33 +95,48 @@ def _lines_are_entries(seen: Seen) -> Judgement:
     return fails("the lines into the zone count others than its visits", figures)
 
 
-def judge_months(seen: Seen, told: Counter[Hashable], zones: set[int | None], *, are_visits: bool) -> Judgement:
+def judge_months(
+    seen: Seen, endpoint: str, told: Counter[Hashable], zones: set[int | None], *, are_visits: bool
+) -> Judgement:
     """
-    Hold the months of a long answer, by (year, month), against the days of the zones.
+    Hold the months of a long answer, by (year, month), against the days of the zones, wherever days are known from.
 
     All months must be there; with *are_visits* their counts must be near the visits, too, but for the days at the ends,
     which midnights of another clock may cut.
     """
     first, last = seen.course.range
     rows = [row for row in seen.some_visits("visits by day, the whole range") if row.zone in zones and row.day]
-    came = add_up(rows, "visits", ("year", "month"))
+    days = {row.day for row in rows}
+    week = [row for row in seen.visits("visits by day") if row.zone in zones and row.day not in days]
+    came = add_up([*rows, *week], "visits", ("year", "month"))
     ends = add_up([row for row in rows if row.day in (first, last)], "visits", ("year", "month"))
     alone = seen.heard.get(FIRST_DAYS)  # asked where the days begin late
-    if alone is not None and alone.is_ok and any(row.zone in zones for row in seen.visits(FIRST_DAYS)):
-        came[first.year, first.month] += 1
+    if alone is not None and alone.is_ok:
+        early = [row for row in seen.visits(FIRST_DAYS) if row.zone in zones]
+        came[first.year, first.month] += total(add_up(early, "visits"))
+    is_whole = not week and alone is None
     missing = [key for key, n in came.items() if n and not told[key]]
-    if missing:
-        return fails(f"asked for {first} to {last}, {len(missing)} of {len(came)} months are missing")
-    odd = [key for key, n in came.items() if abs(told[key] - n) > _MONTHS_APART * n + ends[key]]
-    if odd and are_visits:
-        return fails(f"asked for {first} to {last}, {len(odd)} of {len(came)} months have far too few or too many")
+    few = [key for key, n in came.items() if n - told[key] > _MONTHS_APART * n + ends[key]]
+    many = [key for key, n in came.items() if told[key] - n > _MONTHS_APART * n + ends[key]]
+    if missing or (are_visits and few):
+        length = fitting_length(rows, first, last, total(told)) if are_visits else None
+        limits = [MostDays(endpoint=endpoint, unit="any", days=length)] if length else []
+        learned: dict[str, Any] = {"most_days": limits} if limits else {}
+        what = f"{len(missing)} of {len(came)} months are missing" if missing else "some months are far too low"
+        known = f": it is that of {length} days only" if length else ""
+        return fails(f"asked for {first} to {last}, {what}{known}", **learned)
+    if many and are_visits:
+        if not is_whole:
+            raise CannotTellError("the days that it would be held against are not answered whole themselves")
+        return fails(f"asked for {first} to {last}, some months are far too high")
     return holds("every month in which the zone was visited is there")
 
 
 def _long_periods_are_whole(seen: Seen) -> Judgement:
     rows = seen.crossings("crossings into the zone by month")
     are_visits = _lines_are_entries(seen).verdict == "holds"
-    return judge_months(seen, add_up(rows, "count", ("year", "month")), {seen.course.zone}, are_visits=are_visits)
+    told = add_up(rows, "count", ("year", "month"))
+    return judge_months(seen, "line_crosses", told, {seen.course.zone}, are_visits=are_visits)
 
 
 _FIGURES = "whether the figures are those that were asked for"
@@ -150,7 +167,7 @@ CROSSINGS = (
         "A long period of line_crosses is answered whole.",
         "the whole range by month, beside the months in which the zone was visited",
         _long_periods_are_whole,
-        rests_on=("rows_not_capped_by_day", "long_period_whole"),
+        rests_on=("rows_not_capped_by_day",),
     ),
     *(
         _assume(

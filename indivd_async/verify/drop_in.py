@@ -137,14 +137,14 @@ def _long_periods_are_whole(seen: Seen) -> Judgement:
     found = _some(seen, "drop-in by month, the whole range")
     are_visits = _entries_are_visits(seen).verdict == "holds"
     told = add_up(found.details, "enter", ("year", "month"))
-    return judge_months(seen, told, set(found.zones), are_visits=are_visits)
+    return judge_months(seen, "drop_in_rate", told, set(found.zones), are_visits=are_visits)
 
 
 #: What the figures of one section rest on.
 _RESTS_ON = {
     "entries_add_up_over_zones": ("summary_is_its_details", "zone_totals_are_their_details", "drop_in_zone_honoured"),
     "rates_are_percent": ("summary_is_its_details", "zone_totals_are_their_details"),
-    "drop_in_long_period_whole": ("rows_not_capped_by_day", "long_period_whole"),
+    "drop_in_long_period_whole": ("rows_not_capped_by_day",),
     "drop_in_hours_add_up": ("zone_totals_are_their_details",),
     "drop_in_entries_are_visits": ("zone_totals_are_their_details", "drop_in_location_honoured"),
 }

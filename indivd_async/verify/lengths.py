@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -11,14 +10,14 @@ from ..planning.urls import MAX_URL_BYTES
 from ..profile import MostDays
 from .asking import Asker
 from .course import FIRST_DAYS, HOURS_DAYS, NEW_YEAR, Course, drop_ins, long_question, part_of, visits
-from .reading import Row, add_up
+from .reading import Row, add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
 _WHOLE, _BY_DAY, _BY_HOUR = "visits of the whole range", "visits by day, the whole range", "visits by hour alone"
 _LONG_URL = "visits of all zones, by a long URL"
 #: The lengths that are tried where the whole range is refused, each about twice the one before.
 _RUNGS = (31, 62, 124, 248, 496, 992, 1984, 3968)
-_URLS = (2_000, 3_000, 4_000, 5_000)
+_URLS = (1_000, 2_000, 4_000)
 #: Days at the ends of a range in which nobody need have come.
 _QUIET_DAYS = 7
 _ONE_DAY = timedelta(days=1)
@@ -123,7 +122,7 @@ def _long_periods_are_whole(seen: Seen) -> Judgement:
     figures = f"{total(told):,} in all, {total(by_days):,} by days"
     covered = _covered(days)
     if total(told) < total(by_days):
-        length = _fitting_length(seen, days, told)
+        length = fitting_length(days, first, last, total(told))
         end = f": it is that of {length} days only" if length else ""
         limits = [MostDays(endpoint="zone_visitors", unit="total", days=length)] if length else []
         return fails(f"the total of {first} to {last} is less than its days{end}", figures, **_learn(limits))
@@ -143,25 +142,6 @@ def _long_periods_are_whole(seen: Seen) -> Judgement:
 
 def _learn(limits: list[MostDays]) -> dict[str, Any]:
     return {"most_days": limits} if limits else {}
-
-
-def _fitting_length(seen: Seen, rows: list[Row], told: Any) -> int | None:
-    """Return of how many days, counted from the end or from the start of the range, the total is."""
-    first, last = seen.course.range
-    sums = add_up(rows, "visits", ("day",))
-    wanted = total(told)
-    for days in (list(_days(first, last)), list(_days(first, last))[::-1]):
-        reached = 0
-        for number, day in enumerate(days, start=1):
-            reached += sums[day]
-            if reached == wanted and reached:
-                return number
-    return None
-
-
-def _days(first: date, last: date) -> Iterator[Hashable]:
-    for number in range(_length_of((first, last))):
-        yield first + number * _ONE_DAY
 
 
 def _rows_are_not_capped(seen: Seen, by: str) -> Judgement:

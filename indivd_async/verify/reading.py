@@ -277,3 +277,16 @@ def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[
 def days_of(start: date, end: date) -> list[date]:
     """List the days from *start* to *end*, both included."""
     return [start + timedelta(days=number) for number in range((end - start).days + 1)]
+
+
+def fitting_length(rows: Iterable[Row], start: date, end: date, visits: int) -> int | None:
+    """Return of how many days, counted from the end or from the start, *visits* are the sum; None where of none."""
+    sums = add_up(rows, "visits", ("day",))
+    days = days_of(start, end)
+    for some in (days[::-1], days):
+        reached = 0
+        for length, day in enumerate(some, start=1):
+            reached += sums[day]
+            if reached == visits and reached:
+                return length
+    return None

@@ -116,7 +116,7 @@ class _Aliases:
         if (kind, value) not in self._ids:
             digits = len(str(abs(value)))
             # The first of four digits is 1000; where all of that many digits are used up, longer ones follow.
-            number = self._counts.get((kind, digits), 10 ** (digits - 1))
+            number = self._counts.get((kind, digits)) or int(10 ** (digits - 1))
             self._counts[kind, digits] = number + 1
             self._ids[kind, value] = number
         return self._ids[kind, value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
@@ -22,7 +22,7 @@ from .stream import Chunks, open_stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
-R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
+R = TypeVar("R", bound=AnyResult)
 
 
 def _made_as(
@@ -141,10 +141,13 @@ class Indivd:
         results: list[AnyResult] = self._run("fetch_all", list(queries), on_error, progress=progress)
         return results
 
-    def retry_failed(self, result: R, *, progress: Wanted = None) -> R:
-        """Fetch what failed of *result*, and only that; what fails again is listed in the completed result."""
-        completed: R = self._run("retry_failed", result, progress=progress)
-        return completed
+    @overload
+    def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...
+    @overload
+    def retry_failed(self, result: Sequence[R], *, progress: Wanted = None) -> list[R]: ...
+    def retry_failed(self, result: AnyResult | Sequence[AnyResult], *, progress: Wanted = None) -> Any:
+        """Fetch what failed of *result*, or of a list of them, and only that; what fails again is listed again."""
+        return self._run("retry_failed", result, progress=progress)
 
     def stream(
         self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None

@@ -77,6 +77,10 @@ def block(client: Indivd) -> None:
     assert_type(client.plan(ZoneVisitors("2025-01-01", "2025-12-31")), Plan)
     assert_type(client.fetch(LineCrosses("2025-01-01", "2025-01-02")), LineCrossesResult)
     assert_type(client.retry_failed(client.drop_in_rate("2025-03-01", "2025-03-07")), DropInRateResult)
+    for result in client.fetch_all([ZoneVisitors("2025-01-01", "2025-01-02")]):
+        assert_type(result, LineCrossesResult | ZoneVisitorsResult | DropInRateResult)
+        client.retry_failed(result)
+    assert_type(client.retry_failed([client.drop_in_rate("2025-03-01", "2025-03-07")]), list[DropInRateResult])
     assert_type(client.with_options(timeouts=Timeouts(read=1)), Indivd)
     with client.stream([DropInRate("2025-01-01", "2025-01-02")]) as chunks:
         for chunk in chunks:

@@ -10,12 +10,14 @@ import pytest_asyncio
 from fastapi import FastAPI
 from footfall import weekly_report
 
+from indivd_async import ZoneVisitors
 from indivd_async.fastapi import IndivdDep, lifespan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from indivd_async import AsyncIndivd
+    from indivd_async import AsyncIndivd, Chunk
+    from indivd_async.execution import ChunkStream
     from indivd_async.testing import IndivdSandbox
 
 pytestmark = pytest.mark.asyncio
@@ -27,6 +29,19 @@ async def warm_client(indivd_client: AsyncIndivd) -> AsyncIterator[AsyncIndivd]:
     async with indivd_client:
         await indivd_client.locations()
         yield indivd_client
+
+
+@pytest_asyncio.fixture
+async def chunks(indivd_client: AsyncIndivd) -> AsyncIterator[ChunkStream[Chunk]]:
+    """Yield an open stream; the plugin may close it in another task than the one that opened it."""
+    query = ZoneVisitors("2025-03-03", "2025-03-09", location=124, aggregate_by="dayofmonth", split=1)
+    async with indivd_client.stream(query, ordered=True) as chunks:
+        yield chunks
+
+
+async def test_a_fixture_may_yield_a_stream(chunks: ChunkStream[Chunk]) -> None:
+    """Read in the test, and left in the middle."""
+    assert (await anext(chunks)).error is None
 
 
 async def test_report(indivd_client: AsyncIndivd) -> None:

@@ -435,14 +435,14 @@ AT_ZONE = "$.zone_details.current[1121]"
 FAULTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("zone_visitors", (*ROW, "visits"), "7", f"expected int, got str @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), True, f"expected int, got bool @ {AT_ROW}.visits"),
-    ("zone_visitors", (*ROW, "visits"), 3.0, f"expected int, got float @ {AT_ROW}.visits"),
+    ("zone_visitors", (*ROW, "visits"), 3.5, f"expected int, got float @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), None, f"expected int, got null @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), [], f"expected int, got array @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), {}, f"expected int, got object @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), 2**63, f"expected int, got one beyond 64 bits @ {AT_ROW}.visits"),
     ("zone_visitors", (*ROW, "visits"), LEFT_OUT, f"missing field visits @ {AT_ROW}"),
     ("zone_visitors", (*ROW, "bounce"), False, f"expected int, got bool @ {AT_ROW}.bounce"),
-    ("zone_visitors", (*ROW, "unique_visits"), "", f"expected int, got str @ {AT_ROW}.unique_visits"),
+    ("zone_visitors", (*ROW, "unique_visits"), " ", f"expected int, got str @ {AT_ROW}.unique_visits"),
     ("zone_visitors", (*ROW, "dwell_time"), "187.5", f"expected float, got str @ {AT_ROW}.dwell_time"),
     ("zone_visitors", (*ROW, "dwell_time"), True, f"expected float, got bool @ {AT_ROW}.dwell_time"),
     ("zone_visitors", (*ROW, "dwell_time_stats"), 0, f"expected object, got int @ {AT_ROW}.dwell_time_stats"),
@@ -456,15 +456,20 @@ FAULTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     (
         "zone_visitors",
         (*ROW, "dwell_time_stats", "quantiles", 1),
-        None,
-        f"expected float, got null @ {AT_ROW}.dwell_time_stats.quantiles[1]",
+        "7",
+        f"expected float, got str @ {AT_ROW}.dwell_time_stats.quantiles[1]",
     ),
     ("zone_visitors", (*ROW, "exclude"), [1], f"expected object, got array @ {AT_ROW}.exclude"),
     ("zone_visitors", (*ROW, "aggregation"), LEFT_OUT, f"missing field aggregation @ {AT_ROW}"),
     ("zone_visitors", (*ROW, "aggregation"), None, f"expected object, got null @ {AT_ROW}.aggregation"),
     ("zone_visitors", (*ROW, "aggregation"), {}, f"missing field zone_id @ {AT_ROW}.aggregation"),
     ("zone_visitors", (*ROW, "aggregation", "year"), "2025", f"expected int, got str @ {AT_ROW}.aggregation.year"),
-    ("zone_visitors", (*ROW, "aggregation", "zone_name"), 7, f"expected str, got int @ {AT_ROW}.aggregation.zone_name"),
+    (
+        "zone_visitors",
+        (*ROW, "aggregation", "zone_name"),
+        7.5,
+        f"expected str, got float @ {AT_ROW}.aggregation.zone_name",
+    ),
     ("zone_visitors", ROW, "row", f"expected object, got str @ {AT_ROW}"),
     ("zone_visitors", ("current", "insights"), {}, "expected array, got object @ $.current.insights"),
     ("zone_visitors", ("current", "insights"), LEFT_OUT, "missing field insights @ $.current"),
@@ -477,7 +482,7 @@ FAULTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("line_crosses", (1, "count"), LEFT_OUT, "missing field count @ $[1]"),
     ("line_crosses", (1, "_id"), LEFT_OUT, "missing field _id @ $[1]"),
     ("line_crosses", (1, "_id"), "2025-03-02", "expected object, got str @ $[1]._id"),
-    ("line_crosses", (1, "_id", "year"), 2025.0, "expected int, got float @ $[1]._id.year"),
+    ("line_crosses", (1, "_id", "year"), 2025.5, "expected int, got float @ $[1]._id.year"),
     ("line_crosses", (1, "_id"), {"day": "2"}, "expected int, got str @ $[1]._id.day"),
     ("drop_in_rate", ("summary",), LEFT_OUT, "missing field summary @ $"),
     ("drop_in_rate", ("summary",), None, "expected object, got null @ $.summary"),
@@ -732,3 +737,60 @@ def test_an_answer_keeps_what_it_says_of_itself(way: Callable[..., Answer]) -> N
     assert (answer.current.summary.startdate, answer.current.summary.enddate) == ("2025-03-01", "2025-03-07")
     assert answer.current.summary.extra == {"pages": 2}
     assert answer.extra == {"summary.a": 1, "details.b": 2, "zone_details.c": 3, "count": 4}
+
+
+# What means the same.
+
+CURRENT_END, CURRENT_ZONE = ("current", "summary", "enddate"), ("current", "zones", 0)
+SAME: list[tuple[str, tuple[Any, ...], Any, tuple[Any, ...], Any]] = [
+    ("line_crosses", (0, "count"), 100006.0, ("rows", 0, "count"), 100006),
+    ("line_crosses", (0, "_id", "year"), 2025.0, ("rows", 0, "bucket", "year"), 2025),
+    ("zone_visitors", (*ROW, "visits"), 284.0, ("current", 0, "visits"), 284),
+    ("zone_visitors", (*ROW, "visits"), -0.0, ("current", 0, "visits"), 0),
+    ("zone_visitors", (*ROW, "dwell_time_stats", "n"), 251.0, ("current", 0, "dwell_time_stats", "n"), 251),
+    ("zone_visitors", (*ROW, "aggregation", "zone_id"), 201.0, ("current", 0, "aggregation", "zone_id"), 201),
+    ("zone_visitors", (*ROW, "aggregation", "zone_name"), 12, ("current", 0, "aggregation", "zone_name"), "12"),
+    (
+        "zone_visitors",
+        (*ROW, "dwell_time_stats"),
+        {"mean": None, "min": None, "max": None, "quantiles": [None, None, None], "n": 0},
+        ("current", 0, "dwell_time_stats"),
+        DwellTimeStats(quantiles=(None, None, None), n=0),
+    ),
+    *(
+        ("zone_visitors", (*ROW, name), empty, ("current", 0, name), None)
+        for name in ("unique_visits", "bounce", "dwell_time", "dwell_time_stats")
+        for empty in ("", [], {}, None)
+    ),
+    ("zone_visitors", ("current", "startdate"), 1740787200, ("dates", 0), "2025-03-01T00:00:00+00:00"),
+    ("drop_in_rate", ("summary", "current", "enddate"), 1740787200000, CURRENT_END, "2025-03-01T00:00:00+00:00"),
+    ("drop_in_rate", (*ZONE, "location_custom_id"), 1042, (*CURRENT_ZONE, "location_custom_id"), "1042"),
+    ("drop_in_rate", (*ZONE, "loc_name"), 12, (*CURRENT_ZONE, "loc_name"), "12"),
+    ("drop_in_rate", (*ZONE, "details", 0, "visits"), 715.0, (*CURRENT_ZONE, "details", 0, "visits"), 715),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "path", "sent", "place", "expected"), SAME)
+@pytest.mark.parametrize("way", [structure_answer, decide_answer])
+def test_what_means_the_same_is_read(
+    way: Callable[..., Answer], endpoint: str, path: tuple[Any, ...], sent: Any, place: tuple[Any, ...], expected: Any
+) -> None:
+    """Losslessly, and by both readings alike; with a byte order mark, too."""
+    document = orjson.loads(payload(f"{endpoint}/sample"))
+    put(document, path, sent)
+    body = orjson.dumps(document)
+    answer: Any = way(endpoint, body, tz=None, carried={})
+    found = answer
+    for step in place:
+        found = found[step] if isinstance(step, int) else getattr(found, step)
+    assert (found, type(found)) == (expected, type(expected))
+    assert way(endpoint, b"\xef\xbb\xbf" + body, tz=None, carried={}) == answer
+
+
+@pytest.mark.parametrize("value", [2.0**53, 1e300, 284.5])
+def test_floats_that_are_no_whole_number_for_sure_are_refused(value: float) -> None:
+    """Beyond 2 ** 53 several whole numbers are one float."""
+    document = orjson.loads(payload("line_crosses/sample"))
+    put(document, (0, "count"), value)
+    with pytest.raises(DecodeError, match="expected int, got float"):
+        structure_answer("line_crosses", orjson.dumps(document), tz=None, carried={})

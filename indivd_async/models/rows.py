@@ -40,8 +40,9 @@ class DwellTimeStats:
     #: The smallest of several rows is the smallest of all, skipping rows with n = 0; likewise `max`.
     min: float | None = None
     max: float | None = None
-    #: 25th, 50th and 75th percentile. Never adds up: averages of quantiles err by up to half.
-    quantiles: tuple[float, ...] | None = None
+    #: 25th, 50th and 75th percentile, null where no visit is left. Never adds up: averages of quantiles err by up to
+    #: half.
+    quantiles: tuple[float | None, ...] | None = None
     #: Visits in the calculation, those beyond `min_dwell` and `max_dwell` left out. Adds up.
     n: int | None = None
     extra: FrozenMap = NOTHING_EXTRA

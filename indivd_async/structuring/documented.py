@@ -35,7 +35,7 @@ def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapp
     """Structure *body* if it has the documented shape, else return None; *tz* and *carried* go into the rows."""
     decoder, build = _SHAPES[endpoint]
     try:
-        return build(decoder.decode(body), tz=tz, carried=carried)
+        return build(decoder.decode(body.removeprefix(b"\xef\xbb\xbf")), tz=tz, carried=carried)
     except (_Declined, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -73,7 +73,7 @@ class _Stats(_Wire):  # all of it, or {}
     mean: float | UnsetType | None = UNSET
     min: float | UnsetType | None = UNSET
     max: float | UnsetType | None = UNSET
-    quantiles: tuple[float, ...] | UnsetType | None = UNSET
+    quantiles: tuple[float | None, ...] | UnsetType | None = UNSET
     n: _Int | UnsetType | None = UNSET
 
 

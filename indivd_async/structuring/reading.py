@@ -44,6 +44,7 @@ from .strict import (
     expected,
     generate_hook,
     is_nothing,
+    read_date,
     read_each,
     read_optional,
     refuse,
@@ -142,7 +143,7 @@ def _read_period(
         refuse("object", period, path, faults)
         return (), _NO_DATES
     names = [next((alias for alias in (name, other) if alias in period), name) for name, other in _ECHOED]
-    start, end = (_read_text(period.get(name), f"{path}.{name}", faults) for name in names)
+    start, end = (_read_date(period.get(name), f"{path}.{name}", faults) for name in names)
     extra |= _odd(f"{path}.", period, (*names, "insights"))
     return read_each(_visit, period.get("insights", MISSING), f"{path}.insights", faults), (start, end)
 
@@ -252,6 +253,10 @@ def _object(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise Misfit([("", expected("object", value))])
     return cast("dict[str, Any]", value)
+
+
+def _read_date(value: Any, path: str, faults: list[Fault]) -> str | None:
+    return None if value is None else read_date(value, path, faults)
 
 
 def _read_text(value: Any, path: str, faults: list[Fault]) -> str | None:

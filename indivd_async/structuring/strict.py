@@ -3,7 +3,8 @@ One strict function a class, generated: from decoded JSON to frozen rows, or to 
 
 The models say what is expected, by their annotations: `int` must be there, `int | None` may be absent or null, a class
 is an object, the labels of a `Bucket` lie among the fields of the object that has it. What annotations cannot say
-stands in the tables below. Nothing is coerced, but for an integer where a float is documented.
+stands in the tables below. Nothing is coerced, but for what means the same: an integer
+where a float is documented, a whole float for an integer, a number for a name, nulls among quantiles.
 
 In the generated code a guard lets the ordinary value pass; what it stops goes to the reader of its kind, which decides.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import attrs
@@ -25,6 +27,10 @@ Hook = Callable[[Any, Any], Any]
 #: Path below the object, and what is wrong there.
 Fault = tuple[str, str]
 
+#: Beyond it a float may stand for several whole numbers.
+_MOST_EXACT = 2.0**53
+#: Digits of a moment since 1970, and how many of its units make a second.
+_EPOCHS = {10: 1, 13: 1000}
 MOST_FAULTS = 20  # an answer that is wrong in every row is described well enough by these
 
 MISSING: Any = object()
@@ -62,6 +68,11 @@ RATES: Mapping[type, tuple[str, str]] = {
     models.ZoneDropInRow: ("drop_in_rate", "passing_by"),
     models.ZoneDropIn: ("drop_in_rate", "total_passing_by"),
     models.DropInTotals: ("enter_percentage", "passing_by"),
+}
+
+#: Fields that Basic plans "return empty", as the article says: an empty text, list or object is nothing there.
+EMPTY: Mapping[type, frozenset[str]] = {
+    models.ZoneVisitorsRow: frozenset({"unique_visits", "bounce", "dwell_time", "dwell_time_stats"}),
 }
 
 #: Fields whose names are likely and whose types are not documented: another type is no fault, it stays in `extra`.
@@ -119,12 +130,33 @@ def _step(path: str) -> str:
 # Reading one value.
 
 
-def _read_int(value: Any, path: str, faults: list[Fault]) -> None:
+def _read_int(value: Any, path: str, faults: list[Fault]) -> int | None:
+    if type(value) is float and value.is_integer() and abs(value) < _MOST_EXACT:
+        return int(value)
     refuse("int", value, path, faults)
+    return None
 
 
 def _read_str(value: Any, path: str, faults: list[Fault]) -> None:
     refuse("str", value, path, faults)
+
+
+def _read_named(value: Any, path: str, faults: list[Fault]) -> str | None:
+    if type(value) is int:
+        return str(value)
+    refuse("str", value, path, faults)
+    return None
+
+
+def read_date(value: Any, path: str, faults: list[Fault]) -> str | None:
+    """Read a date: as it was written, or the seconds or milliseconds since 1970 as a timestamp of UTC."""
+    per_second = _EPOCHS.get(len(str(value))) if type(value) is int else None
+    if per_second is not None:
+        return datetime.fromtimestamp(value / per_second, UTC).isoformat()
+    if isinstance(value, str):
+        return value
+    refuse("str", value, path, faults)
+    return None
 
 
 def _read_float(value: Any, path: str, faults: list[Fault]) -> float | None:
@@ -139,7 +171,10 @@ def _read_floats(value: Any, path: str, faults: list[Fault]) -> tuple[float | No
         refuse("array", value, path, faults)
         return ()
     return tuple(
-        [x if type(x) is float else _read_float(x, f"{path}[{place}]", faults) for place, x in enumerate(value)]
+        [
+            x if x is None or type(x) is float else _read_float(x, f"{path}[{place}]", faults)
+            for place, x in enumerate(value)
+        ]
     )
 
 
@@ -158,8 +193,14 @@ _KINDS: Mapping[Any, _Kind] = {
     int: _Kind("type({0}) is not int or {0} > MOST_INT", _read_int),
     float: _Kind("type({0}) is not float", _read_float),
     str: _Kind("type({0}) is not str", _read_str),
-    tuple[float, ...]: _Kind("True", _read_floats),
+    tuple[float | None, ...]: _Kind("True", _read_floats),
     Any: _Kind("True", _read_any),
+}
+#: Text fields that may come as something else, and how they are read then: ids and names that look like numbers, dates.
+_READ_AS: Mapping[type, Mapping[str, Callable[[Any, str, list[Fault]], Any]]] = {
+    models.Aggregation: {"zone_name": _read_named},
+    models.ZoneDropIn: dict.fromkeys(("zone_name", "loc_name", "location_custom_id"), _read_named),
+    models.DropInTotals: dict.fromkeys(("startdate", "enddate"), read_date),
 }
 
 
@@ -182,6 +223,11 @@ def read_object(hook: Hook, value: Any, path: str, faults: list[Fault]) -> Any:
 def read_optional(hook: Hook, value: Any, path: str, faults: list[Fault]) -> Any:
     """Read the object at *path*, where there may be none."""
     return None if is_nothing(value) else read_object(hook, value, path, faults)
+
+
+def read_empty(hook: Hook, value: Any, path: str, faults: list[Fault]) -> Any:
+    """Read the object at *path*, where a Basic plan may leave it empty."""
+    return None if value == "" else read_optional(hook, value, path, faults)
 
 
 def read_each(hook: Hook, value: Any, path: str, faults: list[Fault]) -> tuple[Any, ...]:
@@ -231,6 +277,7 @@ class _Writer:
         self._converter = converter
         self._aliases = ALIASES.get(cls, {})
         self._guessed = GUESSED.get(cls, frozenset())
+        self._empty = EMPTY.get(cls, frozenset())
         self._known: set[str] = set()
         self._body: list[str] = []
         self.names: dict[str, Any] = {"aliases": dict(self._aliases), "cls": cls, "draft": draft_of(cls)}
@@ -280,7 +327,8 @@ class _Writer:
     def _read_plain(
         self, source: str, name: str, wanted: Any, default: str, *, is_optional: bool, inside: str = ""
     ) -> None:
-        guard, self.names[f"read_{name}"] = _KINDS[wanted]
+        guard, read = _KINDS[wanted]
+        self.names[f"read_{name}"] = _READ_AS.get(self._cls, {}).get(name, read)
         path = repr(inside + name)
         self._body += [f"{name} = {source}.get({name!r}, {default})"]
         for alias in [alias for alias, field in self._aliases.items() if field == name]:
@@ -292,7 +340,8 @@ class _Writer:
         if name in self._guessed:
             self._body += [f"    {name} = None", f"    misfits.append({name!r})"]
         else:
-            self._body += [f"    {name} = read_{name}({name}, {path}, faults)"]
+            nothing = f"None if {name} in ('', [], {{}}) else " if name in self._empty else ""
+            self._body += [f"    {name} = {nothing}read_{name}({name}, {path}, faults)"]
         if source == "value":
             self._known.add(name)
 
@@ -318,7 +367,7 @@ class _Writer:
         if elements:  # must be there whatever the default: rows left out would be rows lost
             self._body += [f"{name} = read_each(hook_{name}, value.get({name!r}, MISSING), {name!r}, faults)"]
             return
-        read = "read_object" if default == "MISSING" else "read_optional"
+        read = "read_object" if default == "MISSING" else "read_empty" if name in self._empty else "read_optional"
         self._body += [f"{name} = value.get({name!r}, {default})", f"if type({name}) is dict and {name}:"]
         self._body += ["    try:", f"        {name} = hook_{name}({name}, None)"]
         self._body += ["    except Misfit as misfit:", f"        faults += misfit.under('.{name}')"]

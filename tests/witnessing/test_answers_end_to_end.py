@@ -152,7 +152,7 @@ async def test_weeks_without_their_year_are_never_added() -> None:
     async with client_of(weeks(lambda year: {"week": 10, "isoWeekYear": int(year)})) as client:
         result = await client.fetch(query)
     assert [item.count for item in result] == [5, 7]
-    assert [note.kind for note in result.notes] == ["odd_labels"]
+    assert "odd_labels" in {note.kind for note in result.notes}
 
 
 async def test_a_key_that_stands_twice_is_not_added_to_others() -> None:

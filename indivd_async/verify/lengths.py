@@ -20,6 +20,8 @@ _RUNGS = (31, 62, 124, 248, 496, 992, 1984, 3968)
 _URLS = (1_000, 2_000, 4_000)
 #: Days at the ends of a range in which nobody need have come.
 _QUIET_DAYS = 7
+#: Shorter periods say nothing of long ones.
+_WEEK_DAYS = 7
 _ONE_DAY = timedelta(days=1)
 
 
@@ -30,14 +32,14 @@ def _name(days: int) -> str:
 async def explore(asker: Asker, course: Course) -> None:
     """Ask, after the usual questions, what their answers leave open about lengths."""
     heard = asker.heard
+    if heard[_WHOLE].is_refused:
+        shortest, longest = _known_lengths(Seen(course, heard))
+        rungs = [rung for rung in _RUNGS if shortest < rung < longest]
+        await _bisect(asker, {_name(rung): visits(course, part_of(course.range, -rung, -1), "zone") for rung in rungs})
     if heard[_BY_DAY].is_ok and _begins_late(Seen(course, heard)):
         await asker.ask(FIRST_DAYS, visits(course, part_of(course.range, 0, _QUIET_DAYS - 1), "zone"))
     if course.holds_new_year and not _shows_new_year(Seen(course, heard)):
         await asker.ask(NEW_YEAR, visits(course, course.new_year, "dayofmonth"))
-    if heard[_WHOLE].is_refused:
-        length = (course.range[1] - course.range[0]).days + 1
-        rungs = [rung for rung in _RUNGS if rung < length]
-        await _bisect(asker, {_name(rung): visits(course, part_of(course.range, -rung, -1), "zone") for rung in rungs})
     if heard["drop-in of two periods"].is_refused:
         await asker.ask("drop-in by day", drop_ins(course, course.week, "day"))
     if _LONG_URL in heard and heard[_LONG_URL].is_refused:
@@ -71,9 +73,23 @@ async def _bisect(asker: Asker, questions: dict[str, Any]) -> None:
         low, high = (middle + 1, high) if found.is_ok else (low, middle)
 
 
+def _known_lengths(seen: Seen) -> tuple[int, int]:
+    """Return the longest period that was answered, whatever it was grouped by, and the shortest that was refused."""
+    answered, refused = 0, _length_of(seen.course.range)
+    for heard in seen.heard.values():
+        params = heard.question.params
+        if heard.question.endpoint == "zone_visitors" and "comparison_start_date" not in params:
+            first, last = (date.fromisoformat(params[f"{end}_date"]) for end in ("start", "end"))
+            days = _length_of((first, last))
+            answered = max(answered, days) if heard.is_ok else answered
+            refused = min(refused, days) if heard.is_refused and days > _WEEK_DAYS else refused
+    return answered, refused
+
+
 def _longest(seen: Seen) -> int | None:
-    """Return the longest of the lengths that were answered, in days."""
-    return max((rung for rung in _RUNGS if (found := seen.heard.get(_name(rung))) and found.is_ok), default=None)
+    """Return the longest of the lengths that were answered, in days, where it is longer than a week."""
+    answered, _ = _known_lengths(seen)
+    return answered if answered > _WEEK_DAYS else None
 
 
 def _length_of(days: tuple[date, date]) -> int:

@@ -13,6 +13,8 @@ from .reading import Row
 from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell, fails, holds
 
 Sums = Counter[Hashable]
+#: Asked by deep runs: what one New Year leaves open another may settle.
+OTHER_YEAR_WEEKS, OTHER_YEAR_DAYS = "visits by week, another New Year", "visits by day, another New Year"
 
 
 def fit_labels(
@@ -21,6 +23,7 @@ def fit_labels(
     label: Callable[[date], Hashable],
     key: Callable[[Row], Hashable],
     *,
+    figure: str = "visits",
     whole: bool = False,
 ) -> bool:
     """
@@ -35,10 +38,10 @@ def fit_labels(
     expected: Sums = Counter()
     for row in dated:
         if row.day is not None:
-            expected[row.zone, label(row.day)] += row.count("visits")
+            expected[row.zone, label(row.day)] += row.count(figure)
     found: Sums = Counter()
     for row in told:
-        found[row.zone, key(row)] += row.count("visits")
+        found[row.zone, key(row)] += row.count(figure)
     return {k: n for k, n in expected.items() if n and _under(k) not in ends} == {
         k: n for k, n in found.items() if n and _under(k) not in ends
     }
@@ -50,32 +53,55 @@ def _under(key: Hashable) -> Hashable:
     return label
 
 
-def _weekdays(seen: Seen) -> Judgement:
-    days, told = seen.some_visits("visits by day"), seen.some_visits("visits by weekday")
+def fitting_weekdays(days: list[Row], told: list[Row], figure: str = "visits") -> list[str]:
+    """Name the numberings of weekdays under which *days* add up to what was *told*."""
     if not all("dayofweek" in row.labels for row in told):
         raise CannotTellError(f"weekdays come as {', '.join(told[0].names) or 'nothing'}")
-    fitting = [name for name, label in WEEKDAYS.items() if fit_labels(days, told, label, _weekday_of)]
-    return _judge(fitting, "weekdays", list(WEEKDAYS))
+    return [name for name, label in WEEKDAYS.items() if fit_labels(days, told, label, _weekday_of, figure=figure)]
 
 
 def _weekday_of(row: Row) -> Hashable:
     return row.labels.get("dayofweek")
 
 
-def _weeks(seen: Seen, name: str = "visits by week") -> Judgement:
-    told = seen.some_visits(name)
+def fitting_weeks(days: list[Row], told: list[Row], figure: str = "visits") -> list[str]:
+    """Name the numberings of weeks under which *days* add up to what was *told*, but for weeks that its ends cut."""
     if not all("week" in row.labels for row in told):
         raise CannotTellError(f"weeks come as {', '.join(told[0].names) or 'nothing'}")
-    days = seen.new_year_days
-    if not any(row.count("visits") for row in days):
-        raise CannotTellError("there was nobody to count around New Year")
     with_year = all("year" in row.labels for row in told)
-    fitting = []
-    for numbering, label in WEEKS.items():
-        pick = label if with_year else partial(_without_year, label)
-        if fit_labels(days, told, pick, partial(_week_of, with_year=with_year), whole=True):
-            fitting.append(numbering)
-    return _judge(fitting, "weeks", list(WEEKS))
+    key = partial(_week_of, with_year=with_year)
+    return [
+        name
+        for name, label in WEEKS.items()
+        if fit_labels(days, told, label if with_year else partial(_without_year, label), key, figure=figure, whole=True)
+    ]
+
+
+def numberings_of_visits(seen: Seen, what: str) -> list[str]:
+    """Name the numberings of *what*, weeks or weekdays, that zone_visitors may have."""
+    if what == "weekdays":
+        return fitting_weekdays(seen.some_visits("visits by day"), seen.some_visits("visits by weekday"))
+    fitting = fitting_weeks(seen.new_year_days, seen.some_visits("visits by week"))
+    other = other_new_year(seen)
+    return fitting if other is None else [name for name in fitting_weeks(*other) if name in fitting]
+
+
+def other_new_year(seen: Seen) -> tuple[list[Row], list[Row]] | None:
+    """Return days and weeks of the New Year before, where they were asked for and somebody came."""
+    if OTHER_YEAR_DAYS not in seen.heard:
+        return None
+    try:
+        return seen.some_visits(OTHER_YEAR_DAYS), seen.some_visits(OTHER_YEAR_WEEKS)
+    except CannotTellError:
+        return None
+
+
+def _weekdays(seen: Seen) -> Judgement:
+    return _judge(numberings_of_visits(seen, "weekdays"), "weekdays", list(WEEKDAYS))
+
+
+def _weeks(seen: Seen) -> Judgement:
+    return _judge(numberings_of_visits(seen, "weeks"), "weeks", list(WEEKS))
 
 
 def _without_year(label: Callable[[date], tuple[int, int]], day: date) -> Hashable:

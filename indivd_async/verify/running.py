@@ -27,6 +27,7 @@ from .course import (  # fmt: skip
     usual_questions,
 )
 from .crossings import CROSSINGS
+from .deeper import DEEPER, deep_questions
 from .drop_in import DROP_IN
 from .filters import FILTERS
 from .forms import FORMS
@@ -45,7 +46,12 @@ if TYPE_CHECKING:
 #: Without which no answer can be trusted to mean anything, floor upon floor: an assumption rests on all floors below
 #: its own, and on what its table names.
 _FLOORS: tuple[tuple[str, ...], ...] = (
-    ("answers_repeat", "answers_whole", "answers_documented", "locations_listed", "zones_listed", "lines_listed"),
+    (
+        "answers_repeat",
+        "answers_whole",
+        "answers_documented",
+        *(f"{name}_listed" for name in (*LISTED, *DEEP_LISTS)),
+    ),
     ("shapes_documented", "questions_answered"),
     ("labels_documented", "numbers_are_numbers"),
     ("groupings_honoured",),
@@ -71,9 +77,11 @@ def _stack(assumptions: Iterable[Assumption]) -> Iterator[Assumption]:
 
 #: Every assumption, in the order of the report.
 ASSUMPTIONS: tuple[Assumption, ...] = tuple(
-    _stack((*LISTS, *FORMS, *PERIODS, *FILTERS, *ADDING, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN))
+    _stack((*LISTS, *FORMS, *PERIODS, *FILTERS, *ADDING, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN, *DEEPER))
 )
 MOST_REQUESTS, MOST_REQUESTS_DEEP = 30, 100
+#: One request each.
+_MOST_ORGANIZATIONS = 10
 #: Shorter, and there is nothing to find out about length.
 _LEAST_DAYS = 14
 
@@ -121,6 +129,8 @@ async def verify(
     course = _lay_course(asker, location, days, now)
     questions = usual_questions(course)
     again = questions.popitem()
+    if deep:
+        questions |= deep_questions(course, _organizations(asker))
     await asker.ask_all(questions)
     await asker.ask_all(dict([again]))
     await explore(asker, course)
@@ -155,6 +165,16 @@ def _lay_course(asker: Asker, location: int | None, days: int, now: datetime) ->
         )
     except NothingToAskError as error:
         raise InvalidQueryError("location", str(error), location) from None
+
+
+def _organizations(asker: Asker) -> list[int]:
+    heard = asker.heard["organizations"]
+    try:
+        entities = read_entities(heard.document) if heard.is_ok else ()
+    except UnreadableError:
+        entities = ()
+    ids = [whole(item.get("id")) for item in entities]
+    return [id for id in ids if id is not None][:_MOST_ORGANIZATIONS]
 
 
 def _report(seen: Seen, assumptions: Sequence[Assumption], now: datetime) -> Report:

@@ -177,7 +177,7 @@ def is_grouped(rows: list[Row], asked: str) -> bool:
     if names == {"zone"}:
         return not any(name in row.labels for row in rows for name in _FINEST)
     finest = next((name for name in _FINEST if name in names), None)
-    finer = _FINEST[: _FINEST.index(finest)] if finest in ("hour", "dayofmonth") else _FINEST[:2]
+    finer = _FINEST[: _FINEST.index(finest)] if finest in _FINEST[:3] else _FINEST[:2]
     return all(
         (finest is None or finest in row.labels) and not any(name in row.labels for name in finer) for row in rows
     )

@@ -38,6 +38,13 @@ def _turn_hours(question: Question, reply: Reply) -> None:
         relabel(question, reply, lambda label: label | {"hour": (label["hour"] + 9) % 24})
 
 
+def _renumber(name: str, change: Callable[[int], int]) -> Callable[[Question, Reply], None]:
+    def answer(question: Question, reply: Reply) -> None:
+        relabel(question, reply, lambda label: label | {name: change(label[name])} if name in label else label)
+
+    return answer
+
+
 def _drop_tz(question: Question) -> dict[str, Any]:
     return {name: value for name, value in question.values.items() if name != "tz"}
 
@@ -118,6 +125,36 @@ _LINE_DEVIATIONS = (
         endpoints=_LINES,
         expect="unseen",
         answer=_turn_hours,
+    ),
+)
+_NUMBERING_DEVIATIONS = (
+    Deviation(
+        name="weekdays_of_lines_from_monday",
+        sentence="Crossings are grouped by another database than visits, whose weekday 1 is Monday.",
+        endpoints=_LINES,
+        expect="note",
+        answer=_renumber("dayofweek", lambda number: (number - 2) % 7 + 1),
+    ),
+    Deviation(
+        name="weeks_of_lines_one_later",
+        sentence="Crossings are grouped by another database than visits, whose first week is 1 and not 0.",
+        endpoints=_LINES,
+        expect="note",
+        answer=_renumber("week", lambda number: number + 1),
+    ),
+    Deviation(
+        name="weeks_of_drop_in_one_later",
+        sentence="Passers-by are grouped by another database than visits, whose first week is 1 and not 0.",
+        endpoints=_DROP_IN,
+        expect="note",
+        answer=_renumber("week", lambda number: number + 1),
+    ),
+    Deviation(
+        name="minutes_kept_by_hours",
+        sentence="Old figures are kept by hours, so all minutes are the first of theirs.",
+        endpoints=("zone_visitors", *_LINES),
+        expect="unseen",
+        answer=_renumber("minute", lambda _: 0),
     ),
 )
 _DROP_IN_DEVIATIONS = (
@@ -201,6 +238,7 @@ MEASURED_DEVIATIONS = (
         for endpoint in DATA
     ),
     *_LINE_DEVIATIONS,
+    *_NUMBERING_DEVIATIONS,
     *_DROP_IN_DEVIATIONS,
     *_LIST_DEVIATIONS,
 )

@@ -1,0 +1,158 @@
+"""Deep runs, lengths that are found by halves, and the report as a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from verifying import DAYS, MALL, NOW, WORLD, judge, names
+
+from indivd_async import AsyncIndivd, sandbox
+from indivd_async.planning.urls import encode_params
+from indivd_async.profile import MostDays
+from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS_DEEP, Report, verify
+
+pytestmark = pytest.mark.anyio
+
+#: What fails in a deep run under deviations that others do not see.
+DEEP_FAILS: dict[str, tuple[str, ...]] = {
+    "doubled_list": ("locations_listed", "zones_listed", "lines_listed", "categories_listed", "organizations_listed"),
+    "ignored_organization_of_lines": ("line_organization_honoured",),
+    "empty_is_404": ("nobody_is_empty",),
+    "empty_is_204": ("nobody_is_empty",),
+    "grouping_required": (
+        "one_day_by_hours",
+        "zone_visitors_defaults",
+        "line_crosses_defaults",
+        "drop_in_rate_defaults",
+    ),
+    "weekdays_of_lines_from_monday": ("line_weekdays_numbered",),
+    "weeks_of_lines_one_later": ("line_weeks_numbered",),
+    "weeks_of_drop_in_one_later": ("drop_in_weeks_numbered",),
+    "minutes_kept_by_hours": ("line_minutes", "zone_minutes"),
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("name", DEEP_FAILS)
+async def test_a_deep_run_names_what_others_do_not_see(name: str) -> None:
+    """By its own name, in at most 100 requests."""
+    report = await judge(name, deep=True)
+    assert tuple(names(report)) == DEEP_FAILS[name]
+    assert report.requests <= MOST_REQUESTS_DEEP
+
+
+@pytest.mark.parametrize("location", [124, 125, 127, 130])
+async def test_a_deep_run_of_the_sound_sandbox_fails_nothing(location: int) -> None:
+    """Over a year and more, with another New Year."""
+    report = await judge(deep=True, days=400, location=location)
+    assert names(report) == []
+    assert len(report) == len(ASSUMPTIONS)
+    assert len(report.of("cannot be told")) <= 6
+
+
+class Lenient:
+    """A service that answers what the article says it refuses: with nothing."""
+
+    def __init__(self) -> None:
+        self._sandbox = sandbox.app(WORLD)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 400:
+                message = message | {"status": 200, "headers": []}
+            elif message["type"] == "http.response.body" and not message.get("body"):
+                message = message | {"body": b"[]"}
+            await send(message)
+
+        await self._sandbox(scope, receive, answer)
+
+
+async def test_limits_that_are_none_are_told() -> None:
+    """The planner cuts more than it need."""
+    async with AsyncIndivd("sandbox", transport=httpx.ASGITransport(Lenient())) as client:
+        report = await verify(client, location=MALL, days=DAYS, deep=True, now=NOW)
+    assert names(report) == ["line_limits_are_real", "line_weeks_within_a_year"]
+
+
+def test_every_deep_assumption_is_broken() -> None:
+    """By a deviation, or by a service without limits."""
+    broken = {name for fails in DEEP_FAILS.values() for name in fails}
+    broken |= {"line_limits_are_real", "line_weeks_within_a_year"}
+    assert {item.name for item in ASSUMPTIONS if item.is_deep} <= broken
+
+
+async def with_faults(refuse: Any, **options: Any) -> Report:
+    application = sandbox.app(WORLD, faults=sandbox.Faults(hook=refuse))
+    async with AsyncIndivd("sandbox", transport=sandbox.transport(application)) as client:
+        return await verify(client, location=MALL, now=NOW, **{"days": DAYS} | options)
+
+
+def days_of(params: dict[str, str]) -> int:
+    from datetime import date
+
+    if "start_date" not in params:
+        return 0
+    return (date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"])).days + 1
+
+
+@pytest.mark.parametrize(("limit", "found"), [(31, 31), (100, 62), (200, 124), (399, 248)])
+async def test_the_longest_period_is_found_by_halves(limit: int, found: int) -> None:
+    """Within the 30 requests: by doubling, up to the user's own range."""
+
+    def refuse(_number: int, path: str, params: dict[str, str]) -> int | None:
+        return 400 if path.endswith("zone_visitors/") and days_of(params) > limit else None
+
+    report = await with_faults(refuse, days=400)
+    assert names(report) == ["long_period_accepted"]
+    assert f"400 days are refused with 400; {found} days were answered" in report["long_period_accepted"].evidence
+    assert MostDays(endpoint="zone_visitors", unit="any", days=found) in report.profile.most_days
+    assert report.requests <= 30
+
+
+async def test_the_longest_url_is_found_by_halves() -> None:
+    """And planned by."""
+
+    def refuse(_number: int, path: str, params: dict[str, str]) -> int | None:
+        return 414 if len(path) + len(encode_params(params.items())) > 3_000 else None
+
+    report = await with_faults(refuse)
+    assert names(report) == ["long_url_taken"]
+    assert report.profile.longest_url == 2_000
+    assert report["lists_honoured"].verdict == "holds"
+
+
+async def test_a_service_that_breaks_down_is_not_judged() -> None:
+    """Server errors say nothing of how it counts; what could be asked is judged all the same."""
+
+    def break_down(_number: int, path: str, _params: dict[str, str]) -> int | None:
+        return 500 if path.endswith("drop_in_rate/") else None
+
+    report = await with_faults(break_down)
+    assert {finding.verdict for finding in report.findings if "drop_in" in finding.name} <= {
+        "cannot be told",
+        "fails",
+    }
+    assert report["days_add_up_visits"].verdict == "holds"
+
+
+async def test_a_report_is_a_value() -> None:
+    """Looked up by name, counted, summed up in a line, and the requests of each finding are those that were sent."""
+    report = await judge("ignored_zones")
+    assert report["zones_honoured"].verdict == "fails"
+    assert not report.is_sound
+    assert [finding.name for finding in report.failed] == ["zones_honoured", "drop_in_zone_honoured"]
+    with pytest.raises(KeyError):
+        report["nothing_of_this_name"]
+    assert any("zones=231" in request for request in report["zones_honoured"].requests)
+    assert report.summary.startswith(f"{len(report)} assumptions: ")
+    assert "2 fail" in report.summary
+    document = report.to_dict()
+    assert "figures" not in document["assumptions"][0]
+    assert document["profile"]["numbering"]["weekdays"] == "sunday-1"
+    assert report.to_markdown(with_figures=True) != report.to_markdown()

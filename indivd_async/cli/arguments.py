@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from .._version import __version__
 from ..queries import QUERIES
-from .options import OPTIONS, Once, read_whole, takers
+from .options import OPTIONS, Once, read_place, read_whole, takers
 from .parser import EXAMPLES, LISTINGS, Commands, Parser, add_client_options
 from .spelling import flag
 from .suggestions import suggest
@@ -217,8 +217,8 @@ def _add_verify(commands: Commands) -> None:
     add(
         "--location",
         metavar="ID",
-        type=read_whole,
-        help="else one that is open every day, if there is one",
+        type=read_place,
+        help="or its name; else one that is open every day, if there is one",
     )
     add("--days", metavar="N", type=read_whole, default=400, help="longest period you mean to ask for (%(default)s)")
     add("--deep", action="store_true", help="ask more, in at most 100 requests")

@@ -43,6 +43,11 @@ def _read_places(text: str) -> tuple[int | str, ...]:
         return (text,)
 
 
+def read_place(text: str) -> int | str:
+    """Read one id, or a name."""
+    return int(text) if text.isdecimal() else text
+
+
 def _read_words(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 

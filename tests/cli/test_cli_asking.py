@@ -159,6 +159,13 @@ def test_an_export_takes_names(stores: Any, indivd: Indivd, tmp_path: Any) -> No
     assert not (tmp_path / "a").exists()
 
 
+def test_verify_takes_a_name(stores: Any, indivd: Indivd) -> None:
+    """Of one location."""
+    said = indivd("verify", "--location", "Kungsgatan")
+    assert said.code == 2
+    assert "2 locations are called 'Kungsgatan'" in said.err
+
+
 # Days.
 
 

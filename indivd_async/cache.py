@@ -23,8 +23,9 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
-from .errors import ConfigError, literally
+from .errors import ConfigError
 from .models.clocks import last_today
+from .wording import literally
 
 T = TypeVar("T")
 _VERSION = 1

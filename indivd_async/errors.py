@@ -23,23 +23,19 @@ Everything that can go wrong, sorted by whose fault it is.
 
 Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever
 holds the token.
-
-In the words that errors are made of, a parameter stands in braces, with the value to give it behind a colon: "pass
-{tz:…}". `str(error)` reads ``tz=…``; who knows parameters by other names, as options of a command say, spells them with
-`IndivdError.worded`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from .wording import Spelling, literally, spell_words
 
 if TYPE_CHECKING:
     from .planning import PlannedRequest
 
 ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
-STATUS_PAGE = "indivd.statuspage.io"
 
 
 def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> IndivdError:
@@ -47,38 +43,6 @@ def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> In
     error.args = (message,)
     error.__dict__.update(fields)
     return error
-
-
-#: From a parameter's name and a value for it, either of them empty, to the words for both.
-Spelling = Callable[[str, str], str]
-_NAMED = re.compile(r"\{\{|\{(?=[A-Za-z_:])([A-Za-z_.]*(?:\(\))?)(?::([^{}]*))?\}")
-
-
-def spell_as_python(name: str, value: str) -> str:
-    """
-    Spell parameters as a caller writes them.
-
-    >>> spell_as_python("tz", '"UTC"'), spell_as_python("locations()", "")
-    ('tz="UTC"', '`await client.locations()`')
-    """
-    if name.endswith("()"):
-        return f"`await client.{name}`"
-    return f"{name}={value}" if name and value else name or value
-
-
-def spell_words(words: str, spelling: Spelling = spell_as_python) -> str:
-    """Return *words* with the parameters in them spelled by *spelling*."""
-    return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
-
-
-def deadline_advice(option: str) -> str:
-    """Word which *option* set a deadline that has passed."""
-    return f"{option} sets it." if option else ""
-
-
-def literally(text: str) -> str:
-    """Mark *text*, which comes from elsewhere, as free of parameters."""
-    return text.replace("{", "{{")
 
 
 class IndivdError(Exception):
@@ -364,56 +328,6 @@ class ClientClosedError(IndivdError):
     def __init__(self, message: str, *, reason: ClosedReason = "closed") -> None:
         super().__init__(message)
         self.reason = reason
-
-
-#: Status to error, and what to do about it. 5xx and whatever is not here are added by `api_error`.
-_STATUS: dict[int, tuple[type[ApiError], str]] = {
-    400: (
-        BadRequestError,
-        "The API does not say which parameter it refuses; please report it, for this client should have refused it",
-    ),
-    401: (
-        AuthenticationError,
-        "The token is unknown or revoked. It is sent as 'Authorization: Token …': pass it bare, without that word",
-    ),
-    403: (
-        PermissionDeniedError,
-        "A location or organisation is outside the token's scope. {locations()} lists what it may see",
-    ),
-    404: (NotFoundError, "There is no such path. Check {base_url}, and its path prefix if there is a gateway"),
-    429: (RateLimitedError, "Too many requests: lower {Limits.requests_per_second} or {Limits.concurrency}"),
-}
-_SERVER = (ServerError, f"The service failed. See {STATUS_PAGE} for incidents before changing anything of your own")
-_UNEXPECTED = (
-    UnexpectedStatusError,
-    "The API documents no such status (redirects are never followed). Check {base_url}, and what stands between",
-)
-
-
-def api_error(
-    status: int,
-    *,
-    request: PlannedRequest | None,
-    attempts: int,
-    elapsed_s: float,
-    retry_after: float | None = None,
-    gave_up: str = "",
-    out_of_time: bool = False,
-) -> ApiError:
-    """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
-    cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
-    tries = f"{attempts} attempt{'s' if attempts != 1 else ''} over {elapsed_s:.1f} s"
-    wait = f" (retry after {retry_after:g} s)" if retry_after is not None else ""
-    why = f" {gave_up}." if gave_up else ""
-    return cls(
-        f"{status} for {request} after {tries}{wait}.{why}",
-        status=status,
-        request=request,
-        attempts=attempts,
-        retry_after=retry_after,
-        out_of_time=out_of_time,
-        advice=f"{advice}.",
-    )
 
 
 def _clip(value: object) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from .errors import ConfigError, literally
+from .errors import ConfigError
+from .wording import literally
 
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overloa
 
 import anyio
 
-from ..errors import DeadlineExceededError, deadline_advice
+from ..errors import DeadlineExceededError
 from .deadline import NEVER, Deadline
 from .events import Event, Stats
 from .sending import Sending
 from .shared import Core
+from .statuses import deadline_advice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable

@@ -9,7 +9,6 @@ import attrs
 
 from .. import wall_clock
 from ..errors import (
-    STATUS_PAGE,
     ClientClosedError,
     ConnectionFailedError,
     DeadlineExceededError,
@@ -18,14 +17,13 @@ from ..errors import (
     RequestTimeoutError,
     ResponseTooLargeError,
     TransportError,
-    api_error,
-    deadline_advice,
 )
 from ..transport import Fault, Reply, UnknownCodingError
 from .deadline import Deadline
 from .events import Kind, logger
 from .retrying import Failure, GiveUp, Wait, next_wait, parse_retry_after
 from .shared import Core
+from .statuses import STATUS_PAGE, api_error, deadline_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

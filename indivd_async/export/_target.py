@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 import attrs
 
-from ..errors import ConfigError, literally
+from ..errors import ConfigError
+from ..wording import literally
 
 _HOW = "duckdb:///FILE?table=NAME or postgresql://USER@HOST/DATABASE?table=NAME"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")

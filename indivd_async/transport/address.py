@@ -10,7 +10,8 @@ import attrs
 import httpx
 
 from .._version import __version__
-from ..errors import ConfigError, literally
+from ..errors import ConfigError
+from ..wording import literally
 
 #: By scheme.
 PORTS = {"https": 443, "http": 80}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from ..errors import spell_words
+from ..wording import spell_words
 from .lane import HOW_TO_OPEN_MORE, Lane
 
 if TYPE_CHECKING:

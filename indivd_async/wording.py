@@ -1,0 +1,37 @@
+"""
+The words that errors are made of, in which parameters can be spelled by whoever shows them.
+
+A parameter stands in braces, with the value to give it behind a colon: "pass {tz:…}". `str(error)` reads ``tz=…``; who
+knows parameters by other names, as options of a command say, spells them with `IndivdError.worded`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+#: From a parameter's name and a value for it, either of them empty, to the words for both.
+Spelling = Callable[[str, str], str]
+_NAMED = re.compile(r"\{\{|\{(?=[A-Za-z_:])([A-Za-z_.]*(?:\(\))?)(?::([^{}]*))?\}")
+
+
+def spell_as_python(name: str, value: str) -> str:
+    """
+    Spell parameters as a caller writes them.
+
+    >>> spell_as_python("tz", '"UTC"'), spell_as_python("locations()", "")
+    ('tz="UTC"', '`await client.locations()`')
+    """
+    if name.endswith("()"):
+        return f"`await client.{name}`"
+    return f"{name}={value}" if name and value else name or value
+
+
+def spell_words(words: str, spelling: Spelling = spell_as_python) -> str:
+    """Return *words* with the parameters in them spelled by *spelling*."""
+    return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
+
+
+def literally(text: str) -> str:
+    """Mark *text*, which comes from elsewhere, as free of parameters."""
+    return text.replace("{", "{{")

@@ -189,8 +189,8 @@ class Profile:
             version = document.pop("version")
             if version != _JSON_VERSION:
                 raise ConfigError(
-                    f"profile: it is of version {version}, and this library reads {_JSON_VERSION}; let `indivd verify` "
-                    "write it anew"
+                    f"{{profile}}: it is of version {version}, and this library reads {_JSON_VERSION}; let "
+                    "`indivd verify` write it anew"
                 )
             numbering = Numbering(**document.pop("numbering", {}))
             limits = tuple(MostDays(**limit) for limit in document.pop("most_days", ()))
@@ -198,7 +198,7 @@ class Profile:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, ConfigError):
                 raise
-            raise ConfigError(f"profile: this is not what `indivd verify` writes: {error}") from None
+            raise ConfigError(f"{{profile}}: this is not what `indivd verify` writes: {error}") from None
 
 
 #: Of a service that nobody measured.
@@ -212,10 +212,10 @@ def read_profile(given: Profile | str | os.PathLike[str] | None) -> Profile | No
     if given is None or isinstance(given, Profile):
         return given
     if not isinstance(given, (str, os.PathLike)):
-        raise ConfigError(f"profile: must be a Profile or the path of one, got {type(given).__name__}")
+        raise ConfigError(f"{{profile}}: must be a Profile or the path of one, got {type(given).__name__}")
     try:
         with open(given, encoding="utf-8") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"profile: {os.fspath(given)} cannot be read: {error}") from None
+        raise ConfigError(f"{{profile}}: {os.fspath(given)} cannot be read: {error}") from None
     return Profile.from_json(text)

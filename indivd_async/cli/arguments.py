@@ -101,6 +101,11 @@ def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, .
             default="auto" if name == "split" else None,
             help=option.help + only,
         )
+    group.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="what `indivd verify --profile` wrote: how weeks are numbered; else INDIVD_PROFILE",
+    )
 
 
 def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:

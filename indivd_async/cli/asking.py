@@ -46,7 +46,7 @@ async def asking(args: argparse.Namespace, **options: Any) -> AsyncIterator[tupl
     What is wrong with the words is told before anything is sent.
     """
     check_question(args)
-    async with make_client(args, **options) as client:
+    async with make_client(args, profile=args.profile, **options) as client:
         yield client, await _make_question(client, args)
 
 

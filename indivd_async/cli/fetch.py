@@ -32,7 +32,6 @@ def main(args: argparse.Namespace) -> int:
             write_table(out, *present(result.to_dicts(), names), args)
         else:
             write_rows(out, form, result.to_dicts(), names, limit=args.limit)
-    _warn_of_numbers(result)
     for note in result.notes:
         say(f"note: {tell_note(note)}", indent="  ")
     failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
@@ -43,19 +42,6 @@ def main(args: argparse.Namespace) -> int:
 async def _fetch(args: argparse.Namespace) -> AnyResult:
     async with asking(args, progress=shows_progress(args)) as (client, query):
         return await client.fetch(query)
-
-
-_NUMBERED = {"dayofweek": "weekdays", "week": "weeks"}
-
-
-def _warn_of_numbers(result: AnyResult) -> None:
-    """Say that the numbers of weeks and weekdays are the API's, where nothing else says so or knows better."""
-    if any(note.kind == "numbering_unknown" for note in result.notes):
-        return
-    labels = set(_NUMBERED) & {name for part in result.plan.layout.parts for name in part.resolved.split(",")}
-    if labels:
-        what = " and ".join(_NUMBERED[label] for label in sorted(labels))
-        say(f"note: {what} have the API's own numbers, which need not be those of ISO 8601 (2025-W10)", indent="  ")
 
 
 #: How a figure was asked for: the clock is wide, too.
@@ -116,7 +102,9 @@ def bucket_text(row: Mapping[str, Any]) -> str:
         return f"{day} {labels['hour']:02}:{labels['minute'] or 0:02}"
     if known == ["year", "month"]:
         return f"{labels['year']}-{labels['month']:02}"
-    weekday = row.get("weekday")
+    start, weekday = row.get("bucket_start"), row.get("weekday")
+    if start is not None and set(known) <= {"year", "month", "week"} and "week" in known:
+        return f"week of {start:%Y-%m-%d}"
     spelled = {"year": str(labels["year"]), "dayofweek": weekday and _WEEKDAYS[weekday - 1]}
     words = [spelled.get(name) or f"{name} {labels[name]}" for name in known]
     return " ".join(words) or "whole period"

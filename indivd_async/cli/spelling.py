@@ -22,6 +22,10 @@ _OPTIONS: Mapping[str, str] = {
 }
 #: Notes that speak of calls, by kind.
 _NOTES: Mapping[str, str] = {
+    "numbering_unknown": (
+        "The numbers of weeks and weekdays are the API's own, which need not be those of ISO 8601 (2025-W10). `indivd "
+        "verify --profile FILE` measures them; --profile FILE, or INDIVD_PROFILE, takes what it learned."
+    ),
     "unlicensed_metrics": (
         "Unique visits, bounces and dwell times are empty for locations that show visits but none of these anywhere: "
         "their plan (Indivd Basic) does not measure them."

@@ -245,7 +245,7 @@ def test_a_week_is_never_shown_without_a_word(
     period = ("--start-date", "2025-W10", "--end-date", "2025-W10", "--location", "124")
     said = indivd("fetch", endpoint, *period, *grouping, "--format", form)
     assert said.code == 0
-    assert ("the API's own numbers" in said.err) is warned
+    assert ("numbers of weeks and weekdays are the API's own" in said.err) is warned
 
 
 # Words.
@@ -383,3 +383,16 @@ def test_verbose_tells_each_request(site: Any, indivd: Indivd) -> None:
     assert "start_date=2025-03-03" in told[-1]
     assert "sandbox" not in said.err
     assert ": GET /" not in indivd(*argv).err
+
+
+def test_a_profile_says_which_week_it_is(site: Any, indivd: Indivd, tmp_path: Any) -> None:
+    """What verify learned is taken by the questions that follow."""
+    profile = tmp_path / "profile.json"
+    assert indivd("verify", "--location", "124", "--days", "400", "--deep", "--profile", str(profile)).code == 0
+    week = ("zone_visitors", "--start-date", "2025-W10", "--end-date", "2025-W10", "--location", "124")
+    weekdays = indivd("fetch", *week, "--aggregate-by", "dayofweek", "--profile", str(profile))
+    assert (weekdays.code, "numbers of weeks and weekdays are the API's own" in weekdays.err) == (0, False)
+    assert weekdays.out.splitlines()[2].startswith("Monday ")
+    said = indivd("fetch", *week, "--profile", str(tmp_path / "none.json"))
+    assert said.code == 2
+    assert said.err.startswith("indivd: --profile: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -120,13 +121,14 @@ def test_colours_only_where_they_are_wanted(
         ({"year": 2025, "week": 9}, "2025 week 9"),
         ({"dayofweek": 2, "hour": 9}, "dayofweek 2 hour 9"),
         ({"dayofweek": 2, "weekday": 1}, "Monday"),
+        ({"year": 2025, "week": 9, "bucket_start": datetime(2025, 3, 3)}, "week of 2025-03-03"),
         ({"year": 2025, "month": 3, "dayofmonth": 3, "weekday": 1}, "2025-03-03"),
         ({"hour": 9}, "hour 9"),
         ({}, "whole period"),
     ],
     ids=str,
 )
-def test_buckets_in_words(labels: dict[str, int], expected: str) -> None:
+def test_buckets_in_words(labels: dict[str, Any], expected: str) -> None:
     """As people write them, where the labels are those of a day; else label by label."""
     assert bucket_text(labels) == expected
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trustme
 from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
-from test_transport_tls import tunnel
+from test_transport_tls import pump, tunnel
 
 from indivd_async import AsyncIndivd
 from indivd_async.errors import ConfigError, ConnectionFailedError, RequestTimeoutError
@@ -167,7 +169,7 @@ async def test_certificates_from_the_environment(
 @pytest.mark.parametrize("form", ["{}", "{}/", "127.0.0.1:{port}"])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_a_proxy_from_the_environment(variable: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is used where trust_env says so, and NO_PROXY does not take the host out."""
+    """It is used where trust_env says so, and NO_PROXY does not take the host out, by its name or with its port."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
     with RawServer(Peer.serve) as proxy, RawServer(Peer.serve) as server:
@@ -176,13 +178,18 @@ async def test_a_proxy_from_the_environment(variable: str, form: str, monkeypatc
         await executor.send(Question())
         await executor.aclose()
         assert proxy.requests[0].startswith(b"GET http://api.localhost:9/path/")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1,elsewhere.example")
-        for trust_env in (True, False):
+        for trust_env, exceptions in (
+            (True, "127.0.0.1"),
+            (True, f"x,127.0.0.1:{server.port}"),
+            (True, "*"),
+            (False, ""),
+        ):
+            monkeypatch.setenv("NO_PROXY", exceptions)
             executor = make_executor(server.url, trust_env=trust_env, timeouts=ROOMY)
             await executor.send(Question())
             await executor.aclose()
     assert proxy.connections == 1
-    assert len(server.requests) == 2
+    assert len(server.requests) == 4
 
 
 def test_a_proxy_of_the_environment_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,4 +262,46 @@ async def test_an_https_proxy(server_tls: ssl.SSLContext, client_tls: ssl.SSLCon
         assert (await executor.send(Question())).body == b"[]"
         await executor.aclose()
     assert len(server.requests) == 1
+    assert TOKEN.encode() not in b"".join(proxy.requests)
+
+
+@pytest.mark.parametrize("options", [{"http_client": httpx.AsyncClient()}, {"transport": httpx.AsyncHTTPTransport()}])
+def test_what_the_environment_does_not_reach(options: dict[str, Any]) -> None:
+    """What the caller made looks at the environment, or not, by itself."""
+    with pytest.raises(ConfigError, match="and trust_env cannot be combined"):
+        AsyncIndivd(TOKEN, trust_env=True, **options)
+
+
+def socks(peer: Peer) -> None:
+    """Do as a SOCKS5 proxy does for one who needs no password."""
+    assert peer.sock.recv(3)[:1] == b"\5"
+    peer.send(b"\5\0")
+    asked = peer.sock.recv(300)
+    peer.server.requests.append(asked)
+    with socket.create_connection(("127.0.0.1", int.from_bytes(asked[-2:], "big"))) as far:
+        peer.send(b"\5\0\0\1" + bytes(6))
+        back = threading.Thread(target=pump, args=(far, peer.sock))
+        back.start()
+        pump(peer.sock, far)
+        back.join()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("is_secure", [False, True], ids=["http", "https"])
+async def test_a_socks_proxy(is_secure: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """It carries requests as they are, and no second answer is served to the next."""
+    tls = server_tls if is_secure else None
+    with RawServer(lambda peer: peer.serve(answer(b"[1]") + EVIL), tls=tls) as server, RawServer(socks) as proxy:
+        executor = make_executor(
+            server.url,
+            proxy=proxy.url.replace("http:", "socks5:"),
+            ssl_context=client_tls,
+            timeouts=ROOMY,
+            limits=Limits(concurrency=1),
+        )
+        for _ in range(3):
+            reply = await executor.send(Question())
+            assert (reply.body, reply.attempts) == (b"[1]", 1)
+        await executor.aclose()
+    assert len(server.requests) == 3
     assert TOKEN.encode() not in b"".join(proxy.requests)

@@ -144,7 +144,9 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
 def _environment_proxy(base_url: BaseURL) -> str | None:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for the API, unless NO_PROXY takes it out."""
     proxies = urllib.request.getproxies()
-    if urllib.request.proxy_bypass(base_url.name):
+    # NO_PROXY may name a port, too, but knows no brackets.
+    there = base_url.name if ":" in base_url.name else f"{base_url.name}:{base_url.port}"
+    if urllib.request.proxy_bypass(there):
         return None
     found = proxies.get(base_url.scheme) or proxies.get("all")
     return found if not found or "://" in found else f"http://{found}"

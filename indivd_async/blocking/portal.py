@@ -9,15 +9,18 @@ import threading
 import weakref
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import ExitStack
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from anyio.from_thread import start_blocking_portal
+import anyio
+import attrs
+from anyio.from_thread import BlockingPortal
 
 from ..errors import ClientClosedError
 
 T = TypeVar("T")
 _NAME = "indivd-async"
+_CLOSED = "this client was closed; make a new one"
 #: Seconds between two looks at whether there was an interrupt, where waiting for a lock does not end by one.
 _LOOK_S = 0.2 if sys.platform == "win32" else None
 #: Seconds that closing waits for the thread: a name that is being resolved cannot be given up, and may take minutes.
@@ -34,13 +37,9 @@ class Portal:
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
-        self._open = ExitStack()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread_id = 0
+        self._running: _Running | None = None
         self._pid = os.getpid()
         self._closed = False
-        # A client that nobody closes: its thread ends with it, or with the process, which would wait for it otherwise.
-        weakref.finalize(self, _leave, self._open)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start *work* on the loop; whoever no longer wants its outcome cancels the future, which cancels the work."""
@@ -58,53 +57,89 @@ class Portal:
 
     def close(self, last: Coroutine[Any, Any, object]) -> None:
         """Run *last*, and end the loop and its thread; closing twice, or in a fork, does nothing."""
-        with self._starting:
-            loop, was_closed, self._closed = self._loop, self._closed, True
-        if loop is None or was_closed or os.getpid() != self._pid:
+        if os.getpid() != self._pid:  # where nobody may ever release the lock
+            self._closed = True
+        if self._closed:
             last.close()
             return
+        with self._starting:
+            running, self._closed = self._running, True
+        if running is None:
+            last.close()
+            return
+        closing = asyncio.run_coroutine_threadsafe(_on_asyncio(last), running.loop)
+        if threading.current_thread() is running.thread:  # by on_event: who waits here holds up what is waited for
+            closing.add_done_callback(lambda _: running.stop())
+            return
         try:
-            wait_for(asyncio.run_coroutine_threadsafe(_on_asyncio(last), loop))
+            wait_for(closing)
         finally:
-            _leave(self._open)
+            running.stop()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._closed:
-            raise ClientClosedError("this client was closed; make a new one")
+            raise ClientClosedError(_CLOSED)
         if os.getpid() != self._pid:
             raise ClientClosedError(
                 f"this client was made in process {self._pid}, and its thread is not in the fork {os.getpid()}; make a "
                 "client after forking",
                 reason="forked",
             )
-        if threading.get_ident() == self._thread_id:
+        if self._running is not None and threading.current_thread() is self._running.thread:
             raise ClientClosedError(
                 "this client was called from its own thread, as by on_event, which would wait for itself for ever",
                 reason="other_loop",
             )
-        if self._loop is None:
+        if self._running is None:
             with self._starting:
-                if self._loop is None:
-                    self._start()
-        assert self._loop is not None
-        return self._loop
-
-    def _start(self) -> None:
-        portal = self._open.enter_context(start_blocking_portal("asyncio", name=_NAME))
-        self._thread_id = portal.call(threading.get_ident)
-        self._loop = portal.call(asyncio.get_running_loop)
+                if self._closed:
+                    raise ClientClosedError(_CLOSED)
+                if self._running is None:
+                    self._running = _start()
+                    # A client that nobody closes: its thread ends with it, or with the process.
+                    weakref.finalize(self, self._running.stop)
+        return self._running.loop
 
 
-def _leave(portal: ExitStack) -> None:
-    """End the loop and its thread, from a thread of its own: the portal waits for their end as long as it takes."""
-    leaving = threading.Thread(target=portal.close, name="indivd-async-close", daemon=True)
-    try:
-        leaving.start()
-    except RuntimeError:  # the process ends, and starts no thread any more
-        portal.close()
-    else:
-        if threading.current_thread().name != _NAME:  # where the garbage collector came by
-            leaving.join(_LEAVING_S)
+@attrs.frozen
+class _Running:
+    """A loop that runs in a thread, until its portal is stopped."""
+
+    loop: asyncio.AbstractEventLoop
+    portal: BlockingPortal
+    thread: threading.Thread
+    pid: int = attrs.field(factory=os.getpid)
+
+    def stop(self) -> None:
+        """End what runs on the loop, and the thread; do nothing a second time, or in a fork, which has no thread."""
+        if os.getpid() != self.pid:
+            return
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self.portal.stop(cancel_remaining=True)))
+        if threading.current_thread() is not self.thread:  # as where the garbage collector came by
+            self.thread.join(_LEAVING_S)
+
+
+def _start() -> _Running:
+    # As `start_blocking_portal`, which is a generator: one that nobody closes is closed as the interpreter ends, and
+    # would then wait for a thread that runs no more.
+    opened: Future[_Running] = Future()
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            opened.set_result(_Running(asyncio.get_running_loop(), portal, threading.current_thread()))
+            await portal.sleep_until_stopped()
+
+    def run() -> None:
+        try:
+            anyio.run(serve, backend="asyncio")
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    threading.Thread(target=run, name=_NAME, daemon=True).start()
+    return opened.result()
 
 
 async def _on_asyncio(work: Coroutine[Any, Any, T]) -> T:

@@ -18,7 +18,7 @@ _QUERIES: dict[type, type[Query]] = {
     ZoneVisitorsResult: ZoneVisitors,
     DropInRateResult: DropInRate,
 }
-_TYPES: dict[str, Any] = {"int16": int, "int64": int, "float64": float, "string": str, "timestamp": datetime}
+_TYPES: dict[str, Any] = {"int64": int, "float64": float, "string": str, "timestamp": datetime}
 
 
 def rows_model(cls: type[Any]) -> type[RootModel[Any]]:
@@ -45,7 +45,10 @@ def _rows_model(query: type[Query]) -> type[RootModel[Any]]:
     columns = schema_of(query("2025-01-01", "2025-01-01"))
     fields: dict[str, Any] = {
         # Every column but the first may be null: what is not measured, or cannot be known.
-        column.name: (_TYPES[column.kind] if column.name == "period" else _TYPES[column.kind] | None, Field(...))
+        column.name: (
+            _TYPES[column.kind] if column.name == "period" else _TYPES[column.kind] | None,
+            Field(..., description=column.meaning),
+        )
         for column in columns
     }
     row = create_model(

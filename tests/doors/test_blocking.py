@@ -26,6 +26,7 @@ from indivd_async import (
     ClientClosedError,
     ConfigError,
     DeadlineExceededError,
+    Event,
     InvalidQueryError,
     LineCrosses,
     RetryPolicy,
@@ -283,6 +284,24 @@ def test_calls_from_its_own_thread_are_refused() -> None:
     assert refused
 
 
+def test_it_may_be_closed_from_its_own_thread() -> None:
+    """`on_event` may decide that enough was asked; the call that is under way ends with the error that says so."""
+
+    async def hang(path: str, params: Params) -> Any:
+        await anyio.sleep_forever()
+
+    def on_event(event: Event) -> None:
+        if event.kind == "started" and event.request.endpoint == "zone_visitors":
+            client.close()
+
+    client = Indivd("t", transport=Script(hang), on_event=on_event)
+    with pytest.raises(ClientClosedError):
+        client.fetch(WEEK)
+    client.close()
+    with pytest.raises(ClientClosedError, match="was closed"):
+        client.fetch(WEEK)
+
+
 def test_a_faulty_option_is_told_without_the_token() -> None:
     """Also in a traceback with locals."""
     secret = "a-token-to-be-kept"
@@ -362,9 +381,11 @@ def test_after_a_fork_it_says_so() -> None:
         try:
             client.locations()
         except ClientClosedError as error:
+            assert error.reason == "forked"
             client.close()
-            os._exit(0 if error.reason == "forked" else 1)
-        os._exit(1)
+            client.close()
+            sys.exit(0)
+        sys.exit(1)
     """
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
     subprocess.run(command, env=ENVIRONMENT, check=True, timeout=60)

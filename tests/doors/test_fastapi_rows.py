@@ -62,6 +62,10 @@ def test_an_answer_is_the_table(query: Any, result: Any, params: dict[str, Any])
     columns = [column.name for column in schema_of(question)]
     assert [*schemas[f"{query.__name__}TableRow"]["properties"]] == columns
     assert schemas[f"{query.__name__}TableRow"]["required"] == columns
+    described = schemas[f"{query.__name__}TableRow"]["properties"]
+    assert {name: described[name]["description"] for name in columns} == {
+        column.name: column.meaning for column in schema_of(question)
+    }
 
 
 def test_the_nested_model_and_the_flat_one_stand_beside_each_other() -> None:

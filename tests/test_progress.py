@@ -134,7 +134,7 @@ async def test_what_raises_ends_no_call(caplog: pytest.LogCaptureFixture) -> Non
     assert "no room to draw in" in caplog.text
 
 
-@pytest.mark.parametrize("wanted", [1, "bar", object()], ids=repr)
+@pytest.mark.parametrize("wanted", [1, "bar", object()], ids=["number", "text", "thing"])
 async def test_what_cannot_be_told_is_refused(wanted: Any) -> None:
     """Before anything is sent, where the client is made and where a call is."""
     with pytest.raises(ConfigError, match="progress must be True, or a callable that takes a Progress"):

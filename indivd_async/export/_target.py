@@ -27,7 +27,7 @@ class Target:
     table: str
     schema: str | None = None
     #: What a driver is given: may hold a password.
-    _address: str = attrs.field(repr=False)
+    _address: str = attrs.field(alias="address", repr=False)
 
     def reveal(self) -> str:
         """Return what a driver is given."""

@@ -17,7 +17,19 @@ from ..models import Category, Line, Location, Organization, Zone
 from ..planning import Plan
 from ..profile import Profile, read_profile
 from ..progress import Display, Wanted, check_wanted
-from ..queries import DropInRate, Ids, LineCrosses, OnError, Query, Split, ZoneVisitors
+from ..queries import (
+    DropInRate,
+    Ids,
+    Interval,
+    LineCrosses,
+    LineGrouping,
+    OnError,
+    PerLine,
+    Query,
+    Split,
+    ZoneGrouping,
+    ZoneVisitors,
+)
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
@@ -250,7 +262,7 @@ class AsyncIndivd:
         start_date: Dates,
         end_date: Dates,
         *,
-        aggregate_by: str | None = None,
+        aggregate_by: LineGrouping | None = None,
         organization: Ids = None,
         location: Ids = None,
         floor: Ids = None,
@@ -258,7 +270,7 @@ class AsyncIndivd:
         zone_from: Ids = None,
         category: Ids = None,
         line_ids: Ids = None,
-        per: str | None = None,
+        per: PerLine | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
         progress: Wanted = None,
@@ -296,14 +308,15 @@ class AsyncIndivd:
         *,
         comparison_start_date: Dates | None = None,
         comparison_end_date: Dates | None = None,
-        aggregate_by: str | None = None,
-        comparison_aggregate_by: str | None = None,
+        aggregate_by: ZoneGrouping | str | Iterable[ZoneGrouping] | None = None,
+        comparison_aggregate_by: ZoneGrouping | str | Iterable[ZoneGrouping] | None = None,
         location: Ids = None,
         zones: Ids = None,
         bounce_threshold: int | None = None,
         min_dwell: int | None = None,
         max_dwell: int | None = None,
         tz: str | None = None,
+        per: Literal["location"] | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
         progress: Wanted = None,
@@ -330,6 +343,7 @@ class AsyncIndivd:
             min_dwell=min_dwell,
             max_dwell=max_dwell,
             tz=tz,
+            per=per,
             split=split,
             on_error=on_error,
         )
@@ -342,11 +356,12 @@ class AsyncIndivd:
         *,
         comparison_start_date: Dates | None = None,
         comparison_end_date: Dates | None = None,
-        interval: str | None = None,
-        comparison_interval: str | None = None,
+        interval: Interval | None = None,
+        comparison_interval: Interval | None = None,
         location: Ids = None,
         zone: Ids = None,
         tz: str | None = None,
+        per: Literal["location"] | None = None,
         split: Split = "auto",
         on_error: OnError = "raise",
         progress: Wanted = None,
@@ -370,6 +385,7 @@ class AsyncIndivd:
             location=location,
             zone=zone,
             tz=tz,
+            per=per,
             split=split,
             on_error=on_error,
         )

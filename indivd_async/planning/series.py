@@ -38,6 +38,8 @@ def needs_locations(query: Query, profile: Profile = NOTHING_KNOWN) -> bool:
         if query.location is not None:
             return profile.line_crosses_tz == "location"
         return query.per == "location"
+    if query.per == "location" and query.location is None:
+        return True
     if query.tz is not None:
         return False
     # One location is one group, and drop_in_rate sends no time zone: nothing to look up.
@@ -50,6 +52,8 @@ def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple
         known = tuple((location.id, location.timezone or "") for location in locations.values())
         return known if query.location is None else tuple(item for item in known if item[0] in query.location)
     wanted = query.location if query.location is not None else tuple(locations)
+    if query.tz is not None:  # whatever their own are
+        return tuple((id, query.tz) for id in wanted)
     return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
 
 
@@ -121,7 +125,8 @@ def time_zone_groups(
         sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
         fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
         lists = {name: values for name, values in (("location", ids), (zones_name, zones)) if values is not None}
-        why = f"time zone {tz}" if len(groups) > 1 else ""
+        apart = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
+        why = apart if len(groups) > 1 else ""
         pieces = fit_lists(query.endpoint, lists, beside=beside + size_of(fixed), at_most=_longest_url(profile))
         clock = tz if sends_tz else profile.clock_of(query.endpoint.name, tz) or tz
         series += [
@@ -142,7 +147,11 @@ def time_zone_groups(
 def _groups(
     query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None
 ) -> list[tuple[str | None, tuple[int, ...] | None]]:
-    """Part the locations asked for by time zone; None as a time zone: not known; as locations: all."""
+    """Part the locations asked for by time zone, or all of them; None as a time zone: not known; as locations: all."""
+    if query.per == "location":
+        if locations is None:
+            return [(query.tz, (id,)) for id in query.location or ()]
+        return [(query.tz or tz, (id,)) for id, tz in locations]
     if query.tz is not None or locations is None:
         return [(query.tz, query.location)]
     by_zone: dict[str, list[int]] = {}

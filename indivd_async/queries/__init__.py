@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .drop_in_rate import DropInRate
-from .fields import Ids, OnError, Split
+from .fields import Ids, Interval, LineGrouping, OnError, PerLine, Split, ZoneGrouping
 from .line_crosses import PER, LineCrosses
 from .zone_visitors import ZoneVisitors
 
@@ -14,4 +14,18 @@ QUERIES: dict[str, type[LineCrosses] | type[ZoneVisitors] | type[DropInRate]] = 
     "drop_in_rate": DropInRate,
 }
 
-__all__ = ["PER", "QUERIES", "DropInRate", "Ids", "LineCrosses", "OnError", "Query", "Split", "ZoneVisitors"]
+__all__ = [
+    "PER",
+    "QUERIES",
+    "DropInRate",
+    "Ids",
+    "Interval",
+    "LineCrosses",
+    "LineGrouping",
+    "OnError",
+    "PerLine",
+    "Query",
+    "Split",
+    "ZoneGrouping",
+    "ZoneVisitors",
+]

@@ -21,8 +21,12 @@ MOST_INT = 2**63 - 1  # what a database holds; larger ids are nobody's
 
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
-#: The day goes by two names.
-_OTHER_NAMES = {"day": "dayofmonth", "dayofmonth": "day"}
+LineGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute"]
+ZoneGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"]
+Interval = Literal["year", "month", "week", "day", "dayofmonth", "hour"]
+#: Names with commas, or several of them.
+Groupings = str | Iterable[str] | None
+PerLine = Literal["location", "organization", "floor", "zone_to", "zone_from", "category", "line"]
 
 # Converters turn what they can into the field's type and leave the rest as it is; validators, who know the field's
 # name, refuse it.
@@ -62,6 +66,28 @@ def to_whole(value: int | None) -> int | None:
 
 def to_split(value: Split) -> Split:
     return value if isinstance(value, str) else to_whole(value)
+
+
+def to_grouping(value: Groupings) -> str | None:
+    """Join the names of a grouping with commas; the day is `dayofmonth`."""
+    joined: str | None = _join_names(value, "dayofmonth")
+    return joined
+
+
+def to_interval(value: Groupings) -> str | None:
+    """Do the same for drop_in_rate, whose day is `day`."""
+    joined: str | None = _join_names(value, "day")
+    return joined
+
+
+def _join_names(value: Any, day: str) -> Any:
+    if value is None or isinstance(value, (bytes, Mapping)):
+        return value
+    try:
+        names = value.split(",") if isinstance(value, str) else list(value)
+        return ",".join([day if name in ("day", "dayofmonth") else name for name in names])
+    except TypeError:
+        return value
 
 
 def to_ids(value: Ids) -> tuple[int, ...] | None:
@@ -144,8 +170,7 @@ def check_grouping(endpoint: DataEndpoint) -> Any:
         names = value.split(",") if endpoint.combines else [value]
         for name in names:
             if name not in endpoint.groupings:
-                other = _OTHER_NAMES.get(name)
-                raise InvalidQueryError(field.name, rule, value, f"The day is called {other} here." if other else "")
+                raise InvalidQueryError(field.name, rule, value)
         if len(set(names)) != len(names):
             raise InvalidQueryError(field.name, "must name each grouping once", value)
         if "zone" in names and len(names) > 1:
@@ -157,6 +182,12 @@ def check_grouping(endpoint: DataEndpoint) -> Any:
             )
 
     return check
+
+
+def check_per(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what the zone endpoints cannot ask apart."""
+    if value is not None and value != "location":
+        raise InvalidQueryError(field.name, "must be location, or left out", value)
 
 
 def check_order(start: date, end: date, name: str) -> None:

@@ -11,6 +11,7 @@ from ..models.endpoints import LINE_CROSSES, DataEndpoint
 from .fields import Ids as Ids  # its signature names it: for the reference
 from .fields import (
     OnError,
+    PerLine,
     Split,
     check_date,
     check_grouping,
@@ -19,6 +20,7 @@ from .fields import (
     check_order,
     check_split,
     to_date,
+    to_grouping,
     to_ids,
     to_split,
 )
@@ -51,7 +53,9 @@ class LineCrosses:
 
     start_date: date = attrs.field(converter=to_date, validator=check_date)
     end_date: date = attrs.field(converter=to_date, validator=check_date)
-    aggregate_by: str | None = attrs.field(default=None, validator=check_grouping(LINE_CROSSES), kw_only=True)
+    aggregate_by: str | None = attrs.field(
+        default=None, converter=to_grouping, validator=check_grouping(LINE_CROSSES), kw_only=True
+    )
     organization: tuple[int, ...] | None = attrs.field(
         default=None, converter=to_ids, validator=check_ids, kw_only=True
     )
@@ -61,7 +65,7 @@ class LineCrosses:
     zone_from: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
     category: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
     line_ids: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
-    per: str | None = attrs.field(default=None, kw_only=True)
+    per: PerLine | None = attrs.field(default=None, kw_only=True)
     split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
     on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
 

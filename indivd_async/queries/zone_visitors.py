@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import attrs
 from attrs.validators import optional
@@ -19,10 +20,12 @@ from .fields import (
     check_ids,
     check_on_error,
     check_order,
+    check_per,
     check_seconds,
     check_split,
     check_tz,
     to_date,
+    to_grouping,
     to_ids,
     to_optional_date,
     to_split,
@@ -38,8 +41,9 @@ class ZoneVisitors:
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
 
-    `tz` None means each location's own time zone. `bounce_threshold`, `min_dwell` and `max_dwell` are seconds;
-    thresholds exclude no visit from `visits`.
+    `aggregate_by` takes names with commas or a list; "day" is "dayofmonth". `per="location"` asks for each location
+    apart, for certainty whose a row is. `tz` None means each location's own time zone. `bounce_threshold`, `min_dwell`
+    and `max_dwell` are seconds; thresholds exclude no visit from `visits`.
 
     >>> ZoneVisitors("2025-03-01", "2025-03-07", location=124, max_dwell=10_801)
     Traceback (most recent call last):
@@ -55,9 +59,11 @@ class ZoneVisitors:
     comparison_end_date: date | None = attrs.field(
         default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
     )
-    aggregate_by: str | None = attrs.field(default=None, validator=check_grouping(ZONE_VISITORS), kw_only=True)
+    aggregate_by: str | None = attrs.field(
+        default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
+    )
     comparison_aggregate_by: str | None = attrs.field(
-        default=None, validator=check_grouping(ZONE_VISITORS), kw_only=True
+        default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
     )
     location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
     zones: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
@@ -77,6 +83,7 @@ class ZoneVisitors:
         kw_only=True,
     )
     tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)
+    per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
     split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
     on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
 

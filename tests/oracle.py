@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, settings
 
 from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, PlannedRequest, ZoneVisitors, ZoneVisitorsRow
 from indivd_async.merging import Known
-from indivd_async.models import FrozenMap
+from indivd_async.models import FrozenMap, Places
 from indivd_async.queries import Query
 from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.sandbox import World
-from indivd_async.structuring import structure_answer
+from indivd_async.structuring import place_rows, structure_answer
 from indivd_async.witnessing import witness_answer
 
 TOKEN = "sandbox-mixed"  # Pro and Basic organisations
@@ -34,6 +34,8 @@ WORLD = World(scale=0.1, now=NOW)
 #: Leaves out the fields that a single grouping does not name.
 BARE_WORLD = World(scale=0.1, now=NOW, parents=False)
 LISTED = {row["id"]: row for row in WORLD.listing("locations", token=TOKEN)}
+ZONES = {row["id"]: row["location"] for row in WORLD.listing("zones", token=TOKEN)}
+PLACES = Places(ZONES, {id: row["name"] for id, row in LISTED.items()})
 LOCATIONS = {id: Location(id=id, timezone=row["timezone"]) for id, row in LISTED.items()}
 BASIC = frozenset({140, 141})
 PER = {"line": "line_ids"}
@@ -75,7 +77,9 @@ def answer(world: World, query: Query, request: PlannedRequest) -> Chunk:
     """Answer a planned request."""
     body = ask(world, request.endpoint, request.params)
     structured = structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried)
-    return Chunk(query=query, request=request, answer=witness_answer(request, structured), attempts=1)
+    witnessed = witness_answer(request, structured)
+    place_rows(witnessed, request, PLACES)
+    return Chunk(query=query, request=request, answer=witnessed, attempts=1)
 
 
 def _given(query: Query, *names: str) -> dict[str, str]:
@@ -173,21 +177,10 @@ def _default_of_visits(query: ZoneVisitors) -> str:
 
 
 def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:
-    """Hide what a Basic plan does not measure: zones with visits, quiet ones with their location, else their clock."""
-    visited = {row.aggregation.zone_id for row in rows if row.visits}
-
-    def group_of(row: ZoneVisitorsRow) -> int | None:
-        return row.aggregation.loc_id
-
-    places: dict[int | None, set[int]] = {}
-    for row in rows:
-        if row.visits:
-            places.setdefault(group_of(row), set()).add(_location_of_zone(row))
+    """Hide what a Basic plan does not measure, by the location of a row's zone."""
 
     def hide(row: ZoneVisitorsRow) -> ZoneVisitorsRow:
-        group = places.get(group_of(row), set())
-        is_basic = row.aggregation.zone_id in visited and _location_of_zone(row) in BASIC
-        if not is_basic and not (group and group <= BASIC):
+        if ZONES[row.aggregation.zone_id] not in BASIC:
             return row
         return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 
@@ -197,10 +190,6 @@ def _licence_of(rows: Sequence[ZoneVisitorsRow]) -> Any:
 def _bounces_of(query: ZoneVisitors) -> Any:
     """Hide bounces where their tracking was turned off."""
     return lambda row: attrs.evolve(row, bounce=None) if query.bounce_threshold == 0 else row
-
-
-def _location_of_zone(row: ZoneVisitorsRow) -> int:
-    return 124 + (row.aggregation.zone_id - 201) // 10
 
 
 def expected_rates(world: World, query: DropInRate) -> dict[str, Any]:

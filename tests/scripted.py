@@ -27,10 +27,16 @@ class Script(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, answer: Callable[[str, Params], Answer | Awaitable[Answer]], *, locations: Answer = LOCATIONS
+        self,
+        answer: Callable[[str, Params], Answer | Awaitable[Answer]],
+        *,
+        locations: Answer = LOCATIONS,
+        zones: Answer = (),
     ) -> None:
         self._answer = answer
         self._locations = locations
+        #: None: as the function says.
+        self._zones = zones
         self.asked: list[tuple[str, Params]] = []
         self.in_air = 0
         self.peak = 0
@@ -48,6 +54,8 @@ class Script(httpx.AsyncBaseTransport):
         try:
             if request.url.path == "/filters/locations":
                 answer = self._locations
+            elif request.url.path == "/filters/zones" and self._zones is not None:
+                answer = self._zones
             else:
                 answer = self._answer(request.url.path, params)
                 if isinstance(answer, Awaitable):

@@ -286,7 +286,8 @@ def test_visits_are_in_order_of_bucket_then_zone() -> None:
 def test_zones_are_told_apart_by_location() -> None:
     """Where rows tell theirs, one zone in two locations is two rows; those that tell none come first."""
     rows = [visit(7, day(1), loc_id=2), visit(7, day(1), loc_id=1), visit(7, day(1))]
-    result = merge(TWO_CLOCKS, [visits(*rows[:2]), visits(rows[2])])
+    by_location = Plan(ZoneVisitors(*DAYS, aggregate_by="year,month,dayofmonth,loc_id"), locations=CLOCKS)
+    result = merge(by_location, [visits(*rows[:2]), visits(rows[2])])
     assert places(result.current.insights) == [(1, 7, None), (1, 7, 1), (1, 7, 2)]
 
 

@@ -18,12 +18,12 @@ import pyarrow
 import pytest
 
 from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox
-from indivd_async.models import FrozenMap
+from indivd_async.models import Places
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Chunk, LineCrossesAnswer, tables
 from indivd_async.results.arrow import _nanoarrow_stream, record_batches
-from indivd_async.structuring import structure_answer
+from indivd_async.structuring import place_rows, read_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -219,8 +219,12 @@ async def test_what_a_plan_does_not_measure_is_null() -> None:
 
 def chunk_of(query: Query, body: object, *, period: str = "current", tz: str | None = None) -> Chunk:
     name = query.endpoint.name
-    request = PlannedRequest(index=0, endpoint=name, path=query.endpoint.path, period=period, tz=tz)
-    answer = structure_answer(name, json.dumps(body).encode(), tz=tz, carried=FrozenMap())
+    locations = getattr(query, "location", None)
+    request = PlannedRequest(
+        index=0, endpoint=name, path=query.endpoint.path, period=period, tz=tz, locations=locations
+    )
+    answer = read_answer(request, json.dumps(body).encode())
+    place_rows(answer, request, Places())
     return Chunk(query=query, request=request, answer=answer)
 
 
@@ -257,7 +261,7 @@ def test_rows_without_statistics_stand_beside_those_with() -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "expected"), [(124, [9, None]), (None, [9, None])], ids=["a row tells its own", "nobody tells"]
+    ("location", "expected"), [(124, [9, 124]), (None, [9, None])], ids=["a row tells its own", "nobody tells"]
 )
 def test_a_row_that_tells_its_location_is_believed(location: int | None, expected: list[int | None]) -> None:
     """The query's location fills in only where no row tells one."""

@@ -23,7 +23,7 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Note, has_rows
 from ..results.licences import Licences
-from ..structuring import read_answer
+from ..structuring import place_rows, read_answer
 from ..witnessing import witness_answer
 from .catalogue import Catalogue
 from .keeping import Keeping
@@ -80,6 +80,8 @@ class Call:
 
     async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
         """Send the requests of *plans* and merge the answers to each as soon as they are there."""
+        for plan in plans:
+            await self.catalogue.know_places(plan.query, self._deadline())
         sizes = [len(plan) for plan in plans]
         arrived: list[list[Chunk]] = [[] for _ in plans]
         results = [self._merge(plan, ()) if not size else None for plan, size in zip(plans, sizes, strict=True)]
@@ -119,6 +121,7 @@ class Call:
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
+            await self.catalogue.know_places(plan.query, self._deadline())
             self._expect(len(plan))
             return plan.query, plan
 
@@ -215,16 +218,20 @@ class Call:
         return await self.executor.send(request, read=read, deadline=deadline)
 
     def _read(self, request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
-        """Read an answer and hold it against its question."""
-        answer = read_answer(request, reply.body)
-        return witness_answer(request, answer, signs=reply.signs, zones=self.catalogue.zone_locations), reply
+        """Read an answer, hold it against its question, and tell its rows where they are."""
+        return self._witness(request, read_answer(request, reply.body), reply.signs), reply
 
     def _reread(self, request: PlannedRequest, body: bytes) -> Answer | None:
         """Read what a cache kept, which may be broken or of another time."""
         try:
-            return witness_answer(request, read_answer(request, body), zones=self.catalogue.zone_locations)
+            return self._witness(request, read_answer(request, body))
         except IndivdError:
             return None
+
+    def _witness(self, request: PlannedRequest, answer: Answer, signs: Any = ()) -> Answer:
+        witnessed = witness_answer(request, answer, signs=signs, zones=self.catalogue.zone_locations)
+        place_rows(witnessed, request, self.catalogue.places)
+        return witnessed
 
     def _deadline(self) -> Deadline:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""
@@ -232,7 +239,11 @@ class Call:
 
     def _merge(self, plan: Plan, chunks: Sequence[Chunk]) -> AnyResult | None:
         """Merge, or return None where the plan must be asked again, unsplit."""
-        known = Known(now=wall_clock.utc_now(), locations=self.catalogue.locations)
+        known = Known(
+            now=wall_clock.utc_now(),
+            locations=self.catalogue.locations,
+            has_asked_for_zones=self.catalogue.has_asked_for_zones,
+        )
         try:
             return merge_chunks(plan, chunks, known)
         except OwnCutConflictError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import attrs
 
 from ..errors import IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
+from ..models import Places
 from ..models.endpoints import FILTER_ENDPOINTS
+from ..models.places import NOWHERE
 from ..planning import PlannedRequest, needs_locations
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
@@ -20,6 +23,8 @@ from ..witnessing import witness_list
 if TYPE_CHECKING:
     from ..models import Location
     from ..transport import Reply
+
+logger = logging.getLogger("indivd_async")
 
 #: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked
 #: up again at once.
@@ -42,6 +47,9 @@ class _Known:
     #: Every list that was looked up, by its name and the ids of its entries.
     lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
     zone_locations: dict[int, int | None] | None = None
+    places: Places = NOWHERE
+    #: When zones were asked for, also where that failed.
+    placed_at: float | None = None
 
 
 class Catalogue:
@@ -55,6 +63,37 @@ class Catalogue:
     def through(self, executor: Executor) -> Catalogue:
         """Return one that knows the same and asks through *executor*."""
         return Catalogue(executor, self._known)
+
+    @property
+    def places(self) -> Places:
+        """Where zones are, as far as it was looked up."""
+        return self._known.places
+
+    @property
+    def has_asked_for_zones(self) -> bool:
+        """Whether what is not known of zones is in no list."""
+        return self._known.placed_at is not None
+
+    async def know_places(self, query: Query, deadline: Deadline) -> None:
+        """Look up what rows of *query* do not tell: whose they are, of several locations, and its name."""
+        is_single = query.location is not None and len(query.location) == 1
+        if isinstance(query, DropInRate) or (is_single and (isinstance(query, LineCrosses) or query.tz is not None)):
+            return
+        wanted = [] if self._known.locations is not None else ["locations"]
+        if isinstance(query, LineCrosses):
+            wanted = wanted if query.location or query.per == "location" else []
+        elif not is_single and query.per is None and "loc_id" not in (query.aggregate_by or ""):
+            asked_at = self._known.placed_at
+            if asked_at is None or self._executor.now() - asked_at > LOCATIONS_FRESH_S:
+                self._known.placed_at = self._executor.now()
+                wanted.append("zones")
+        for name in wanted:
+            try:
+                await self.look_up(name, deadline)
+            except IndivdError as error:  # no figure needs it; a note says what rows lack
+                logger.warning(
+                    "%s could not be looked up, so rows may lack their location or its name: %s", name, error
+                )
 
     @property
     def locations(self) -> Mapping[int, Location] | None:
@@ -78,14 +117,21 @@ class Catalogue:
                 if number == len(paths):
                     raise
             else:
-                entries = self._known.lists[name] = {entry.id: entry for entry in found}
-                if name == "zones":
-                    self._known.zone_locations = {id: zone.location for id, zone in entries.items()}
-                if name == "locations":
-                    self._known.locations = entries
-                    self._known.fetched_at = self._executor.now()
+                self._remember(name, found)
                 return found
         raise AssertionError("every endpoint has a path")
+
+    def _remember(self, name: str, found: tuple[Any, ...]) -> None:
+        known = self._known
+        entries = known.lists[name] = {entry.id: entry for entry in found}
+        if name == "locations":
+            known.locations, known.fetched_at = entries, self._executor.now()
+            names = {id: location.name for id, location in entries.items() if location.name}
+            known.places = attrs.evolve(known.places, names=names)
+        elif name == "zones":
+            known.zone_locations = {id: zone.location for id, zone in entries.items()}
+            located = {id: location for id, location in known.zone_locations.items() if location is not None}
+            known.places, known.placed_at = attrs.evolve(known.places, locations=located), self._executor.now()
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> tuple[Any, ...]:
         self._executor.announce(1)

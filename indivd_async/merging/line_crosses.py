@@ -71,6 +71,7 @@ def _add_lines(same: Sequence[LineCrossesRow]) -> LineCrossesRow:
     added.zone_from = first.zone_from
     added.category = first.category
     added.line = first.line
+    added.loc_name = first.loc_name
     added.extra = extra
     added.__class__ = LineCrossesRow
     return cast("LineCrossesRow", added)

@@ -12,7 +12,7 @@ from ..models import Bucket, LineCrossesRow, Location, clocks
 from ..planning import Plan, PlannedRequest
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses
-from ..results import AnyResult, Coverage, DropInRateResult, Note
+from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +21,8 @@ class Known:
 
     now: datetime | None = None
     locations: Mapping[int, Location] | None = None
+    #: Whether the list of zones was asked for, where rows might not tell their location.
+    has_asked_for_zones: bool = False
 
 
 PARTIAL_SUM = Note(
@@ -51,6 +53,8 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     if isinstance(result, DropInRateResult):
         yield from _on_rates(result)
     yield from _on_numbers(plan, result)
+    if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
+        yield from _on_places(result)
     yield from _on_open_days(result.coverage, known)
     yield from _on_scope(result.coverage, known)
 
@@ -111,6 +115,16 @@ def _on_rates(result: DropInRateResult) -> Iterator[Note]:
             kind="drop_in_over_100",
             message="Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how "
             f"lines are set up, not a rate.{where}",
+        )
+
+
+def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
+    unplaced = {row.aggregation.zone_id for row in result if row.aggregation.loc_id is None}
+    if unplaced:
+        shown = ", ".join(map(str, sorted(unplaced)[:10])) + (" and more" if len(unplaced) > 10 else "")
+        yield Note(
+            kind="location_unknown",
+            message=f'Nothing tells in which location zones {shown} are; per="location" asks for each apart.',
         )
 
 

@@ -36,7 +36,7 @@ def merge_results(results: Sequence[R]) -> R:
 
 
 #: Notes that need the time, or the locations a client has looked up; joining has neither.
-_NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope"})
+_NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope", "location_unknown"})
 
 
 def _failed(result: Any, item: Any) -> Chunk:

@@ -40,12 +40,14 @@ def _put_visits_in_order(
     plan: Plan, arrived: Sequence[Chunk], period: str, licences: Licences
 ) -> tuple[ZoneVisitorsRow, ...]:
     pile: Pile[ZoneVisitorsRow] = Pile(Buckets(), conflict(plan, of_zones=True))
+    is_labelled = any("loc_id" in part.resolved for part in plan.layout.parts)
     for chunk in arrived:
         rows = _visits_of(chunk, period)
         if licences.unlicensed:
             rows = licences.hide_rows(rows, chunk)
         whose = [row.aggregation for row in rows]
-        places = [(one.zone_id, one.loc_id) for one in whose]
+        # A zone is in one location; where that is only told by the question, it must not make two of one.
+        places = [(one.zone_id, one.loc_id if is_labelled else None) for one in whose]
         pile.add(chunk.request, rows, [one.bucket for one in whose], places)
     return pile.sort()
 

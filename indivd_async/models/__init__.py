@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .places import Category, Line, Location, Organization, Zone
+from .places import Category, Line, Location, Organization, Places, Zone
 from .rows import (
     Aggregation,
     DropInRow,
@@ -30,6 +30,7 @@ __all__ = [
     "LineCrossesRow",
     "Location",
     "Organization",
+    "Places",
     "Zone",
     "ZoneDropIn",
     "ZoneDropInRow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -33,6 +34,19 @@ class Zone:
     floor: int | None = None
     bounce_threshold: int | None = None
     extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen
+class Places:
+    """Where zones are and what locations are called, as far as it was looked up: for rows that do not tell."""
+
+    #: Zone to location.
+    locations: Mapping[int, int] = NOTHING_EXTRA
+    #: Location to its name.
+    names: Mapping[int, str] = NOTHING_EXTRA
+
+
+NOWHERE = Places()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -28,6 +28,8 @@ class LineCrossesRow:
     zone_from: int | None = None
     category: int | None = None
     line: int | None = None
+    #: The name of `location`, where it was looked up.
+    loc_name: str | None = None
     extra: FrozenMap = NOTHING_EXTRA
 
 
@@ -65,8 +67,10 @@ class Aggregation:
     bucket: Bucket
     zone_name: str | None = None
     bounce_threshold: int | None = None
-    #: Only where `aggregate_by` names `loc_id`.
+    #: As labelled (`aggregate_by` names `loc_id`), asked for (one location), or listed; None where nothing tells.
     loc_id: int | None = None
+    #: Its name, where it was looked up.
+    loc_name: str | None = None
     extra: FrozenMap = NOTHING_EXTRA
 
 

@@ -162,7 +162,7 @@ _CARRIED = tuple(name for name in PER if name != "location")
 
 def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow], known: Known) -> list[Values]:
     nothing = Same(None, len(rows))
-    place = (alike([row.location for row in rows]), nothing, nothing, nothing)
+    place = (alike([row.location for row in rows]), alike([row.loc_name for row in rows]), nothing, nothing)
     carried = [alike([getattr(row, name) for row in rows]) for name in _CARRIED]
     clocks = alike([known.line_clock(row.location) for row in rows])
     when = when_and_where([row.bucket for row in rows], None, clocks, place, known)
@@ -189,15 +189,7 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow], kno
     places = [row.aggregation for row in rows]
     stats = [row.dwell_time_stats or _NO_STATS for row in rows]
     exclude = [row.exclude or _NO_EXCLUDE for row in rows]
-    loc_ids = [place.loc_id for place in places]
-    if query.location is not None and len(query.location) == 1 and loc_ids.count(None) == len(rows):
-        loc_ids = [query.location[0]] * len(rows)
-    where = (
-        alike(loc_ids),
-        Same(None, len(rows)),
-        [place.zone_id for place in places],
-        [place.zone_name for place in places],
-    )
+    where = [[getattr(place, name) for place in places] for name in _PLACE]
     return [
         *when_and_where([place.bucket for place in places], query.tz, alike([row.tz for row in rows]), where, known),
         [row.visits for row in rows],

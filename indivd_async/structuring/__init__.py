@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import DecodeError
+from .placing import place_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,4 +72,4 @@ def _name(request: PlannedRequest, structure: Callable[[], S]) -> S:
         raise DecodeError(error.problems, request=request) from error
 
 
-__all__ = ["read_answer", "read_entities", "structure_answer", "structure_entities"]
+__all__ = ["place_rows", "read_answer", "read_entities", "structure_answer", "structure_entities"]

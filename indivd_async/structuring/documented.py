@@ -212,6 +212,7 @@ def _build_lines(wires: list[_Line], *, tz: str | None, carried: Mapping[str, in
         row.zone_from = zone_from
         row.category = category
         row.line = line
+        row.loc_name = None
         row.extra = nothing
         row.__class__ = LineCrossesRow
         rows.append(row)
@@ -255,6 +256,7 @@ def _build_visit_rows(wires: Any, tz: str | None) -> list[Any]:
         place.zone_name = name and share_name(name)
         place.bounce_threshold = sent.bounce_threshold
         place.loc_id = sent.loc_id
+        place.loc_name = None
         place.extra = nothing
         place.__class__ = place_class
 

@@ -55,6 +55,7 @@ ALIASES: Mapping[type, Mapping[str, str]] = {
 CARRIED: Mapping[type, frozenset[str]] = {
     models.LineCrossesRow: frozenset(attrs.fields_dict(models.LineCrossesRow)) - {"bucket", "count", "extra"},
     models.ZoneVisitorsRow: frozenset({"tz"}),
+    models.Aggregation: frozenset({"loc_name"}),
     models.ZoneDropInRow: frozenset({"zone_id", "loc_id"}),
     models.ZoneDropIn: frozenset({"tz"}),
 }

@@ -189,7 +189,7 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow], kno
     places = [row.aggregation for row in rows]
     stats = [row.dwell_time_stats or _NO_STATS for row in rows]
     exclude = [row.exclude or _NO_EXCLUDE for row in rows]
-    where = [[getattr(place, name) for place in places] for name in _PLACE]
+    where = [[getattr(place, name) for place in places] for name in PLACE]
     return [
         *when_and_where([place.bucket for place in places], query.tz, alike([row.tz for row in rows]), where, known),
         [row.visits for row in rows],

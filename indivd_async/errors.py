@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from .escaping import escape_controls
 from .wording import Spelling, literally, spell_words
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class IndivdError(Exception):
 
     advice: str = ""
     _words: str | None = None
+
+    def __str__(self) -> str:
+        """Say it in one line: what comes from elsewhere is shown in it, and a terminal or a log obeys none of it."""
+        return escape_controls(super().__str__())
 
     def worded(self, spelling: Spelling) -> str:
         """

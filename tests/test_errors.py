@@ -222,3 +222,17 @@ def test_errors_carry_their_advice() -> None:
     assert InvalidQueryError("per", "must not be {:None}", None).rule == "must not be None"
     assert "bare, without that word" in api_error(401, request=None, attempts=1, elapsed_s=0.1).advice
     assert IndivdError("x").advice == ""
+
+
+def test_what_comes_from_elsewhere_is_shown_and_not_obeyed() -> None:
+    """A name of a zone, a field of an answer, a value: no error begins a line of its own or clears a screen."""
+    evil = "\x1b[2J\nindivd: all is well\u202e"
+    for error in (
+        MergeConflictError(f"zone {evil}", (REQUEST, REQUEST)),
+        DecodeError([f"expected int, got str @ $.{evil}"]),
+        InvalidQueryError("zone", "must be listed", evil),
+        ConfigError(f"{{out}}: {evil} is damaged"),
+    ):
+        assert str(error).isprintable()
+        assert r"\x1b[2J\nindivd: all is well\u202e" in str(error)
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -14,8 +14,8 @@ import pytest
 import trustme
 from asking import ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor, send_each
 from attrs import evolve
+from interrupting import by_scope, by_task, ends_by_closing
 from raw_server import Peer, RawServer, answer
-from test_lifetime import by_scope, by_task, ends_by_closing
 
 from indivd_async.errors import ClientClosedError, ConnectionFailedError, RequestTimeoutError
 from indivd_async.settings import Limits

@@ -16,8 +16,8 @@ import anyio
 import pytest
 from asking import ONCE, ROOMY, TOKEN, Question, make_executor
 from attrs import evolve
+from interrupting import ENVIRONMENT
 from raw_server import Peer, RawServer
-from test_lifetime import ENVIRONMENT
 
 from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
 from indivd_async.settings import Limits

@@ -15,7 +15,7 @@ import trustme
 from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
-from test_transport_tls import pump, tunnel
+from test_tls import pump, tunnel
 
 from indivd_async import AsyncIndivd
 from indivd_async.errors import ConfigError, ConnectionFailedError, RequestTimeoutError

@@ -17,8 +17,8 @@ import respx
 import trustme
 from asking import AT_ONCE, ROOMY, TOKEN, Question, make_executor
 from attrs import evolve
+from interrupting import by_scope
 from raw_server import Peer, RawServer, answer
-from test_lifetime import by_scope
 
 from indivd_async import AsyncIndivd
 from indivd_async.errors import ConfigError, IndivdError

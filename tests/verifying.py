@@ -16,7 +16,11 @@ DAYS = 45
 
 
 async def judge(
-    *deviations: str, world: sandbox.World = WORLD, token: str = "sandbox", location: int | None = MALL, **options: Any
+    *deviations: str,
+    world: sandbox.World = WORLD,
+    token: str = "sandbox",
+    location: int | str | None = MALL,
+    **options: Any,
 ) -> Report:
     """Verify the sandbox with these deviations."""
     transport = sandbox.transport(world, deviations=deviations)

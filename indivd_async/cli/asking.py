@@ -50,13 +50,6 @@ async def asking(args: argparse.Namespace, **options: Any) -> AsyncIterator[tupl
         yield client, await _make_question(client, args)
 
 
-async def find_location(client: AsyncIndivd, given: int | str | None) -> int | None:
-    """Return the id of the location that *given* is, or names."""
-    if given is None or isinstance(given, int):
-        return given
-    return _only("location", given, await client.locations(), None)
-
-
 def make_offline(args: argparse.Namespace) -> Query | None:
     """Make the query where no name and no day has to be looked up; refuse what is wrong with it in any case."""
     check_question(args)

@@ -20,7 +20,6 @@ from ..profile import IN_WORDS, NAMES, Profile
 from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, read_recording, verify
 from ..verify.asking import AT_ONCE
 from ..verify.report import shorten
-from .asking import find_location
 from .connecting import make_client
 from .options import UsageError
 from .terminal import make_console, say, size_of
@@ -79,7 +78,7 @@ async def _verify(args: argparse.Namespace) -> Report:
             say(f"asking about closed days, in at most {most} requests, {AT_ONCE} at once …")
         return await verify(
             client,
-            location=await find_location(client, args.location),
+            location=args.location,
             days=args.days,
             deep=args.deep,
             record=args.record,

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 
 from ..errors import DecodeError
 from ..merging import Known, merge_chunks
-from ..planning import Plan, Window
+from ..planning import Plan, Window, needs_locations
 from ..planning.windows import bucket_unit, default_grouping
+from ..profile import Profile
 from ..queries import LineCrosses, Query
 from ..results import Chunk
 from ..results.tables import chunk_batches, record_batches
@@ -72,8 +73,8 @@ class Answered:
         return sum(batch.num_rows for batch in self.batches)
 
 
-def plan_ask(ask: Ask, query: Query) -> Plan:
-    """Plan *ask*, a part of *query*."""
+def plan_ask(ask: Ask, query: Query, profile: Profile | None = None) -> Plan:
+    """Plan *ask*, a part of *query*, for a service that *profile* is of."""
     endpoint = query.endpoint
     grouping: str | None = groupings_of(query)[ask.period]
     own = getattr(query, endpoint.grouping if ask.period == "current" else endpoint.comparison_grouping or "")
@@ -93,7 +94,10 @@ def plan_ask(ask: Ask, query: Query) -> Plan:
         changes["location"] = (ask.location,)
     asked = attrs.evolve(query, **changes)
     knows_clock = ask.location is not None and ask.clock is not None and getattr(query, "tz", None) is None
-    return Plan(asked, locations=((ask.location or 0, ask.clock or ""),) if knows_clock else None)
+    locations = ((ask.location or 0, ask.clock or ""),) if knows_clock else None
+    if profile is not None and locations is None and needs_locations(asked, profile):
+        profile = attrs.evolve(profile, line_crosses_tz=None)  # a clock that nobody knows here
+    return Plan(asked, locations=locations, profile=profile)
 
 
 @attrs.define

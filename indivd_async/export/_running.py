@@ -204,7 +204,7 @@ class _Run:
             return
         self._tried.update(asks)
         query = self.manifest.query
-        asked = by_query(Asked(ask=ask, plan=plan_ask(ask, query)) for ask in asks)
+        asked = by_query(Asked(ask=ask, plan=plan_ask(ask, query, self.client.profile)) for ask in asks)
         plans = [some[0].plan for some in asked.values()]
         self._total += sum(map(len, plans))
         client = renewing(self.client) if fresh else self.client

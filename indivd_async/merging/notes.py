@@ -69,8 +69,9 @@ def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
         what = " and ".join(unknown)
         yield Note(
             kind="numbering_unknown",
-            message=f"The numbers of {what} are the API's own: it does not document them, so nothing is computed from "
-            "them. `indivd verify` measures them; AsyncIndivd(profile=…) takes what it learned.",
+            message=f"{what.capitalize()} have the API's own numbers, which it does not document and which need not be "
+            "those of ISO 8601 (2025-W10): nothing is computed from them. `indivd verify` measures them, and "
+            "AsyncIndivd(profile=…) takes what it learned.",
         )
     contradicting = [words for name, words in asked if any(_contradicts(b, numbering, plan) for b in _buckets(result))]
     if contradicting:

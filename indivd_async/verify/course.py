@@ -96,26 +96,28 @@ def _by_id(entities: Sequence[Entity], location: int | None) -> dict[int, Entity
 
 
 def lay_course(
-    *, locations: Sequence[Entity], zones: Sequence[Entity], lines: Sequence[Entity], location: int | None, days: int,
+    *,
+    locations: Sequence[Entity],
+    zones: Sequence[Entity],
+    lines: Sequence[Entity],
+    location: int | str | None,
+    days: int,
     now: datetime,
-) -> Course:  # fmt: skip
+) -> Course:
     """
     Choose place and days: *location*, else one with a time zone and a zone that lines lead into, open on
     as many weekdays as any.
 
-    Raises `NothingToAskError` where there is none.
+    Raises `NothingToAskError` where it is not listed.
     """
     places = _by_id(locations, None)
-    if location is not None and location not in places:
-        raise NothingToAskError(f"location {location} is not among those that the token may see")
-    if not places:
-        raise NothingToAskError("the token sees no location")
+    named = None if location is None else _find(location, places)
     entered = {id for line in lines if (id := whole(line.get("zone_to"))) is not None}
     homes = {whole(item.get("location")) for item in zones if whole(item.get("id")) in entered}
     known = [id for id in places if is_time_zone(str(places[id].get("timezone") or ""))]
     # One that opens every day, if any is known to: where a weekday is always closed, numberings look alike.
     first = max([id for id in known if id in homes], key=lambda id: _days_open(places[id]), default=None)
-    chosen = location if location is not None else first or next(iter([*known, *places]))
+    chosen = named if named is not None else first or next(iter([*known, *places]))
     tz = str(places[chosen].get("timezone") or "") if chosen in known else None
     at_place, beside = _by_id(zones, chosen), _by_id(lines, chosen)
     ways_in = [whole(line.get("zone_to")) for line in beside.values()]
@@ -134,6 +136,21 @@ def lay_course(
         range=(start, end),
         new_year=_last_new_year(end),
     )
+
+
+def _find(location: int | str, places: Mapping[int, Entity]) -> int:
+    """Return the id of a location that is given by its id or by its name."""
+    if str(location).lstrip("-").isdigit():
+        found = [id for id in places if id == int(location)]
+    else:
+        wanted = str(location).casefold()
+        found = [id for id, place in places.items() if str(place.get("name", "")).casefold() == wanted]
+    if len(found) > 1:
+        ids = ", ".join(map(str, found))
+        raise NothingToAskError(f"{len(found)} locations are called {location!r}: name one of {ids} by its id")
+    if not found:
+        raise NothingToAskError(f"{location} is not one of those that the token may see")
+    return found[0]
 
 
 def _days_open(place: Entity) -> int:

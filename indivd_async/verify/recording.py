@@ -110,6 +110,7 @@ class _Aliases:
     def __init__(self) -> None:
         self._ids: dict[tuple[str, int], int] = {}
         self._counts: dict[tuple[str, int], int] = {}
+        self._words: dict[str, str] = {}
 
     def id(self, kind: str, value: int) -> int:
         """Return another id of as many digits, so that URLs stay as long as they were."""
@@ -141,7 +142,7 @@ class _Aliases:
                 for name, item in value.items()
             }
         if isinstance(value, str):
-            return value if _PLAIN.fullmatch(value) else "name"
+            return value if _PLAIN.fullmatch(value) else self._words.setdefault(value, f"name {len(self._words) + 1}")
         number = whole(value)
         return value if kind is None or number is None else self.id(kind, number)
 

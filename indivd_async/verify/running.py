@@ -93,7 +93,7 @@ class NotVerifiableError(IndivdError):
 async def verify(
     client: AsyncIndivd,
     *,
-    location: int | None = None,
+    location: int | str | None = None,
     days: int = DEFAULT_DAYS,
     deep: bool = False,
     record: str | os.PathLike[str] | None = None,
@@ -108,7 +108,8 @@ async def verify(
 
     Args:
         client: it stays open.
-        location: the location to measure; else one that opens every day, if any, and has lines into a zone.
+        location: the id or the name of the location to measure; else one that has lines into a zone, and opens every
+            day if any does.
         days: the longest period that you mean to ask for; lengths are measured up to it.
         deep: ask more: default groupings, limits that the article names, another New Year.
         record: a folder to keep questions and answers in, without the token; an earlier recording there is compared.
@@ -141,7 +142,7 @@ async def verify(
     return _report(seen, [item for item in ASSUMPTIONS if deep or not item.is_deep], now)
 
 
-def _lay_course(asker: Asker, location: int | None, days: int, now: datetime) -> Course:
+def _lay_course(asker: Asker, location: int | str | None, days: int, now: datetime) -> Course:
     lists: dict[str, Sequence[Any]] = {}
     for name in LISTED:
         heard: Heard = asker.heard[name]

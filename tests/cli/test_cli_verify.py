@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
-from indivd_async.profile import Profile
+from indivd_async.profile import MostDays, Profile
 from indivd_async.testing import replay
 
 Indivd = Callable[..., Any]
-DAYS = ("--days", "45", "--location", "127")
+DAYS = ("--days", "45", "--location", "Fifth Avenue")
 
 
 @pytest.fixture
@@ -25,6 +27,11 @@ def clamping(site: Any) -> Iterator[Any]:
     site.application.deviate()
 
 
+def words(text: str) -> str:
+    """Take line ends for blanks."""
+    return " ".join(text.split())
+
+
 def test_a_sound_service(site: Any, indivd: Indivd) -> None:
     """Exit 0, what holds by name, what was learned in words, no line beyond 80 columns, the count on stderr."""
     said = indivd("verify", *DAYS)
@@ -32,7 +39,7 @@ def test_a_sound_service(site: Any, indivd: Indivd) -> None:
     assert "FAILS" not in said.out
     assert "holds    locations_listed, zones_listed" in said.out
     assert "weekday 2 is Monday" in said.out
-    assert "line_crosses is on the clock of each location" in re.sub(r"\s+", " ", said.out)
+    assert "line_crosses is on the clock of each location" in words(said.out)
     assert max(map(len, said.out.splitlines())) <= 80
     assert re.search(r"\d\d assumptions: \d\d hold, 0 fail, \d+ cannot be told here; \d\d requests", said.err)
     assert len(site.application.requests) <= 30
@@ -44,7 +51,7 @@ def test_what_fails_is_told_with_its_requests(clamping: Any, indivd: Indivd) -> 
     assert said.code == 1
     failing = said.out[said.out.index("FAILS") :]
     assert "long_period_whole" in failing.splitlines()[0]
-    assert "Asked for 45 days, 31 of them are answered" in re.sub(r"\s+", " ", failing)
+    assert "Asked for 45 days, 31 of them are answered" in words(failing)
     assert "It decides every total of a long period." in failing
     assert "GET /api/v1/rnd/insights/external/zone_visitors/?start_date=" in failing
     figures = indivd("verify", *DAYS, "--with-figures")
@@ -121,7 +128,7 @@ def test_wrong_usage_is_refused(site: Any, indivd: Indivd, options: tuple[str, .
     """Exit 2, with a reason, before anything is asked."""
     said = indivd("verify", *options)
     assert said.code == 2
-    assert why in re.sub(r"\s+", " ", said.err)
+    assert why in words(said.err)
 
 
 def test_a_profile_that_cannot_be_written_is_an_error(site: Any, indivd: Indivd, tmp_path: Path) -> None:
@@ -135,5 +142,59 @@ def test_doctor_points_to_verify(site: Any, indivd: Indivd) -> None:
     """It stays quick, and says where the rest is measured."""
     said = indivd("doctor")
     assert said.code == 0
-    assert "`indivd verify` measures" in re.sub(r"\s+", " ", said.err)
+    assert "`indivd verify` measures" in words(said.err)
     assert len(site.application.requests) <= 6
+
+
+def test_what_was_learned_is_shown(site: Any, indivd: Indivd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INDIVD_PROFILE: weekdays by name, weeks with their first day, and no note that they are unknown."""
+    path = tmp_path / "indivd.json"
+    assert indivd("verify", *DAYS, "--profile", str(path)).code == 0
+    asked = ("fetch", "zone_visitors", "--start-date", "2025-12-29", "--end-date", "2026-01-11", "--location", "127")
+    assert "numbers of weeks and weekdays are the API's own" in words(indivd(*asked, "--aggregate-by", "dayofweek").err)
+    monkeypatch.setenv("INDIVD_PROFILE", str(path))
+    weekdays = indivd(*asked, "--aggregate-by", "dayofweek")
+    assert "Wednesday" in weekdays.out
+    assert "the API's own" not in weekdays.err
+    weeks = indivd(*asked, "--aggregate-by", "week")
+    assert "week of 2026-01-04" in weeks.out
+
+
+def test_a_plan_follows_the_profile(site: Any, indivd: Indivd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing is looked up."""
+    profile = Profile(most_days=(MostDays(endpoint="zone_visitors", unit="day", days=10),))
+    path = tmp_path / "indivd.json"
+    path.write_text(profile.to_json())
+    monkeypatch.setenv("INDIVD_PROFILE", str(path))
+    asked = ("plan", "zone_visitors", "--start-date", "2025-01-01", "--end-date", "2025-01-31")
+    said = indivd(*asked, "--aggregate-by", "dayofmonth", "--tz", "UTC")
+    assert "4 requests" in said.out
+    assert "as its profile says, answers 10 days at most" in words(said.out)
+
+
+def test_an_export_follows_the_profile(
+    clamping: Any, indivd: Indivd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that answers 31 days of 60 is asked in pieces that it answers whole."""
+    query = (
+        "--start-date",
+        "2025-01-01",
+        "--end-date",
+        "2025-03-01",
+        "--location",
+        "127",
+        "--aggregate-by",
+        "dayofmonth",
+    )
+    path = tmp_path / "indivd.json"
+    profile = Profile(most_days=(MostDays(endpoint="zone_visitors", unit="any", days=31),))
+    path.write_text(profile.to_json())
+    monkeypatch.setenv("INDIVD_PROFILE", str(path))
+    out = tmp_path / "out"
+    assert indivd("export", "zone_visitors", *query, "--out", str(out)).code == 0
+    rows = sum(pyarrow.parquet.read_table(part).num_rows for part in out.rglob("*.parquet"))
+    clamping.application.deviate()
+    days = clamping.application.world.zone_visitors(
+        date(2025, 1, 1), date(2025, 3, 1), location=127, aggregate_by="dayofmonth"
+    )
+    assert rows == len(days["current"]["insights"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -56,6 +57,13 @@ async def test_a_deep_run_of_the_sound_sandbox_fails_nothing(location: int) -> N
     assert len(report.of("cannot be told")) <= 6
 
 
+async def test_the_hour_that_a_clock_repeats_comes_once() -> None:
+    """In the week in which clocks go back, at a place that is open at night."""
+    world = sandbox.World(now=datetime(2025, 11, 6, 12, tzinfo=UTC))
+    assert names(await judge("repeated_hour_in_two_rows", world=world, location=128)) == ["rows_come_once"]
+    assert names(await judge(world=world, location=128)) == []
+
+
 class Lenient:
     """A service that answers what the article says it refuses: with nothing."""
 
@@ -94,8 +102,6 @@ async def with_faults(refuse: Any, **options: Any) -> Report:
 
 
 def days_of(params: dict[str, str]) -> int:
-    from datetime import date
-
     if "start_date" not in params:
         return 0
     return (date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"])).days + 1

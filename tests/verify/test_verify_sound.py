@@ -91,8 +91,25 @@ async def test_what_cannot_be_asked_is_refused_before_anything_is_sent() -> None
     """Too short a range; a location that the token does not see is named."""
     with pytest.raises(InvalidQueryError, match="days: must be a whole number from 14 to 4000"):
         await judge(days=3)
-    with pytest.raises(InvalidQueryError, match="999 is not among those"):
+    with pytest.raises(InvalidQueryError, match="999 is not one of those that the token may see"):
         await judge(location=999)
+
+
+async def test_a_location_goes_by_its_name() -> None:
+    """In any case of letters; one that is called otherwise is refused."""
+    report = await judge(location="fifth avenue")
+    assert report.location == MALL
+    with pytest.raises(InvalidQueryError, match="Sixth Avenue is not one of those"):
+        await judge(location="Sixth Avenue")
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_it_runs_on_trio_too(anyio_backend: str) -> None:
+    """As the client does."""
+    report = await judge(days=31)
+    assert names(report) == []
+    with pytest.raises(NotVerifiableError):
+        await judge("page_with_200")
 
 
 async def test_without_an_answer_there_is_no_report() -> None:

@@ -58,7 +58,7 @@ class TracedIndivd(AsyncIndivd):
         meter_provider: MeterProvider | None = None,
         **options: Any,
     ) -> None:
-        check_options(on_event=on_event)
+        check_options({"on_event": on_event})
         self._telemetry: _Telemetry | None = None
         with suppress(ImportError):  # then there is nobody to tell
             self._telemetry = _Telemetry(on_event, tracer_provider, meter_provider)

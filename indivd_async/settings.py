@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -121,7 +121,7 @@ def _is_plain_function(value: object) -> bool:
     return callable(value) and not inspect.iscoroutinefunction(value)
 
 
-#: What an option must be: a rule, and the words for it.
+#: What an option must be, where it is given: a rule, and the words for it.
 _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "base_url": (lambda value: isinstance(value, str), "a str, such as 'https://gateway.example/indivd'"),
     "timeouts": (lambda value: isinstance(value, Timeouts), "a Timeouts, as in {timeouts:Timeouts(read=30)}"),
@@ -138,10 +138,10 @@ _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def check_options(**options: object) -> None:
-    """Raise ConfigError where one of the *options* of a client, other than None, is not what it must be."""
-    for name, value in options.items():
-        fits, words = _OPTIONS[name]
+def check_options(options: Mapping[str, object]) -> None:
+    """Raise ConfigError where one of the *options* of a client that there are rules for is not what it must be."""
+    for name, (fits, words) in _OPTIONS.items():
+        value = options.get(name)
         if value is not None and not fits(value):
             raise ConfigError(f"{{{name}}} must be {words}; got {literally(_shown(value))}")
 

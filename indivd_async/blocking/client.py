@@ -12,6 +12,7 @@ from ..client import AsyncIndivd
 from ..client.copying import copy_attributes
 from ..execution import Stats
 from ..planning import Plan
+from ..profile import Profile
 from ..progress import Wanted
 from ..queries import DropInRate, LineCrosses, OnError, Query, ZoneVisitors
 from ..results import AnyResult, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
@@ -83,6 +84,11 @@ class Indivd:
     def stats(self) -> Stats:
         """Requests, attempts, retries and bytes so far, and requests in flight now and at most."""
         return self._client.stats
+
+    @property
+    def profile(self) -> Profile | None:
+        """What is known of the service; None where nothing is."""
+        return self._client.profile
 
     def __enter__(self) -> Self:
         return self

@@ -120,17 +120,7 @@ class AsyncIndivd:
             secret = Token(given)
         finally:
             del token, given  # a traceback with locals would show them
-        check_options(
-            base_url=base_url,
-            timeouts=timeouts,
-            retry=retry,
-            limits=limits,
-            ssl_context=ssl_context,
-            trust_env=trust_env,
-            allow_http=allow_http,
-            cache=cache,
-            on_event=on_event,
-        )
+        check_options(locals())  # which has no token any more
         if base_url is None:
             base_url = os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL
         address = parse_base_url(base_url, allow_http)
@@ -163,7 +153,7 @@ class AsyncIndivd:
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
         """Return a client with other options; connections, stats, rate limit and retry budget are the same."""
-        check_options(timeouts=timeouts, retry=retry)
+        check_options(locals())
         twin = object.__new__(type(self))
         copy_attributes(self, twin)  # also what a subclass has put there
         twin._timeouts = timeouts or self._timeouts

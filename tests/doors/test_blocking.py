@@ -87,7 +87,8 @@ def test_every_public_method_is_there_with_the_same_parameters(name: str) -> Non
 def test_there_is_nothing_more_but_the_reader() -> None:
     """What one can do with one client one can do with the other."""
     names = {NAMES.get(name, name) for name in public(AsyncIndivd)}
-    assert set(public(Indivd)) - names == {"client_class", "reader"}
+    assert set(public(Indivd)) - names == {"client_class", "profile", "reader"}
+    assert Indivd("t").profile is AsyncIndivd("t").profile is None
 
 
 def test_each_endpoint_answers_as_the_other_client_does() -> None:

@@ -113,10 +113,10 @@ def test_a_table_fits_the_terminal(site: Any, indivd: Indivd, monkeypatch: pytes
     said = indivd("fetch", *VISITS)
     lines = said.out.splitlines()
     assert max(map(len, lines)) <= 60
-    assert lines[0].split() == ["when", "zone", "visits", "unique_visits", "bounce"]
-    assert lines[2].startswith("2025-03-03  201 Entrance")
+    assert lines[0].split() == ["when", "loc", "zone", "visits"]
+    assert lines[2].startswith("2025-03-03  124 Drottninggatan  201 Entrance")
     assert "not shown for lack of room: " in said.err
-    assert "q50" in said.err
+    assert "unique_visits, bounce, dwell_mean_s" in said.err
     monkeypatch.setenv("COLUMNS", "200")
     assert "q25" in indivd("fetch", *VISITS).out.splitlines()[0]
 

@@ -24,6 +24,7 @@ _SCRIPTS = (
     "planning",
     "merging",
     "tables",
+    "exporting",
     "blocking",
     "imports",
     "outage",

@@ -156,9 +156,15 @@ class _Run:
         """Return, for each period, the first day to ask again; nothing where nothing is."""
         if self.options.refresh is None or before is None:
             return {}
+        # By the days that are there, not by those that were wanted: a run that was killed before it had any new day is
+        # followed by one that asks the same days again. (Days are asked again before new ones are asked for.)
+        last: dict[str, date] = {}
+        for (period, _), holding in before.held.items():
+            for window in holding.windows:
+                last[period] = max(window.end, last.get(period, window.end))
         tomorrow = self.options.ended + ONE_DAY
         days = timedelta(days=self.options.refresh - 1)
-        return {name: min(window.end, tomorrow) - days for name, window in periods_of(before.query).items()}
+        return {period: min(day, tomorrow) - days for period, day in last.items()}
 
     def _asks(self, world: World, refresh_since: Mapping[str, date]) -> Iterator[Ask]:
         """Yield what is missing, and what is to be asked again."""
@@ -180,7 +186,9 @@ class _Run:
                 ended=self.options.ended,
                 refresh_since=refresh_since.get(period),
             )
-            yield period, ((id, attrs.evolve(wanted, clock=clock)) for id, clock in world.places.items())
+            # By clock: the hours of a location are those of the one before it then, and need not be read again.
+            places = sorted(world.places.items(), key=lambda place: place[1] or "")
+            yield period, ((id, attrs.evolve(wanted, clock=clock)) for id, clock in places)
 
     def _follow_up(self, world: World, zones: Zones) -> Iterator[Ask]:
         """Yield what is to be asked because zones are in the answers for another location than before."""

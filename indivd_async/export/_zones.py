@@ -2,9 +2,9 @@
 Which location a zone belongs to, as the answers tell.
 
 A zone that is in the answers for two locations would be kept twice. Where both were asked in this run for the same
-days, one of the answers is wrong. Where a zone turns up at another location than before, it may have moved: the
-location that had it is asked again for the days in question, and if it has it no longer, both are asked again for all
-the days that it was there.
+days, one of the answers is wrong, and the location that had it stays right. Where a zone turns up at another location
+than before, it may have moved: the location that had it is asked again for the days in question, and if it has it no
+longer, both are asked again for all the days that it was there.
 """
 
 from __future__ import annotations
@@ -35,24 +35,31 @@ class Zones:
     waiting: list[Answered] = attrs.field(factory=list)
     #: Zones that have moved in this run: from where, and where to.
     moved: dict[int, tuple[int, int]] = attrs.field(factory=dict)
-    _seen: dict[int, dict[int, list[_Days]]] = attrs.field(factory=dict)
+    #: Where each zone is, by the answers that were kept; and by all that came, with the days of every answer.
+    _kept: dict[int, dict[int, list[_Days]]] = attrs.field(factory=dict)
+    _told: dict[int, dict[int, list[_Days]]] = attrs.field(factory=dict)
     _asked: dict[int, list[_Days]] = attrs.field(factory=dict)
 
     def judge(self, answered: Answered) -> bool:
         """Tell whether *answered* can be kept; else it waits. DecodeError where a zone of it is another location's."""
         location = answered.ask.location
-        if location is None or not answered.zones:
-            self._note(answered)
+        if location is None:
             return True
         days = (answered.ask.period, answered.window)
+        self._asked.setdefault(location, []).append(days)
         for zone in answered.zones:
-            for other, seen in self._seen.get(zone, {}).items():
-                if other != location and any(_meet(days, one) for one in seen):
+            self._told.setdefault(zone, {}).setdefault(location, []).append(days)
+        for zone in answered.zones:
+            owner = self.owners.get(zone, location)
+            kept = {other: seen for other, seen in self._kept.get(zone, {}).items() if other != location}
+            told = {} if owner == location else {owner: self._told[zone].get(owner, [])}
+            for other, seen in (kept | told).items():
+                if any(_meet(days, one) for one in seen):
                     raise _two_owners(answered, zone, other)
         if any(self.days_to_ask(answered)):
             self.waiting.append(answered)
             return False
-        self._note(answered)
+        self._keep(answered, location)
         return True
 
     def days_to_ask(self, answered: Answered) -> Iterator[tuple[int, Window]]:
@@ -72,14 +79,10 @@ class Zones:
             zone = next(zone for zone in answered.zones if self.owners.get(zone) not in (None, answered.ask.location))
             yield answered, _two_owners(answered, zone, self.owners[zone])
 
-    def _note(self, answered: Answered) -> None:
-        location = answered.ask.location
-        if location is None:
-            return
+    def _keep(self, answered: Answered, location: int) -> None:
         days = (answered.ask.period, answered.window)
-        self._asked.setdefault(location, []).append(days)
         for zone in answered.zones:
-            self._seen.setdefault(zone, {}).setdefault(location, []).append(days)
+            self._kept.setdefault(zone, {}).setdefault(location, []).append(days)
             owner = self.owners.get(zone)
             if owner is not None and owner != location:
                 self.moved[zone] = (owner, location)

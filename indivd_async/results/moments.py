@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import compress, count
 from operator import attrgetter, is_not
 from typing import Any
@@ -35,7 +36,7 @@ def when_and_where(
     distinct = {id(one): one for one in firsts}
     numbering = known.profile.numbering
     read = {
-        key: (bucket.start(clock, numbering=numbering), *read_labels(bucket), _weekday_of(bucket, numbering))
+        key: (_start_of(bucket, clock, numbering), *read_labels(bucket), _weekday_of(bucket, numbering))
         for key, bucket in distinct.items()
     }
     columns = zip(*[read[id(bucket)] for bucket in firsts], strict=True)
@@ -50,14 +51,25 @@ def when_and_where(
     return [start, utc, clocks, *place, *labels]
 
 
+#: Of answer after answer the buckets are the same, one location after the other: a year of hours on one clock.
+_remember = lru_cache(maxsize=16_384)
+
+
+@_remember
+def _start_of(bucket: Bucket, tz: str | None, numbering: Numbering) -> datetime | None:
+    return bucket.start(tz, numbering=numbering)
+
+
+@_remember
 def _in_utc(bucket: Bucket, tz: str | None, numbering: Numbering) -> datetime | None:
-    start = None if tz is None else bucket.start(tz, numbering=numbering)
+    start = None if tz is None else _start_of(bucket, tz, numbering)
     try:
         return None if start is None else start.astimezone(UTC)
     except OverflowError:  # the first day that there is
         return None
 
 
+@_remember
 def _weekday_of(bucket: Bucket, numbering: Numbering) -> int | None:
     if bucket.dayofweek is not None:
         return numbering.weekday(bucket.dayofweek)

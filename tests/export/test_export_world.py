@@ -165,6 +165,19 @@ async def test_a_zone_that_moves_is_its_new_locations_alone(killed: bool, tmp_pa
     assert found.equals(await clean(town, longer, tmp_path / "clean"))
 
 
+async def test_zones_that_change_places(tmp_path: Path) -> None:
+    """Each location waits for the other's answer, and one is the next one's neighbour: all is settled in one run."""
+    town = Town(listed=(124, 126, 127))
+    query = QUESTIONS["visits"]
+    async with make_client(town) as client:
+        await export(client, query, tmp_path / "out")
+        town.lent = {202: 126, 222: 124, 232: 126}
+        report = await export(client, query, tmp_path / "out", refresh=30)
+        assert report.complete, report.failures
+        assert {fate.became for fate in report.locations} == {"regrouped"}
+    assert read(tmp_path / "out").equals(await clean(town, query, tmp_path / "clean"))
+
+
 async def test_a_location_without_a_clock_fails_alone(tmp_path: Path) -> None:
     """It is named, and the others go on."""
     town = Town(listed=(124, 127))

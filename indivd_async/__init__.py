@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from .planning import Plan, PlannedRequest
     from .profile import MostDays, Numbering, Profile
     from .progress import Progress
-    from .queries import DropInRate, LineCrosses, ZoneVisitors
+    from .queries import DropInRate, LineCrosses, Query, ZoneVisitors
     from .results import (
         Chunk,
         Coverage,
@@ -124,6 +124,7 @@ __all__ = [
     "PlannedRequest",
     "Profile",
     "Progress",
+    "Query",
     "RateLimitedError",
     "RequestTimeoutError",
     "ResponseTooLargeError",

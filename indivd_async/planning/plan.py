@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +28,7 @@ from .series import needs_locations, relevant_locations
 _JSON_VERSION = 1
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Plan:
     """
     The requests that answer a query together.
@@ -69,6 +70,14 @@ class Plan:
         for name, item in zip(("query", "locations", "cutoff", "selection", "profile"), state, strict=True):
             object.__setattr__(self, name, item)
         object.__setattr__(self, "_layout", None)
+
+    def __repr__(self) -> str:
+        shard = "" if self.selection is None else f", units {self.selection[0]} to {self.selection[1]}"
+        query = self.query
+        return f"<Plan of {query.endpoint.name}, {query.start_date} to {query.end_date}: {len(self):,} requests{shard}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.explain())}</pre>"
 
     def __len__(self) -> int:
         return self.layout.count(self.selection)

@@ -13,6 +13,7 @@ import attrs
 
 from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
 from .notes import Note
+from .shown import counted
 
 if TYPE_CHECKING:
     from ..errors import IndivdError
@@ -27,7 +28,7 @@ Dates = tuple[str | None, str | None]
 class LineCrossesAnswer:
     """What one answer of line_crosses says; `notes` is what there is to know about it."""
 
-    rows: tuple[LineCrossesRow, ...]
+    rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
     notes: tuple[Note, ...] = ()
 
 
@@ -39,8 +40,8 @@ class ZoneVisitorsAnswer:
     `extra` has the fields that are not known, of the answer and of its periods, by their path: ``"current.next"``.
     """
 
-    current: tuple[ZoneVisitorsRow, ...]
-    comparison: tuple[ZoneVisitorsRow, ...] | None = None
+    current: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
+    comparison: tuple[ZoneVisitorsRow, ...] | None = attrs.field(default=None, repr=counted)
     dates: Dates = (None, None)
     comparison_dates: Dates = (None, None)
     extra: FrozenMap = NOTHING_EXTRA
@@ -52,8 +53,8 @@ class DropInBlock:
     """One period of an answer of drop_in_rate."""
 
     summary: DropInTotals | None
-    details: tuple[DropInRow, ...]
-    zones: tuple[ZoneDropIn, ...]
+    details: tuple[DropInRow, ...] = attrs.field(repr=counted)
+    zones: tuple[ZoneDropIn, ...] = attrs.field(repr=counted)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +98,7 @@ def _rows(answer: Answer | None) -> Iterator[Any]:
                 yield from zone.details
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Chunk:
     """
     What became of one planned request of one query.
@@ -110,6 +111,22 @@ class Chunk:
     answer: Answer | None = None
     error: IndivdError | None = None
     attempts: int = 0
+
+    def __repr__(self) -> str:
+        became = f"failed: {self.error}" if self.error is not None else f"{self.row_count} rows"
+        return f"<Chunk of {self.request}: {became}>"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as flat dictionaries, one column a key, as those of a result; a failed chunk has none."""
+        from . import tables
+
+        return tables.rows_of_chunk(self)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the rows as an Arrow stream (extra `arrow`); a failed chunk raises its error."""
+        from . import tables
+
+        return tables.stream_of(self.query, [self]).__arrow_c_stream__(requested_schema)
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -10,6 +10,7 @@ import attrs
 from ..errors import InvalidQueryError
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from .result import Result
+from .shown import counted
 from .totals import Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
@@ -35,19 +36,19 @@ class DropInDetails:
 
     #: What the rows are grouped by, as the API names it.
     interval: str | None
-    current: tuple[DropInRow, ...]
-    comparison: tuple[DropInRow, ...] | None = None
+    current: tuple[DropInRow, ...] = attrs.field(repr=counted)
+    comparison: tuple[DropInRow, ...] | None = attrs.field(default=None, repr=counted)
 
 
 @attrs.frozen(kw_only=True)
 class DropInZones:
     """Each zone by its id."""
 
-    current: Mapping[int, ZoneDropIn]
-    comparison: Mapping[int, ZoneDropIn] | None = None
+    current: Mapping[int, ZoneDropIn] = attrs.field(repr=counted)
+    comparison: Mapping[int, ZoneDropIn] | None = attrs.field(default=None, repr=counted)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class DropInRateResult(Result[DropInRow]):
     """Passers-by, entries and their ratio. Its own rows are `details.current`; in Arrow, those of each zone."""
 

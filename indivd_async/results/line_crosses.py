@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what the signature of a result names, for the reference
     from .result import Coverage as Coverage
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class LineCrossesResult(Result[LineCrossesRow]):
     """Crossings by bucket, and by the values of a fan-out."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 import attrs
 
@@ -21,7 +21,7 @@ Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Coverage:
     """What became of one planned request: `status` is "ok", "empty" (no row, no failure) or "failed"."""
 
@@ -32,8 +32,12 @@ class Coverage:
     attempts: int = attrs.field(eq=False)
     error: IndivdError | None = None
 
+    def __repr__(self) -> str:
+        became = f"{self.status}, {self.rows} rows" if self.error is None else f"{self.status}: {self.error}"
+        return f"<Coverage of {self.request}: {became}>"
 
-@attrs.frozen(kw_only=True)
+
+@attrs.frozen(kw_only=True, repr=False)
 class Result(Generic[Row]):
     """What every result has."""
 
@@ -65,6 +69,23 @@ class Result(Generic[Row]):
         from . import tables
 
         return tables.export_stream(cast("AnyResult", self), requested_schema)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        # Whoever makes a frame of the rows as objects meets this, and gets one of columns.
+        raise TypeError(
+            "rows are objects, not columns; write pandas.DataFrame.from_arrow(result), polars.DataFrame(result), or "
+            "pandas.DataFrame(result.to_dicts())"
+        )
+
+    def __repr__(self) -> str:
+        from . import shown
+
+        return shown.as_text(cast("AnyResult", self))
+
+    def _repr_html_(self) -> str:
+        from . import shown
+
+        return shown.as_html(cast("AnyResult", self))
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -47,7 +47,12 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
 
 def to_dicts(result: AnyResult) -> list[dict[str, Any]]:
     """Return the rows of *result*, both periods, as dictionaries with a key a column."""
-    return list(_dicts(result.plan.query, batches_of(result)))
+    return list(dicts_of(result))
+
+
+def dicts_of(result: AnyResult) -> Iterator[dict[str, Any]]:
+    """Return the same one after the other."""
+    return _dicts(result.plan.query, batches_of(result))
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from ..errors import InvalidQueryError
 from ..models import ZoneVisitorsRow
 from . import totals as _adding
 from .result import Result
+from .shown import counted
 from .totals import Bounds, Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
@@ -27,10 +28,10 @@ class ZoneVisitorsPeriod:
 
     startdate: str
     enddate: str
-    insights: tuple[ZoneVisitorsRow, ...]
+    insights: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
     """Visits, unique visitors, bounces and dwell times by zone and bucket. Its own rows are `current.insights`."""
 

@@ -158,6 +158,8 @@ class Profile:
     )
     #: Whether zone_visitors by hour alone tells the dates, too.
     hours_carry_dates: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    #: Whether zone_visitors by one label alone tells those above it, as days their month and year.
+    labels_carry_parents: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
     #: Hours without a visit: "absent", "zeros" or "mixed".
     quiet_hours: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
     #: Whether two zones of a location count the same passers-by.

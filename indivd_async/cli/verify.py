@@ -171,6 +171,8 @@ def tell_profile(profile: Profile) -> list[str]:
         told.append(f"URLs may have {profile.longest_url:,} bytes")
     if profile.hours_carry_dates is False:
         told.append("hours of zone_visitors do not tell their dates by themselves")
+    if profile.labels_carry_parents is False:
+        told.append("zone_visitors tells no labels but those it is asked for")
     if profile.quiet_hours is not None:
         told.append(f"hours without a visit: {_QUIET[profile.quiet_hours]}")
     if profile.passing_lines_shared:

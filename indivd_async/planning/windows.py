@@ -112,7 +112,14 @@ def _tile_units(window: Window, unit_end: Callable[[date], date], at_most: int) 
 AUTO_DAYS = {"day": 62, "hour": 31, "minute": 31}
 _TILES = {"day": tile_days, "hour": tile_days, "minute": tile_days, "month": tile_months, "year": tile_years}
 _DAY = {"year", "month", "dayofmonth"}
-_DATED_HOURS = "year,month,dayofmonth,hour"
+#: A label with those that it needs to tell a bucket.
+_PARENTS = {
+    "month": "year,month",
+    "week": "year,week",
+    "dayofmonth": "year,month,dayofmonth",
+    "hour": "year,month,dayofmonth,hour",
+    "minute": "year,month,dayofmonth,hour,minute",
+}
 #: Label to the unit it counts and the labels that fix it, the finest first.
 _UNITS: Mapping[str, tuple[str, set[str]]] = {
     "minute": ("minute", _DAY),
@@ -178,10 +185,11 @@ def default_grouping(endpoint: DataEndpoint, window: Window) -> str:
 def periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KNOWN) -> tuple[Part, ...]:
     """Cut the periods of *query*, and say by what each is to be grouped."""
     parts = _periods(query, cutoff, profile)
-    if profile.hours_carry_dates is not False or not query.endpoint.combines:
+    if not query.endpoint.combines or False not in (profile.hours_carry_dates, profile.labels_carry_parents):
         return parts
-    # By hour alone this service tells the hour of the day; asked for by all labels it tells them all.
-    return tuple(attrs.evolve(part, grouping=_DATED_HOURS) if part.grouping == "hour" else part for part in parts)
+    # By one label alone this service tells no other; asked for by all of them it tells them all.
+    spelled = _PARENTS if profile.labels_carry_parents is False else {"hour": _PARENTS["hour"]}
+    return tuple(attrs.evolve(part, grouping=spelled.get(part.grouping or "", part.grouping)) for part in parts)
 
 
 def _periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[Part, ...]:

@@ -18,12 +18,15 @@ DEFAULT_DAYS = 400
 _WEEK = 7
 #: Days of hours that one answer should hold.
 HOURS_DAYS = 62
-#: Days before and after a New Year over which weeks are fitted; more than a month of them.
-_BEFORE, _AFTER = 17, 14
+#: Days before and after a New Year over which weeks are fitted: 31 with the day itself, which services that limit
+#: periods still answer.
+_BEFORE, _AFTER = 16, 14
 MIN_DWELL_S, MAX_DWELL_S, THRESHOLD_S = 60, 600, 45
 #: Asked only where the days of the whole range do not show them.
 NEW_YEAR = "visits by day, around New Year"
 FIRST_DAYS = "visits of the first days of the range"
+#: All labels are named: a service that tells only those that it is asked for is measured all the same.
+BY_DAY = "year,month,dayofmonth"
 BY_HOUR = "year,month,dayofmonth,hour"
 #: The filter endpoints that a run looks at.
 LISTED = ("locations", "zones", "lines")
@@ -217,7 +220,7 @@ def usual_questions(course: Course) -> dict[str, Question]:
     """Lay out the questions of every run."""
     week = course.week
     asked = {
-        "visits by day": visits(course, week, "dayofmonth"),
+        "visits by day": visits(course, week, BY_DAY),
         "visits of the week": visits(course, week, "zone"),
         "visits by hour": visits(course, week, BY_HOUR),
         "visits by hour of UTC": visits(course, week, BY_HOUR, tz="UTC"),
@@ -227,7 +230,7 @@ def usual_questions(course: Course) -> dict[str, Question]:
         ),
         "visits of one day, nothing else said": visits(course, part_of(week, -1, -1), None, tz=None),
         "visits by week": visits(course, course.new_year, "week"),
-        "visits by day, the whole range": visits(course, course.range, "dayofmonth"),
+        "visits by day, the whole range": visits(course, course.range, BY_DAY),
         "visits of the whole range": visits(course, course.range, "zone"),
         "visits by hour alone": visits(course, _hours_days(course), "hour"),
         "crossings by day": lines(course, week, "dayofmonth"),
@@ -235,7 +238,7 @@ def usual_questions(course: Course) -> dict[str, Question]:
         "drop-in by month, the whole range": drop_ins(course, course.range, "month"),
     }  # fmt: skip
     if not course.holds_new_year:
-        asked[NEW_YEAR] = visits(course, course.new_year, "dayofmonth")
+        asked[NEW_YEAR] = visits(course, course.new_year, BY_DAY)
     asked.update(_questions_of_zone(course))
     asked.update(_questions_of_lines(course))
     asked["visits by day, once more"] = asked["visits by day"]

@@ -132,8 +132,18 @@ def judge_months(
     return holds("every month in which the zone was visited is there")
 
 
+def refusal_of(seen: Seen, name: str) -> Judgement | None:
+    """Judge a long period that is refused."""
+    found = seen.status_of(name)
+    first, last = seen.course.range
+    return fails(f"{first} to {last} is refused with {found.status}") if found.is_refused else None
+
+
 def _long_periods_are_whole(seen: Seen) -> Judgement:
-    rows = seen.crossings("crossings into the zone by month")
+    name = "crossings into the zone by month"
+    if (refused := refusal_of(seen, name)) is not None:
+        return refused
+    rows = seen.crossings(name)
     are_visits = _lines_are_entries(seen).verdict == "holds"
     told = add_up(rows, "count", ("year", "month"))
     return judge_months(seen, "line_crosses", told, {seen.course.zone}, are_visits=are_visits)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..models.endpoints import DATA_ENDPOINTS
 from .asking import Question
-from .course import Course, drop_ins, lines, part_of, visits
+from .course import BY_DAY, Course, drop_ins, lines, part_of, visits
 from .numbering import OTHER_YEAR_DAYS, OTHER_YEAR_WEEKS, fitting_weekdays, fitting_weeks, numberings_of_visits
 from .reading import Row, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
@@ -50,7 +50,7 @@ def _deep_questions(course: Course, organizations: Sequence[int]) -> Iterator[tu
         yield f"crossings of organisation {id}", lines(course, week, "dayofmonth", organization=id)
     other = _another_new_year(course)
     yield OTHER_YEAR_WEEKS, visits(course, other, "week")
-    yield OTHER_YEAR_DAYS, visits(course, other, "dayofmonth")
+    yield OTHER_YEAR_DAYS, visits(course, other, BY_DAY)
     yield "crossings by week over a New Year", lines(course, course.new_year, "week")
     old = course.new_year[0], date(course.new_year[0].year, 12, 31)
     yield "crossings by week in December", lines(course, old, "week")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .asking import number, whole
-from .crossings import judge_months
+from .crossings import judge_months, refusal_of
 from .reading import DropIns, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
@@ -134,7 +134,10 @@ def _entries_are_visits(seen: Seen) -> Judgement:
 
 
 def _long_periods_are_whole(seen: Seen) -> Judgement:
-    found = _some(seen, "drop-in by month, the whole range")
+    name = "drop-in by month, the whole range"
+    if (refused := refusal_of(seen, name)) is not None:
+        return refused
+    found = _some(seen, name)
     are_visits = _entries_are_visits(seen).verdict == "holds"
     told = add_up(found.details, "enter", ("year", "month"))
     return judge_months(seen, "drop_in_rate", told, set(found.zones), are_visits=are_visits)

@@ -73,6 +73,12 @@ def _shapes_are_documented(seen: Seen) -> Judgement:
 
 
 def _labels_are_documented(seen: Seen) -> Judgement:
+    plain = "visits of two periods"
+    days = seen.any_visits(plain) if plain in seen.heard and seen.heard[plain].is_ok else []
+    if days and all("dayofmonth" in row.labels for row in days) and not all(set(row.labels) >= _DAY for row in days):
+        return fails(
+            f"by day alone visits come with no other labels than {', '.join(days[0].names)}", labels_carry_parents=False
+        )
     wanted = {
         "visits by day": _DAY,
         "visits by hour": _HOUR,
@@ -88,7 +94,8 @@ def _labels_are_documented(seen: Seen) -> Judgement:
                 return fails(f"{name} has days that are in no calendar")
             if name in wanted and not wanted[name] <= set(row.labels):
                 return fails(f"{name} come with no other labels than {', '.join(row.names) or 'none'}")
-    return holds("days and hours come under the documented labels, with those above them")
+    learned: dict[str, Any] = {"labels_carry_parents": True} if days else {}
+    return holds("days and hours come under the documented labels, with those above them", **learned)
 
 
 def _numbers_are_numbers(seen: Seen) -> Judgement:

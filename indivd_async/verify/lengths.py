@@ -9,7 +9,7 @@ from typing import Any
 from ..planning.urls import MAX_URL_BYTES
 from ..profile import MostDays
 from .asking import Asker
-from .course import FIRST_DAYS, HOURS_DAYS, NEW_YEAR, Course, drop_ins, long_question, part_of, visits
+from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, Course, drop_ins, long_question, part_of, visits
 from .reading import Row, add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
@@ -39,7 +39,7 @@ async def explore(asker: Asker, course: Course) -> None:
     if heard[_BY_DAY].is_ok and _begins_late(Seen(course, heard)):
         await asker.ask(FIRST_DAYS, visits(course, part_of(course.range, 0, _QUIET_DAYS - 1), "zone"))
     if course.holds_new_year and not _shows_new_year(Seen(course, heard)):
-        await asker.ask(NEW_YEAR, visits(course, course.new_year, "dayofmonth"))
+        await asker.ask(NEW_YEAR, visits(course, course.new_year, BY_DAY))
     if heard["drop-in of two periods"].is_refused:
         await asker.ask("drop-in by day", drop_ins(course, course.week, "day"))
     if _LONG_URL in heard and heard[_LONG_URL].is_refused:

@@ -118,6 +118,25 @@ async def test_line_crosses_becomes_aware_where_its_clock_is_known(deviation: st
     assert {(row["tz"], row["bucket_start_utc"]) for row in plain.to_dicts()} == {(None, None)}
 
 
+@pytest.mark.parametrize("deviation", [None, *WEEKS])
+async def test_weeks_of_lines_are_whole_over_a_new_year(deviation: str | None) -> None:
+    """Two requests, for the API asks for weeks within a year: a week that both bring is one, as in one answer."""
+    deviations = (deviation,) if deviation else ()
+    profile = (await judge(*deviations)).profile
+    world = WORLD
+    if deviation is not None:
+        change = sandbox.DEVIATIONS[deviation].world
+        assert change is not None
+        world = change(WORLD)
+    async with client_of(*deviations, profile=profile) as client:
+        result = await client.line_crosses(FIRST, LAST, location=MALL, zone_to=231, aggregate_by="week")
+    assert len(result.plan) == 2
+    truth = world.line_crosses(FIRST, LAST, location=MALL, zone_to=231, aggregate_by="week")
+    assert {(row.bucket.year, row.bucket.week): row.count for row in result} == {
+        (row["_id"]["year"], row["_id"]["week"]): row["count"] for row in truth
+    }
+
+
 async def test_rows_of_zeros_change_no_sum() -> None:
     """They are measured zeros of closed hours; what the profile says of them is their shape."""
     profile = (await judge("rows_of_zeros")).profile
@@ -158,11 +177,16 @@ async def test_a_clamp_that_was_learned_is_cut_around() -> None:
         assert rates.summary.current.enter == truth_rates["enter"]
 
 
-async def test_hours_that_do_not_tell_their_dates_are_asked_for_by_all_labels() -> None:
-    """Three days by hour are three days of hours again."""
-    deviation = "hours_without_dates_of_zone_visitors"
+@pytest.mark.parametrize("deviation", ["hours_without_dates_of_zone_visitors", "hours_over_all_days"])
+async def test_hours_that_do_not_tell_their_dates_are_asked_for_by_all_labels(deviation: str) -> None:
+    """Three days by hour are three days of hours again, and weeks have their years."""
     profile = (await judge(deviation)).profile
-    assert profile.hours_carry_dates is False
+    assert False in (profile.hours_carry_dates, profile.labels_carry_parents)
+    async with client_of(deviation, profile=profile) as client:
+        weeks = await client.zone_visitors(FIRST, LAST, location=MALL, aggregate_by="week")
+        days = await client.zone_visitors(FIRST, LAST, location=MALL, aggregate_by="dayofmonth")
+    assert sum(row.visits for row in weeks) == sum(row.visits for row in days) == sum(visits_by_day().values())
+    assert None not in {row["bucket_start"] for row in (*weeks.to_dicts(), *days.to_dicts())}
     first, last = date(2026, 1, 10), date(2026, 1, 12)
     async with client_of(deviation, profile=profile) as client:
         result = await client.zone_visitors(first, last, location=MALL, aggregate_by="hour", tz=TZ)

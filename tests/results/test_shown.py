@@ -52,7 +52,7 @@ async def test_a_result_shows_question_rows_and_notes() -> None:
     assert lines[0] == "ZoneVisitorsResult: 52 rows, requests: 2"
     assert lines[1] == "zone_visitors 2025-03-01 to 2025-03-07, location=(124, 127)"
     assert lines[2].split()[:4] == ["bucket_start", "loc_id", "loc_name", "zone_id"]
-    assert "Fifth Avenue" in lines[3]
+    assert "Fifth Avenue" in repr(result)
     assert lines[9] == "…"
     shown = result._repr_html_()
     assert shown.count("<tr>") == 7

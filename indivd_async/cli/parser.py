@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import textwrap
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -46,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Any = None, namespace: Any = None
     ) -> Any:
         # Before argparse does, which takes what follows a misspelt --token for something else, and shows it.
-        known = {"--help": ""} | dict(re.findall(r"(?<![^ \[(])(--?[a-z-]+)( [A-Z{]+)?", self.format_usage()))
+        known = {name: action.nargs != 0 for name, action in self._option_string_actions.items()}
         words = iter(args)
         for word in words:
             name, equals, _ = word.partition("=")

@@ -139,11 +139,10 @@ class Display:
 
     @contextmanager
     def _bar(self, stream: TextIO) -> Iterator[Hear]:
-        if self._bars is None:
+        if not self._shown:  # anew each time: stderr may be another by now
             self._bars = make_bars(stream)
+            self._bars.start()
         bars, start = self._bars, self._clock()
-        if not self._shown:
-            bars.start()
         self._shown += 1
         task = bars.add_task("requests", total=None, rate="", left="", details="")
 

@@ -232,6 +232,17 @@ def test_calls_at_once_have_bars_below_each_other() -> None:
     assert not display._bars.live.is_started
 
 
+async def test_a_bar_is_drawn_where_stderr_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that was closed meanwhile ends no call."""
+    async with make_client(progress=True) as client:
+        for _ in range(2):
+            stream = Terminal()
+            monkeypatch.setattr("sys.stderr", stream)
+            await client.fetch(QUARTER)
+            assert "requests" in stream.getvalue()
+            stream.close()
+
+
 async def test_the_bar_of_a_client_is_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     """Stdout is for data."""
     async with make_client(progress=True) as client:

@@ -262,6 +262,22 @@ def test_retry_after_forms(value: str | bytes | None, seconds: float | None) -> 
     assert parse_retry_after(value, now_utc=NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        pytest.param(b"Sat, 01 Mar 2025 11:00:00 GMT", 3630.0, id="a clock that is slow"),
+        pytest.param(b"Sat, 01 Mar 2025 13:00:00 +0100", 30.0, id="another zone"),
+        pytest.param(b"Sat, 01 Mar 2025 12:00:31 GMT", None, id="a clock that is fast"),
+        pytest.param(b"yesterday", 30.0, id="nonsense"),
+        pytest.param(b"\xff", 30.0, id="not ASCII"),
+    ],
+)
+def test_retry_after_by_the_servers_clock(date: bytes, seconds: float | None) -> None:
+    """A date counts from the answer's own, where that can be read; seconds count from now."""
+    assert parse_retry_after("Sat, 01 Mar 2025 12:00:30 GMT", now_utc=NOW, date=date) == seconds
+    assert parse_retry_after("30", now_utc=NOW, date=date) == 30.0
+
+
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60), st.datetimes().map(str)))
 def test_no_header_raises(value: str | bytes) -> None:
     """Whatever a server writes there is a wait or is ignored."""

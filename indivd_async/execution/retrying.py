@@ -177,12 +177,12 @@ def _backoff(policy: RetryPolicy, failure: Failure, attempt: int) -> float:
     return min(policy.cap, math.ldexp(base, min(attempt - 1, 60)))
 
 
-def parse_retry_after(value: str | bytes | None, *, now_utc: datetime) -> float | None:
+def parse_retry_after(value: str | bytes | None, *, now_utc: datetime, date: bytes | None = None) -> float | None:
     """
     Read a Retry-After header: the seconds from *now_utc* (aware) on, or None where there is nothing to wait for.
 
-    Seconds and all three forms of an HTTP date are understood. Nonsense, negative numbers and dates that have passed
-    are ignored.
+    Seconds and all three forms of an HTTP date are understood. A date is one of the server's clock, so that it counts
+    from the answer's own *date* where it has one. Nonsense, negative numbers and dates that have passed are ignored.
 
     >>> parse_retry_after("120", now_utc=datetime(2025, 1, 1, tzinfo=UTC))
     120.0
@@ -194,10 +194,18 @@ def parse_retry_after(value: str | bytes | None, *, now_utc: datetime) -> float 
     text = (value.decode("latin-1") if isinstance(value, bytes) else value).strip()
     if _SECONDS.fullmatch(text):
         return float(text)
+    moment = _read_date(text)
+    if moment is None:
+        return None
+    said_at = None if date is None else _read_date(date.decode("latin-1"))
+    wait_s = (moment - (said_at or now_utc)).total_seconds()
+    return wait_s if wait_s > 0 else None
+
+
+def _read_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-        # RFC 9110: a date without a zone (the asctime form) is UTC.
-        wait_s = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now_utc).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return wait_s if wait_s > 0 else None
+    # RFC 9110: a date without a zone (the asctime form) is UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

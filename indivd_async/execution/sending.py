@@ -161,9 +161,8 @@ class Sending:
     def _failure(self, reply: Reply | None, fault: Fault | None) -> Failure:
         if reply is None:
             return Failure(stale=fault is not None and fault.stale and not self._free)
-        return Failure(
-            status=reply.status, retry_after=parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now())
-        )
+        wait_s = parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now(), date=reply.date)
+        return Failure(status=reply.status, retry_after=wait_s)
 
     def _judge(self, failure: Failure, fault: Fault | None, now: float) -> Wait | GiveUp:
         if fault is not None and not fault.retried:

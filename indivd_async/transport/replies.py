@@ -25,7 +25,7 @@ _ABANDONED = 2**20
 #: Said in Content-Encoding by servers that mean a charset, or nothing: they change no byte.
 _GZIP = ([b"gzip"], [b"x-gzip"])
 _MEANINGLESS = {b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
-_READ = {b"content-encoding", b"retry-after"}
+_READ = {b"content-encoding", b"retry-after", b"date"}
 _SIGNS = re.compile(
     rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*", re.DOTALL
 )
@@ -46,6 +46,8 @@ class Reply:
     body: bytes
     #: The header's value as it came.
     retry_after: bytes | None = None
+    #: What the server's clock said, where the status is not 200: as the header has it.
+    date: bytes | None = None
     #: Size of the body before decoding.
     wire_bytes: int = 0
     #: Tries that were made for it, this one included.
@@ -96,6 +98,7 @@ class Draft:
         self._size, self._room = 0, max_bytes
         self._pieces: list[bytes] = []
         self._retry_after: bytes | None = None
+        self._date: bytes | None = None
         self._signs: list[tuple[str, str]] = []
         codings: list[bytes] = []
         for name, value in headers:
@@ -104,6 +107,8 @@ class Draft:
                     codings += (coding for part in value.split(b",") if (coding := part.strip().lower()))
                 case b"retry-after":
                     self._retry_after = value
+                case b"date":
+                    self._date = value if status != 200 else None
                 case _ if status == 200 and is_read(lower):
                     self._signs.append((lower.decode("latin-1"), value.decode("latin-1")))
         self._codings = [coding for coding in codings if coding not in _MEANINGLESS]
@@ -133,6 +138,7 @@ class Draft:
             status=self.status,
             body=self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces),
             retry_after=self._retry_after,
+            date=self._date,
             wire_bytes=self._size,
             signs=tuple(self._signs),
         )

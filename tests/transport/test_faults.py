@@ -327,6 +327,17 @@ async def test_retry_after_forms(value: str, carried: float | None) -> None:
         await executor.aclose()
 
 
+async def test_retry_after_by_a_clock_that_is_wrong() -> None:
+    """What a server says by its own clock is meant by it, however far that is from ours."""
+    headers = ["Date: Sat, 01 Mar 2025 12:00:00 GMT", "Retry-After: Sat, 01 Mar 2025 12:02:00 GMT"]
+    with RawServer(lambda peer: peer.serve(answer(status=429, headers=headers))) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        error = await fails(executor, RateLimitedError)
+        assert isinstance(error, RateLimitedError)
+        assert error.retry_after == 120
+        await executor.aclose()
+
+
 async def test_a_redirect_is_not_followed() -> None:
     """Another origin receives nothing, least of all the token."""
     with RawServer(Peer.serve) as other:

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import PlainTextResponse
-from fastapi.testclient import TestClient
 from scripted import Script, visits_by_day
 from starlette.websockets import WebSocketDisconnect
+from visiting import TestClient
 
 from indivd_async import (
     AsyncIndivd,
@@ -215,7 +215,7 @@ def test_a_forked_worker_is_told_apart() -> None:
     script = """
         import os, sys
         from fastapi import FastAPI
-        from fastapi.testclient import TestClient
+        from visiting import TestClient
         from indivd_async import AsyncIndivd, sandbox
         from indivd_async.fastapi import IndivdDep, install_error_handlers
 
@@ -233,7 +233,8 @@ def test_a_forked_worker_is_told_apart() -> None:
         answer = TestClient(app, raise_server_exceptions=False).get("/locations")
         os._exit(0 if answer.status_code == 500 and "before its worker was forked" in answer.json()["detail"] else 1)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment, check=True, timeout=60)
 
 
 async def _elsewhere(client: AsyncIndivd) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from pydantic import BaseModel, ValidationError
 from scripted import Params, Script, visits_by_day
+from visiting import TestClient
 
 from indivd_async import (
     AsyncIndivd,

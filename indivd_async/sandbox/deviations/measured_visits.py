@@ -213,7 +213,7 @@ MEASURED_VISIT_DEVIATIONS = (
         name="quartiles_from_above",
         sentence="Quartiles come in falling order, as some libraries rank.",
         endpoints=_VISITS,
-        expect="note",
+        expect="unseen",
         answer=change_each(lambda row: row["dwell_time_stats"].get("quantiles", []).reverse()),
     ),
     Deviation(

@@ -38,7 +38,7 @@ from indivd_async.structuring.reading import decide_answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 ENDPOINTS = ("line_crosses", "zone_visitors", "drop_in_rate")
 STOCKHOLM = "Europe/Stockholm"
 

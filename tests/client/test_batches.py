@@ -66,7 +66,7 @@ async def test_a_killed_job_goes_on_where_it_was(tmp_path: Path) -> None:
     """Closed days that had arrived are not asked for twice."""
     file = tmp_path / "answers.db"
     killed = await anyio.run_process(
-        [sys.executable, "-c", _KILLED_JOB, str(file)], cwd=Path(__file__).parent, check=False, stderr=None
+        [sys.executable, "-c", _KILLED_JOB, str(file)], cwd=Path(__file__).parent.parent, check=False, stderr=None
     )
     assert killed.returncode == 9
     script = Script(visits_by_day)

@@ -24,7 +24,7 @@ from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Note, has_rows
 from ..results.licences import Licences
 from ..structuring import place_rows, read_answer
-from ..witnessing import witness_answer
+from ..witnessing import Owners, witness_answer
 from .catalogue import Catalogue
 from .keeping import Keeping
 
@@ -118,6 +118,7 @@ class Call:
         """Make a stream of the chunks of *queries*, none of them merged."""
         refused: list[AuthenticationError] = []
         licences = Licences()
+        owners: dict[int, Owners] = {}
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
@@ -134,6 +135,9 @@ class Call:
             except AuthenticationError as error:
                 refused.append(error)
                 chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
+            for done in [item for item in owners if item < job.item - self.concurrency]:
+                del owners[done]  # none of its requests is under way any more
+            chunk = owners.setdefault(job.item, Owners()).hold(chunk)
             return self._counted(licences.hide(chunk))
 
         pull = JobSource(queries, open_item).pull
@@ -242,6 +246,7 @@ class Call:
         known = Known(
             now=wall_clock.utc_now(),
             locations=self.catalogue.locations,
+            lists=self.catalogue.lists,
             has_asked_for_zones=self.catalogue.has_asked_for_zones,
         )
         try:

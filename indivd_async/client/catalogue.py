@@ -101,6 +101,11 @@ class Catalogue:
         return self._known.locations
 
     @property
+    def lists(self) -> Mapping[str, Mapping[int, Any]]:
+        """Every list that was looked up, by its name and the ids of its entries."""
+        return self._known.lists
+
+    @property
     def zone_locations(self) -> Mapping[int, int | None] | None:
         """The location of each zone, if the zones were looked up; None where a zone tells none."""
         return self._known.zone_locations

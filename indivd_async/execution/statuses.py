@@ -56,6 +56,8 @@ def api_error(
 ) -> ApiError:
     """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
     cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
+    # A question of another kind has nothing to advise.
+    advice = getattr(request, "advise_refused", lambda _: "")(status) or advice
     tries = f"{attempts} attempt{'s' if attempts != 1 else ''} over {elapsed_s:.1f} s"
     wait = f" (retry after {retry_after:g} s)" if retry_after is not None else ""
     why = f" {gave_up}." if gave_up else ""

@@ -71,6 +71,8 @@ class _Run:
     answered: int = 0
     failures: list[Failure] = attrs.field(factory=list)
     fates: list[Fate] = attrs.field(factory=list)
+    #: The first note of each kind on an answer.
+    said: dict[str, Note] = attrs.field(factory=dict)
     _tried: set[Ask] = attrs.field(factory=set)
     _done: int = 0
     _total: int = 0
@@ -248,6 +250,8 @@ class _Run:
             if chunk.error is not None:
                 raise chunk.error
             for one in asked:
+                for note in chunk.notes:
+                    self.said.setdefault(note.kind, note)
                 answered = one.add(chunk)
                 if answered is not None and zones.judge(answered):
                     await self._keep(answered, keeper)
@@ -296,7 +300,7 @@ class _Run:
             for zone, (before, there) in zones.moved.items()
         ]
         foreign = list(self.store.foreign())
-        notes = list(keeper.notes.values())
+        notes = list({**self.said, **keeper.notes}.values())
         if foreign:
             message = f"Files that are not of this export, and that readers take for its rows: {', '.join(foreign[:5])}"
             notes.append(Note(kind="foreign_files", message=message))

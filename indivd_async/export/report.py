@@ -10,6 +10,7 @@ import attrs
 
 from ..errors import IndivdError
 from ..results import Note
+from ..results.notes import EXPECTED
 
 
 class DestinationError(IndivdError):
@@ -108,7 +109,9 @@ class Report:
     @property
     def needs_look(self) -> bool:
         """Whether something is there that a person should look at, though nothing is missing."""
-        return bool(self.notes) or any(fate.became in _DOUBTFUL for fate in self.locations)
+        return any(note.kind not in EXPECTED for note in self.notes) or any(
+            fate.became in _DOUBTFUL for fate in self.locations
+        )
 
     def __str__(self) -> str:
         """Say all of it in one line."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import chain
 
 import attrs
 
-from ..models import Bucket, LineCrossesRow, Location, clocks
+from ..models import Bucket, LineCrossesRow, Location, ZoneDropIn, clocks
 from ..planning import Plan, PlannedRequest
 from ..profile import NOTHING_KNOWN, Numbering
-from ..queries import LineCrosses
+from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
+from ..results.notes import numbering_unknown
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +23,8 @@ class Known:
     locations: Mapping[int, Location] | None = None
     #: Whether the list of zones was asked for, where rows might not tell their location.
     has_asked_for_zones: bool = False
+    #: The ids of every list that was looked up, by its name.
+    lists: Mapping[str, Container[int]] = attrs.field(factory=dict)
 
 
 PARTIAL_SUM = Note(
@@ -34,6 +36,21 @@ _UNSCOPED = Note(
     message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; the "
     "article says to scope such requests.",
 )
+_UNSCOPED_ZONES = Note(
+    kind="unscoped_drop_in",
+    message="No zone was given, so the summary and the details are of all zones together, which the article calls "
+    "rarely useful; zone_details has each by itself.",
+)
+#: The list that the ids of a parameter are in.
+_LISTS = {
+    "zones": "zones",
+    "zone": "zones",
+    "zone_to": "zones",
+    "zone_from": "zones",
+    "category": "categories",
+    "line_ids": "lines",
+    "organization": "organizations",
+}
 #: Labels that have numbers, and what they are called.
 _NUMBERED = {"week": "weeks", "dayofweek": "weekdays"}
 _LAST_OF_WEEK = timedelta(days=6)
@@ -51,7 +68,10 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     if isinstance(query, LineCrosses) and not (query.zone_to or query.zone_from or query.category or query.line_ids):
         yield _UNSCOPED
     if isinstance(result, DropInRateResult):
+        if getattr(query, "zone", None) is None and len(result.zone_details.current) > 1:
+            yield _UNSCOPED_ZONES
         yield from _on_rates(result)
+    yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
     if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
         yield from _on_places(result)
@@ -66,13 +86,7 @@ def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
     asked = [(name, words) for name, words in _NUMBERED.items() if name in grouped and len(result)]
     unknown = [words for name, words in asked if getattr(numbering, f"{words}") is None]
     if unknown:
-        what = " and ".join(unknown)
-        yield Note(
-            kind="numbering_unknown",
-            message=f"{what.capitalize()} have the API's own numbers, which it does not document and which need not be "
-            "those of ISO 8601 (2025-W10): nothing is computed from them. `indivd verify` measures them, and "
-            "AsyncIndivd(profile=…) takes what it learned.",
-        )
+        yield numbering_unknown(unknown)
     contradicting = [words for name, words in asked if any(_contradicts(b, numbering, plan) for b in _buckets(result))]
     if contradicting:
         yield Note(
@@ -102,15 +116,12 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
 
 def _on_rates(result: DropInRateResult) -> Iterator[Note]:
     zones = [*result.zone_details.current.values(), *(result.zone_details.comparison or {}).values()]
-    over = sorted(
-        {
-            zone.zone_id
-            for zone in zones
-            if any(_is_over(rate) for rate in chain([zone.drop_in_rate], (row.drop_in_rate for row in zone.details)))
-        }
-    )
+    over = sorted({zone.zone_id for zone in zones if _is_zone_over(zone)})
+    totals = [total for total in (result.summary.current, result.summary.comparison) if total is not None]
+    rates = [(total.enter_percentage, total.enter, total.passing_by) for total in totals]
     rows = (*result.details.current, *(result.details.comparison or ()))
-    if over or any(_is_over(row.drop_in_rate) for row in rows):
+    rates += [(row.drop_in_rate, row.enter, row.passing_by) for row in rows]
+    if over or any(map(_is_over, rates)):
         where = f" Zones: {', '.join(map(str, over))}." if over else ""
         yield Note(
             kind="drop_in_over_100",
@@ -129,8 +140,15 @@ def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
         )
 
 
-def _is_over(rate: float | None) -> bool:
-    return rate is not None and rate > 100
+def _is_zone_over(zone: ZoneDropIn) -> bool:
+    rates = [(row.drop_in_rate, row.visits, row.passing_by) for row in zone.details]
+    return any(map(_is_over, [*rates, (zone.drop_in_rate, zone.total_visits, zone.total_passing_by)]))
+
+
+def _is_over(rated: tuple[float | None, int, int]) -> bool:
+    """Tell whether more came in than passed, also where nobody passed and so there is no rate."""
+    rate, enter, passing_by = rated
+    return enter > passing_by or (rate is not None and rate > 100)
 
 
 def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
@@ -180,6 +198,16 @@ def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
             message=f"Locations {', '.join(map(str, unlisted))} are not in this token's list of locations: they may be "
             "out of its scope, and missing here.",
         )
+
+
+def _on_lists(query: Query, known: Known) -> Iterator[Note]:
+    for parameter, name in _LISTS.items():
+        listed, asked = known.lists.get(name), getattr(query, parameter, None)
+        if unlisted := [id for id in asked or () if id not in listed] if listed is not None else []:
+            yield Note(
+                kind="unlisted_ids",
+                message=f"{parameter} {', '.join(map(str, unlisted[:5]))}: the list of {name} has no such id.",
+            )
 
 
 def _shows_scope(item: Coverage) -> bool:

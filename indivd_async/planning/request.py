@@ -7,9 +7,14 @@ from datetime import date
 import attrs
 
 from ..models import NOTHING_EXTRA, FrozenMap
+from ..models.endpoints import DATA_ENDPOINTS
 from ..profile import Profile
 from .urls import encode_params
-from .windows import Window
+from .windows import Window, bucket_unit, default_grouping
+
+#: 400 has many causes; 413 and 414 are what gateways answer to long URLs.
+_REFUSED_AS_TOO_LONG = frozenset({400, 413, 414})
+_LONG_URL_BYTES = 400
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +58,32 @@ class PlannedRequest:
         if "comparison_end_date" in self.params:
             days.append(date.fromisoformat(self.params["comparison_end_date"]))
         return max(days)
+
+    def advise_refused(self, status: int) -> str:
+        """Say which limit that no page tells may have been met, where this request was refused with *status*."""
+        if self.window is None or status not in _REFUSED_AS_TOO_LONG:
+            return ""
+        endpoint, days, url_bytes = DATA_ENDPOINTS[self.endpoint], self.window.days, len(self.target)
+        grouping = self.params.get(endpoint.grouping) or default_grouping(endpoint, self.window)
+        advice = []
+        if status == 400 and days > 1:
+            if bucket_unit(grouping) is not None:
+                advice.append(
+                    f"if {days} days are more than it takes at once, pass {{split:{max(1, days // 2)}}} or fewer"
+                )
+            else:
+                advice.append(
+                    f"if {days} days are more than the service takes, ask for shorter periods: sums by {grouping} "
+                    "cannot be cut, so {split} does not help"
+                )
+        if status != 400 or url_bytes > _LONG_URL_BYTES:
+            advice.append(
+                f"if a URL of {url_bytes:,} bytes is too long for it, ask for fewer ids at once, or pass "
+                f"{{profile:Profile(longest_url={max(500, url_bytes // 2)})}}, which cuts lists"
+            )
+        if not advice:
+            return ""
+        return f"The API does not say what it refuses: {'; '.join(advice)}. `indivd verify` measures such limits"
 
     def __str__(self) -> str:
         return f"GET {self.target}"

@@ -1,10 +1,51 @@
-"""What there is to know about figures: a kind for programs, a sentence for people."""
+"""
+What there is to know about figures: a kind for programs, a sentence for people.
+
+`KINDS` is the list of all kinds. Results and chunks carry notes as `notes`, reports of an export too, and every
+`--json` of the command has them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
+
+#: Kinds that follow from what was asked, from the plan of the account or from how a place is set up: nothing is amiss.
+EXPECTED: Mapping[str, str] = {
+    "asked_unsplit": "A period was cut, its pieces did not fit together, and it was asked again in one piece.",
+    "location_unknown": "Rows do not tell the location they belong to.",
+    "no_locations": "The token sees no location, so nothing was asked.",
+    "numbering_unknown": "Weeks or weekdays have the API's own numbers, which it does not document.",
+    "provisional_period": "The period reaches a day that has not ended.",
+    "unlicensed_metrics": "Zeros that a Basic plan does not measure are None.",
+    "unscoped_drop_in": "The summary and details of drop_in_rate are of several zones together.",
+    "unscoped_lines": "Crossings of all lines were asked for, so a visitor counts once for each line.",
+}
+#: Kinds that somebody should look at.
+DOUBTFUL: Mapping[str, str] = {
+    "answer_says": "An answer has fields beside its rows that are not known, such as a warning.",
+    "drop_in_over_100": "More entries than passers-by: a sign of how lines are set up.",
+    "filter_ignored": "Dwell times lie beyond the filter that was sent.",
+    "foreign_files": "The folder of an export has files of others.",
+    "grouped_otherwise": "Where the grouping was left to the API, it is another than documented.",
+    "implausible_figures": "Counts below zero, more visitors than visits, a mean beyond the least and the most.",
+    "incomplete_labels": "Labels do not tell the day or year they belong to.",
+    "labels_elsewhere": "Hours are labelled by another clock, at the edge of the days asked for.",
+    "odd_labels": "Labels have names that are not known, or numbers that no calendar has.",
+    "odd_rates": "Rates are not 100 · entries / passers-by.",
+    "partial_sum": "A failed request was one part of a sum.",
+    "possibly_out_of_scope": "Locations were asked for that the token's list does not have.",
+    "profile_contradicted": "Labels are not numbered as the profile says.",
+    "repeated_comparison": "The figures of the comparison are those of the current period.",
+    "repeated_key": "One key stands more than once in an answer.",
+    "rows_of_zeros": "Rows count nobody: whether nobody came or nothing was measured they do not say.",
+    "sections_disagree": "The summary, details and zones of drop_in_rate do not add up to one another.",
+    "unlisted_ids": "Ids were asked for or came back that a list which was looked up does not have.",
+    "unreadable_dates": "The dates that an answer repeats cannot be read.",
+}
+#: Every kind, and what it says.
+KINDS: Mapping[str, str] = {**EXPECTED, **DOUBTFUL}
 
 
 @attrs.frozen(kw_only=True)
@@ -37,4 +78,15 @@ def _unite(same: list[Note]) -> Note:
         return first
     return attrs.evolve(
         first, message=f"{first.message} So it is in {more} more answer{'s' * (more > 1)} or place{'s' * (more > 1)}."
+    )
+
+
+def numbering_unknown(what: Iterable[str]) -> Note:
+    """Say that the numbers of *what*, weeks or weekdays, are not known."""
+    words = " and ".join(what).capitalize()
+    return Note(
+        kind="numbering_unknown",
+        message=f"{words} have the API's own numbers, which it does not document and which need not be those of ISO "
+        "8601 (2025-W10): nothing is computed from them. `indivd verify` measures them, and AsyncIndivd(profile=…) "
+        "takes what it learned.",
     )

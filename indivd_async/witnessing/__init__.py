@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .places import Owners
 from .witnesses import WITNESSES, Witness, witness_answer, witness_list
 
-__all__ = ["WITNESSES", "Witness", "witness_answer", "witness_list"]
+__all__ = ["WITNESSES", "Owners", "Witness", "witness_answer", "witness_list"]

@@ -52,6 +52,8 @@ def hold_counts(case: Case) -> Differences:
             counts = list(map(attrgetter(name), rows))
             if case.request.endpoint == "drop_in_rate":
                 counts += [row.visits if whose else row.enter for row in rows]
+            if counts and min(counts) == 0 and _has_zero(case, rows, whose):
+                return [Difference("", ROWS_OF_ZEROS, "rows_of_zeros")]
             if counts and min(counts) < 0:
                 bucket = buckets[counts.index(min(counts)) % len(buckets)]
                 words = word_bucket([getattr(bucket, label) for label in LABELS])
@@ -59,9 +61,23 @@ def hold_counts(case: Case) -> Differences:
     return ()
 
 
+ROWS_OF_ZEROS = (
+    "Some rows count nobody: whether nobody came or nothing was measured, as outside opening hours, they do not say"
+)
+
+
+def _has_zero(case: Case, rows: Sequence[Any], whose: str) -> bool:
+    if case.request.endpoint == "line_crosses":
+        return True
+    return any(not row.passing_by and not (row.visits if whose else row.enter) for row in rows)
+
+
 def hold_visits(case: Case) -> Differences:
     """Look for counts below zero, more visitors, bounces or dwell times than visits, and means beyond their range."""
+    found: list[Difference] = []
     for side in case.sides:
+        if side.rows and min([row.visits for row in side.rows]) == 0:
+            found.append(Difference("", ROWS_OF_ZEROS, "rows_of_zeros"))
         try:
             odd: Any = next((row for row in side.rows if _is_odd(row)), None) if _are_odd(side.rows) else None
         except TypeError:  # something is not measured
@@ -71,10 +87,10 @@ def hold_visits(case: Case) -> Differences:
             words = word_bucket([getattr(place.bucket, name) for name in LABELS])
             message = (
                 f"Figures of zone {place.zone_id}, {words}, contradict one another: counts below zero, more visitors, "
-                "bounces or dwell times than visits, or a mean beyond the least and the most"
+                "bounces or dwell times than visits, or means and quartiles beyond the least and the most"
             )
-            return [Difference("", message, "implausible_figures")]
-    return ()
+            return [*found, Difference("", message, "implausible_figures")]
+    return found[:1]
 
 
 def _are_odd(rows: Sequence[ZoneVisitorsRow]) -> bool:
@@ -84,7 +100,10 @@ def _are_odd(rows: Sequence[ZoneVisitorsRow]) -> bool:
         stats = row.dwell_time_stats
         if not 0 <= row.bounce <= visits >= row.unique_visits >= 0:  # type: ignore[operator]
             return True
-        if stats is not None and not (stats.n <= visits and stats.min <= stats.mean <= stats.max):  # type: ignore[operator]
+        if stats is not None and (
+            not (stats.n <= visits and stats.min <= stats.mean <= stats.max)  # type: ignore[operator]
+            or list(stats.quantiles) != sorted(stats.quantiles)  # type: ignore[arg-type, type-var]
+        ):
             return True
     return False
 
@@ -96,8 +115,11 @@ def _is_odd(row: ZoneVisitorsRow) -> bool:
         return True
     if stats is None or not stats.n:
         return False
-    ordered = [value for value in (stats.min, stats.mean, stats.max) if value is not None]
-    return any(one > other + _ROUNDING for one, other in pairwise(ordered))
+    for values in ((stats.min, stats.mean, stats.max), (stats.min, *(stats.quantiles or ()), stats.max)):
+        ordered = [value for value in values if value is not None]
+        if any(one > other + _ROUNDING for one, other in pairwise(ordered)):
+            return True
+    return False
 
 
 def hold_dwell(case: Case) -> Differences:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import attrs
+
+from ..errors import AnswerMismatchError
 from ..models.endpoints import DATA_ENDPOINTS
-from ..results import DropInAnswer, DropInBlock, ZoneVisitorsAnswer
+from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .case import Case, Difference
 
 Differences = Iterable[Difference]
@@ -64,6 +67,34 @@ def _hold_owners(
             return
     if unlisted:
         yield Difference("", f"Zones {_list(unlisted)} are in the answer, and in no list of zones", "unlisted_ids")
+
+
+class Owners:
+    """Which locations a zone may belong to, by the answers to one query: a zone has one."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, frozenset[int]] = {}
+
+    def hold(self, chunk: Chunk) -> Chunk:
+        """Return *chunk*, or a failed one where its zones came for other locations before."""
+        answer, request = chunk.answer, chunk.request
+        if request.locations is None or answer is None or isinstance(answer, LineCrossesAnswer):
+            return chunk
+        asked = frozenset(request.locations)
+        if isinstance(answer, ZoneVisitorsAnswer):
+            zones = {row.aggregation.zone_id for row in (*answer.current, *(answer.comparison or ()))}
+        else:
+            zones = {zone.zone_id for block in (answer.current, answer.comparison) if block for zone in block.zones}
+        for zone in zones:
+            before = self._of.get(zone, asked)
+            if not before & asked:
+                wanted = f"zone {zone} in the answers for locations {_list(before)} only"
+                said = f"it for locations {_list(asked)}, too"
+                advice = "One of the answers is wrong: ask for one location at a time."
+                error = AnswerMismatchError("locations", wanted, said, request=request, advice=advice)
+                return attrs.evolve(chunk, answer=None, error=error)
+            self._of[zone] = before & asked
+        return chunk
 
 
 def hold_threshold(case: Case) -> Differences:

@@ -64,7 +64,16 @@ def merge(plan: Plan, answers: Sequence[Answer | None], known: Known = KNOWN) ->
 
 
 def kinds(result: Any) -> list[str]:
-    return [note.kind for note in result.notes]
+    """Return the kinds of notes on the answers; that no zone was given is the question's affair."""
+    return [note.kind for note in result.notes if note.kind != "unscoped_drop_in"]
+
+
+def test_rates_of_all_zones_together_are_noted() -> None:
+    """The article calls them rarely useful; one zone is itself, and zones that were given were meant."""
+    two = rates(block({7: {1: (1, 3)}, 8: {1: (1, 3)}}))
+    assert [note.kind for note in merge(RATES, [two]).notes] == ["unscoped_drop_in"]
+    assert merge(RATES, [rates(block({7: {1: (1, 3)}}))]).notes == ()
+    assert merge(Plan(DropInRate(*DAYS, tz="UTC", zone=[7, 8])), [two]).notes == ()
 
 
 # Coverage.
@@ -481,7 +490,7 @@ def test_groups_are_added_and_their_rates_computed() -> None:
     assert result.summary.current.enter_percentage == round(100 * 5 / 8, 1)
     assert [(row.enter, row.passing_by, row.drop_in_rate) for row in result] == [(2, 8, 25.0), (3, 0, None)]
     assert {id: zone.drop_in_rate for id, zone in result.zone_details.current.items()} == {7: 1.5, 8: 1.5}
-    assert kinds(result) == []
+    assert kinds(result) == ["drop_in_over_100"]  # where nobody passed
 
 
 def test_windows_are_put_together_by_zone() -> None:
@@ -577,11 +586,11 @@ def test_unknown_fields_of_added_rows_stay_where_they_agree() -> None:
         ({7: {1: (5, 4)}}, "Zones: 7."),
         ({7: {1: (5, 4), 2: (0, 90)}, 8: {1: (9, 9)}}, "Zones: 7."),
         ({7: {1: (4, 4)}, 8: {2: (9, 10)}}, None),
-        ({7: {1: (3, 0)}}, None),
+        ({7: {1: (3, 0)}}, "Zones: 7."),
     ],
 )
 def test_rates_above_100_are_noted(zones: Any, message: str | None) -> None:
-    """Of a zone as a whole or in one of its buckets; a sign of how lines are set up."""
+    """Of a zone as a whole or in one of its buckets, also with nobody passing; a sign of how lines are set up."""
     found = block(zones)
     exact = attrs.evolve(
         found,
@@ -598,7 +607,8 @@ def test_rates_above_100_are_noted(zones: Any, message: str | None) -> None:
     )
     result = merge(RATES, [rates(exact)])
     assert kinds(result) == ([] if message is None else ["drop_in_over_100"])
-    assert all(message is not None and str(note).endswith(message) for note in result.notes)
+    told = [note for note in result.notes if note.kind != "unscoped_drop_in"]
+    assert all(message is not None and str(note).endswith(message) for note in told)
 
 
 def _percent(part: int, whole: int) -> float | None:

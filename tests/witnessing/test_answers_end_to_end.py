@@ -10,6 +10,7 @@ import pytest
 
 from indivd_async import (
     AnswerMismatchError,
+    ApiError,
     AsyncIndivd,
     DropInRate,
     Limits,
@@ -230,7 +231,7 @@ async def test_zeros_that_were_measured_stay() -> None:
             (chunk,) = [chunk async for chunk in chunks]
     assert sorted((item.aggregation.zone_id, item.unique_visits) for item in result) == [(7, 0), (7, 4), (8, 0), (9, 0)]
     assert [item.unique_visits for item in chunk.rows] == [4, 0, 0, 0]
-    assert result.notes == ()
+    assert [note.kind for note in result.notes] == ["rows_of_zeros"]
 
 
 async def test_a_stream_judges_by_all_that_has_come() -> None:
@@ -262,3 +263,50 @@ async def test_bounces_that_are_not_tracked_are_none_everywhere() -> None:
     assert all(item.unique_visits for item in result)
     with pytest.raises(NotMergeableError):
         result.total("bounce")
+
+
+async def test_a_zone_that_comes_for_two_locations_fails_its_chunk() -> None:
+    """A fetch is a conflict; a stream, which merges nothing, remembers whose zones came."""
+    query = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=[1, 2])
+    async with client_of(lambda params: visits(row(5, **MEASURED)), CLOCKS) as client:
+        with pytest.raises(MergeConflictError):
+            await client.fetch(query)
+        async with client.stream(query) as chunks:
+            errors = [chunk.error async for chunk in chunks]
+    assert sorted(str(type(error)) for error in errors) == sorted([str(AnswerMismatchError), str(type(None))])
+
+
+async def test_ids_that_no_list_has_are_told_where_the_list_is_there() -> None:
+    """They cost no request; without the list nobody knows."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        lists = {"/filters/zones": [{"id": 9, "location": 1}], "/filters/locations": STOCKHOLM}
+        return httpx.Response(200, json=lists.get(request.url.path) or visits())
+
+    async with AsyncIndivd(token="t", transport=httpx.MockTransport(handle)) as client:
+        assert (await client.fetch(QUERY)).notes == ()
+        await client.zones()
+        (note,) = (await client.fetch(QUERY)).notes
+    assert (note.kind, note.message) == ("unlisted_ids", "zones 7: the list of zones has no such id.")
+
+
+# Limits that no page tells.
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "words"),
+    [
+        (400, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="dayofmonth", tz="UTC", split=None), "split=45"),
+        (400, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="zone", tz="UTC"), "sums by zone cannot be cut"),
+        (414, LineCrosses(*MARCH, aggregate_by="dayofmonth", line_ids=range(900)), "profile=Profile(longest_url="),
+        (413, LineCrosses(*MARCH, aggregate_by="dayofmonth", line_ids=range(900)), "profile=Profile(longest_url="),
+        (400, LineCrosses("2025-03-01", "2025-03-01", aggregate_by="hour", category=1), "please report it"),
+    ],
+)
+async def test_a_refusal_names_the_limit_that_may_have_been_met(status: int, query: Any, words: str) -> None:
+    """And what to pass; only what could not be cut by anything is a fault of the client's."""
+    async with client_of(lambda params: httpx.Response(status)) as client:
+        with pytest.raises(ApiError) as caught:
+            await client.fetch(query)
+    assert words in caught.value.advice
+    assert ("please report" in caught.value.advice) == (words == "please report it")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import indivd_async
 from indivd_async import AnswerMismatchError, DropInRate, LineCrosses, ZoneVisitors
 from indivd_async.models import FrozenMap
 from indivd_async.planning import Plan, PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Answer, ZoneVisitorsAnswer
+from indivd_async.results.notes import KINDS
 from indivd_async.structuring import structure_answer
 from indivd_async.witnessing import WITNESSES, witness_answer, witness_list
 
@@ -281,7 +285,7 @@ def test_labels_that_do_not_tell_all_are_a_note(grouping: str, labels: dict[str,
     """One row may hold what belongs to several."""
     row = {"visits": 5, "aggregation": labels | {"zone_id": 201}}
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by=grouping, location=124)
-    (note,) = hold(query, {"current": {"insights": [row]}}).notes
+    (note,) = [note for note in hold(query, {"current": {"insights": [row]}}).notes if note.kind != "numbering_unknown"]
     assert note.kind == "incomplete_labels"
     assert words in note.message
 
@@ -290,7 +294,7 @@ def test_several_groupings_mean_what_they_say() -> None:
     """A profile of hours over all days was asked for."""
     row = {"visits": 5, "aggregation": {"dayofweek": 1, "hour": 9, "zone_id": 201}}
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofweek,hour", location=124)
-    assert kinds(query, {"current": {"insights": [row]}}) == []
+    assert kinds(query, {"current": {"insights": [row]}}) == ["numbering_unknown"]
 
 
 def test_hours_of_another_clock_are_a_note() -> None:
@@ -328,7 +332,7 @@ def test_weeks_about_new_year_belong_to_either_year() -> None:
     """ISO's year of a week is not that of all its days."""
     query = LineCrosses("2024-12-01", "2024-12-31", aggregate_by="week", category=1)
     weeks = [{"year": 2024, "week": 48}, {"year": 2025, "week": 1}]
-    assert kinds(query, [{"_id": week, "count": 5} for week in weeks]) == []
+    assert kinds(query, [{"_id": week, "count": 5} for week in weeks]) == ["numbering_unknown"]
     with pytest.raises(AnswerMismatchError):
         hold(query, [{"_id": {"year": 2026, "week": 1}, "count": 5}])
 
@@ -421,6 +425,7 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("comparison", "insights", 2, "dwell_time_stats", "n"), 300),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "mean"), 1844.0),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "min"), 190.0),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), [231.0, 148.0, 95.0]),
 ]
 
 
@@ -638,3 +643,25 @@ def test_what_else_an_answer_says_is_told(path: tuple[str, ...], value: Any) -> 
 def test_the_table_names_each_witness_once() -> None:
     """Names are what errors and readers know them by."""
     assert len({witness.name for witness in WITNESSES}) == len(WITNESSES)
+
+
+def test_every_kind_of_note_is_documented() -> None:
+    """One list has them all, and says of each what it means."""
+    source = "".join(path.read_text() for path in Path(indivd_async.__file__).parent.rglob("*.py"))
+    used = set(re.findall(r'kind="([a-z_0-9]{4,})", *\n? *message', source)) | set(
+        re.findall(r'Difference\("", [^\n]*, "([a-z_0-9]+)"\)', source)
+    )
+    assert used <= KINDS.keys()
+    assert len(used) > 15
+    assert all(sentence.endswith(".") for sentence in KINDS.values())
+
+
+def test_rows_of_zeros_are_told() -> None:
+    """They fill the axis of a chart: hours that were closed look like hours without visitors."""
+    assert kinds(QUERIES["line_crosses"], changed("line_crosses", (0, "count"), 0)) == ["rows_of_zeros"]
+    document = visits()
+    document["current"]["insights"][0] |= {"visits": 0, "unique_visits": 0, "bounce": 0, "dwell_time_stats": {}}
+    assert kinds(QUERIES["zone_visitors"], document) == ["rows_of_zeros"]
+    document = rates()
+    document["details"]["current"][0] |= {"enter": 0, "passing_by": 0}
+    assert "rows_of_zeros" in kinds(QUERIES["drop_in_rate"], document)

@@ -21,6 +21,7 @@ from ..planning.windows import bucket_unit
 from ..progress import Progress
 from ..queries import Query
 from ..results import Chunk, Note
+from ..results.notes import numbering_unknown, unnumbered
 from ._asking import Answered, Ask, Asked, by_query, plan_ask
 from ._comparing import Comparison
 from ._coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
@@ -91,6 +92,8 @@ class _Run:
         world = await self._prepare(query)
         self.failures += world.failures
         self.fates += world.fates
+        if unknown := unnumbered(groupings_of(query).values(), self.client.profile):
+            self.said["numbering_unknown"] = numbering_unknown(unknown)
         zones = Zones(
             owners=dict(self.manifest.zones),
             held=self.manifest.held,
@@ -251,7 +254,8 @@ class _Run:
                 raise chunk.error
             for one in asked:
                 for note in chunk.notes:
-                    self.said.setdefault(note.kind, note)
+                    if note.kind != "numbering_unknown":  # which the question tells, and no answer
+                        self.said.setdefault(note.kind, note)
                 answered = one.add(chunk)
                 if answered is not None and zones.judge(answered):
                     await self._keep(answered, keeper)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from ..profile import NOTHING_KNOWN, Profile
+
 #: Kinds that follow from what was asked, from the plan of the account or from how a place is set up: nothing is amiss.
 EXPECTED: Mapping[str, str] = {
     "asked_unsplit": "A period was cut, its pieces did not fit together, and it was asked again in one piece.",
@@ -90,3 +92,14 @@ def numbering_unknown(what: Iterable[str]) -> Note:
         "8601 (2025-W10): nothing is computed from them. `indivd verify` measures them, and AsyncIndivd(profile=…) "
         "takes what it learned.",
     )
+
+
+#: Labels that have numbers, and what a profile calls them.
+_NUMBERED = (("week", "weeks"), ("dayofweek", "weekdays"))
+
+
+def unnumbered(groupings: Iterable[str], profile: Profile | None) -> list[str]:
+    """Name what has numbers that nobody knows in labels by these *groupings*: weeks, weekdays."""
+    names = {name for grouping in groupings for name in grouping.split(",")}
+    numbering = (profile or NOTHING_KNOWN).numbering
+    return [words for name, words in _NUMBERED if name in names and getattr(numbering, words) is None]

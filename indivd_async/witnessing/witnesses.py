@@ -10,9 +10,8 @@ import attrs
 from ..errors import AnswerMismatchError
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..planning import PlannedRequest
-from ..profile import NOTHING_KNOWN
 from ..results import Answer, Note, ZoneVisitorsAnswer
-from ..results.notes import numbering_unknown
+from ..results.notes import numbering_unknown, unnumbered
 from .case import Case, Difference, Side
 from .figures import hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .measures import hide_bounces
@@ -23,8 +22,6 @@ from .places import hold_comparison, hold_interval, hold_locations, hold_thresho
 _REPORT = "The service does otherwise than its documentation says: please report it to Indivd"
 _ALL = ("line_crosses", "zone_visitors", "drop_in_rate")
 _ZONES = ("zone_visitors", "drop_in_rate")
-#: Labels that have numbers, and what a profile calls them.
-_NUMBERED = (("week", "weeks"), ("dayofweek", "weekdays"))
 
 
 @attrs.frozen(kw_only=True)
@@ -54,14 +51,6 @@ def hold_whole(case: Case) -> Iterable[Difference]:
 
 
 _FIGURES = ("count", "visits", "enter", "passing_by")
-
-
-def _unnumbered(case: Case) -> list[str]:
-    """Name what has numbers that nobody knows in the labels of this answer."""
-    numbering = (case.request.profile or NOTHING_KNOWN).numbering
-    grouped = case.grouping.split(",")
-    has_rows = any(side.buckets for side in case.sides)
-    return [words for name, words in _NUMBERED if name in grouped and has_rows and getattr(numbering, words) is None]
 
 
 def _counts(sides: Iterable[Side]) -> list[int]:
@@ -144,7 +133,8 @@ def witness_answer(
                 advice = difference.advice or each.advice
                 raise AnswerMismatchError(each.name, difference.asked, difference.said, request=request, advice=advice)
             notes.append(Note(kind=difference.kind, message=f"{difference.said}."))
-    if "week" in case.grouping and (unknown := _unnumbered(case)):
+    unknown = unnumbered([case.grouping], request.profile) if "week" in case.grouping else []
+    if unknown and any(side.buckets for side in case.sides):
         notes.append(numbering_unknown(unknown))
     if case.params.get("bounce_threshold") == "0" and isinstance(answer, ZoneVisitorsAnswer):
         answer = hide_bounces(answer)

@@ -184,7 +184,7 @@ def odd_labels(rows: Sequence[Any]) -> list[OddLabels] | None:
     if rows and hasattr(rows[0], "aggregation"):
         rows = [row.aggregation for row in rows]
     extras = [row.extra for row in rows]
-    if all(extra is NOTHING_EXTRA for extra in extras):
+    if extras.count(NOTHING_EXTRA) == len(extras):  # by identity, in C
         return None
     found = [_odd_labels(extra) for extra in extras]
     return found if any(found) else None

@@ -93,18 +93,18 @@ def hold_visits(case: Case) -> Differences:
     return found[:1]
 
 
-def _are_odd(rows: Sequence[ZoneVisitorsRow]) -> bool:
+def _are_odd(rows: Sequence[Any]) -> bool:
     """Tell quickly whether any of *rows* may be odd; TypeError where one has something missing."""
     for row in rows:
-        visits = row.visits
-        stats = row.dwell_time_stats
-        if not 0 <= row.bounce <= visits >= row.unique_visits >= 0:  # type: ignore[operator]
+        visits, stats = row.visits, row.dwell_time_stats
+        if not 0 <= row.bounce <= visits >= row.unique_visits >= 0:
             return True
-        if stats is not None and (
-            not (stats.n <= visits and stats.min <= stats.mean <= stats.max)  # type: ignore[operator]
-            or list(stats.quantiles) != sorted(stats.quantiles)  # type: ignore[arg-type, type-var]
-        ):
-            return True
+        if stats is not None:
+            quantiles = stats.quantiles
+            if not (stats.n <= visits and stats.min <= stats.mean <= stats.max):
+                return True
+            if len(quantiles) != 3 or not quantiles[0] <= quantiles[1] <= quantiles[2]:
+                return True
     return False
 
 

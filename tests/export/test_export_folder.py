@@ -319,7 +319,8 @@ async def test_what_failed_is_listed_and_asked_again(tmp_path: Path) -> None:
         application.requests.clear()
         second = await export(client, DAYS, out)
         assert second.complete
-        assert len(application.requests) == second.requests == len(bad)
+        data = [request for request in application.requests if not request.path.startswith("/filters/")]
+        assert len(data) == second.requests == len(bad)
         await export(client, DAYS, clean)
     assert read(out).equals(read(clean))
 
@@ -330,10 +331,10 @@ async def test_a_token_that_is_refused_ends_it(tmp_path: Path) -> None:
     application = sandbox.app()
     out = tmp_path / "out"
     async with make_client(sandbox.transport(application), limits=Limits(concurrency=1)) as client:
-        application.faults.hook = lambda number, _, __: 401 if number > 3 else None
+        application.faults.hook = lambda number, _, __: 401 if number > 4 else None
         with pytest.raises(AuthenticationError):
             await export(client, DAYS, out)
-        assert len(application.requests) == 4
+        assert len(application.requests) == 5  # the first is for the locations
         assert len(read(out)) > 0
         application.faults.hook = None
         assert (await export(client, DAYS, out)).requests == 6

@@ -40,4 +40,5 @@ def _place_zones(answer: DropInAnswer, only: int | None, places: Places) -> None
             for one in (zone, *zone.details):
                 _fill(one, "loc_id", loc_id)
         if zone.loc_name is None:
-            _fill(zone, "loc_name", places.names.get(zone.loc_id))
+            name = None if zone.loc_id is None else places.names.get(zone.loc_id)
+            _fill(zone, "loc_name", name)

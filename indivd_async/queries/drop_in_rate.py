@@ -9,7 +9,8 @@ import attrs
 from attrs.validators import optional
 
 from ..models.endpoints import DROP_IN_RATE, DataEndpoint
-from .fields import Ids as Ids  # its signature names it: for the reference
+from .fields import Groupings as Groupings  # its signature names it: for the reference
+from .fields import Ids as Ids
 from .fields import (
     OnError,
     Split,

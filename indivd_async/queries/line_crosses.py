@@ -8,7 +8,8 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
-from .fields import Ids as Ids  # its signature names it: for the reference
+from .fields import Groupings as Groupings  # its signature names it: for the reference
+from .fields import Ids as Ids
 from .fields import (
     OnError,
     PerLine,

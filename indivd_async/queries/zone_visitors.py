@@ -31,7 +31,8 @@ from .fields import (
     to_split,
     to_whole,
 )
-from .fields import Ids as Ids  # its signature names it: for the reference
+from .fields import Groupings as Groupings  # its signature names it: for the reference
+from .fields import Ids as Ids
 
 MAX_DWELL_S = 10_800
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pandas
 import polars
 import pytest
 
-from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Query, ZoneVisitors, sandbox
+from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Note, Query, ZoneVisitors, sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -67,6 +68,15 @@ async def test_text_from_elsewhere_is_not_obeyed(monkeypatch: pytest.MonkeyPatch
     object.__setattr__(row.aggregation, "zone_name", "\x1b[2J<b>")
     assert "\\x1b[2J<b>" in repr(result)
     assert "&lt;b&gt;" in result._repr_html_()
+
+
+async def test_many_notes_are_cut() -> None:
+    """The first few, and how many more there are."""
+    result, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))
+    notes = tuple(Note(kind=f"kind {n}", message=f"message {n}") for n in range(8))
+    lines = repr(attrs.evolve(result, notes=notes)).splitlines()
+    assert lines[-1] == "and 3 more notes"
+    assert lines[-2] == "note: message 4"
 
 
 async def test_a_frame_of_objects_is_refused() -> None:

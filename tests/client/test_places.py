@@ -1,0 +1,74 @@
+"""Every row tells its location: from the question, the label, or the lists; or a note says that nothing tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted import Script, visits_by_day
+
+from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Plan, ZoneVisitors, sandbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
+DAYS = ("2025-03-03", "2025-03-05")
+ZONES = {201: 124, 202: 124, 203: 124, 204: 124}
+
+
+async def fetch(query: Any) -> Any:
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as client:
+        return await client.fetch(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(ZoneVisitors(*DAYS, location=124, tz="Europe/Stockholm"), id="the one that was asked for"),
+        pytest.param(ZoneVisitors(*DAYS, location=[124, 127]), id="the lists"),
+        pytest.param(ZoneVisitors(*DAYS, location=[124, 127], per="location"), id="each asked apart"),
+        pytest.param(ZoneVisitors(*DAYS, location=[124, 127], per="location", tz="UTC"), id="apart, on one clock"),
+        pytest.param(ZoneVisitors(*DAYS, aggregate_by="day,loc_id", location=[124, 127]), id="the label"),
+        pytest.param(DropInRate(*DAYS, location=[124, 127], per="location", tz="UTC"), id="rates, each apart"),
+        pytest.param(LineCrosses(*DAYS, per="location", category=1), id="lines of each"),
+    ],
+)
+async def test_every_row_tells_where_it_is(query: Any) -> None:
+    """In rows and tables alike; names come with the list of locations."""
+    rows = (await fetch(query)).to_dicts()
+    assert rows
+    places = {(row["loc_id"], row["loc_name"]) for row in rows}
+    known = {(124, "Drottninggatan"), (127, "Fifth Avenue")}
+    if query.location == (124,):
+        assert {loc_id for loc_id, _ in places} == {124}
+    else:
+        assert known <= places
+    for row in rows:
+        if row["zone_id"] in ZONES:
+            assert row["loc_id"] == ZONES[row["zone_id"]]
+
+
+async def test_asking_apart_gives_the_rows_of_asking_together() -> None:
+    """One request for each location, and no other figure."""
+    together = await fetch(ZoneVisitors(*DAYS, location=[124, 127]))
+    apart = await fetch(ZoneVisitors(*DAYS, location=[124, 127], per="location"))
+    assert list(apart) == list(together)
+    assert [item.request.reason for item in apart.coverage] == ["location 124", "location 127"]
+
+
+async def test_all_locations_apart_need_the_list() -> None:
+    """Each that there is, with its clock, or the one that was given."""
+    listed = ((124, "Europe/Stockholm"), (127, "America/New_York"))
+    own = Plan(ZoneVisitors(*DAYS, per="location"), locations=listed)
+    assert [request.tz for request in own] == ["Europe/Stockholm", "America/New_York"]
+    one = Plan(DropInRate(*DAYS, per="location", tz="UTC"), locations=((124, "UTC"), (127, "UTC")))
+    assert [dict(request.params)["location"] for request in one] == ["124", "127"]
+
+
+async def test_a_note_says_where_nothing_tells() -> None:
+    """No list of zones is no fault: the figures are there, and the note says what they lack."""
+    script = Script(visits_by_day, zones=503)
+    async with AsyncIndivd(token="t", transport=script) as client:
+        result = await client.fetch(ZoneVisitors("2025-03-01", "2025-03-02", location=[124, 125]))
+    assert {row.aggregation.loc_id for row in result} == {None}
+    assert [note.kind for note in result.notes] == ["location_unknown"]
+    assert 'per="location"' in str(result.notes[0])
+    assert len(result) > 0

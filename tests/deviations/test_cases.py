@@ -16,7 +16,10 @@ from indivd_async import (
     AsyncIndivd,
     DropInRate,
     LineCrosses,
+    MergeConflictError,
+    NotMergeableError,
     ZoneVisitors,
+    sandbox,
 )
 from indivd_async.export import export
 from indivd_async.queries import Query
@@ -218,6 +221,22 @@ async def test_weeks_under_other_names_stay_apart() -> None:
     assert result.notes
 
 
+async def test_weeks_without_their_year_are_never_added() -> None:
+    """Two years are two requests, and week 10 of one is not that of the other."""
+    query = LineCrosses("2024-03-01", "2025-03-31", aggregate_by="week", location=124, category=1)
+
+    def answer(params: dict[str, str]) -> Any:
+        return [{"_id": {"week": 10}, "count": 5 if params["start_date"] < "2025" else 7}]
+
+    try:
+        result = await fetch(query, answer)
+    except MergeConflictError as error:
+        assert "week 10" in str(error)  # noqa: PT017  either is right
+    else:
+        assert sorted(found.count for found in result) == [5, 7]
+        assert result.notes
+
+
 async def test_rows_that_come_twice_are_told() -> None:
     """As a note where they stand for themselves, as an error where they are kept."""
     document = visits(row(10), row(7), row(10), row(7))
@@ -252,6 +271,29 @@ async def test_a_warning_is_told() -> None:
 # What means the same.
 
 
+async def test_whole_floats_and_ids_that_are_numbers_are_read() -> None:
+    """284.0 is 284, and a customer's own id for a location may look like a number."""
+    result = await fetch(DAYS, visits(row(284.0)))
+    assert result[0].visits == 284
+    assert type(result[0].visits) is int
+    document = rates()
+    document["zone_details"]["current"]["201"]["location_custom_id"] = 1042
+    found = await fetch(RATES, document)
+    assert found.zone_details.current[201].location_custom_id == "1042"
+    assert not found.notes
+
+
+async def test_quartiles_of_nobody_are_null() -> None:
+    """A row that counts nobody has statistics without numbers."""
+    nobody = {"mean": None, "min": None, "max": None, "quantiles": [None, None, None], "n": 0}
+    result = await fetch(
+        DAYS, visits(row(), row(0, label={"year": 2025, "month": 3, "dayofmonth": 2}, dwell_time_stats=nobody))
+    )
+    assert [found.visits for found in result] == [5, 0]
+    stats = result[1].dwell_time_stats
+    assert stats is None or (stats.n, stats.mean) == (0, None)
+
+
 @pytest.mark.parametrize("form", ["{}T00:00:00Z", "{} 00:00:00", "{}T00:00:00.000+01:00"])
 async def test_timestamps_are_dates(form: str) -> None:
     """However they are written."""
@@ -271,3 +313,26 @@ async def test_a_label_wider_than_16_bits_is_kept(tmp_path: Path) -> None:
         assert report.complete
         table = pyarrow.dataset.dataset(str(tmp_path / "folder"), format="parquet").to_table()
         assert table["week"].to_pylist() == [202510]
+
+
+async def test_a_basic_place_beside_a_pro_one_on_the_same_clock(tmp_path: Path) -> None:
+    """Its uniques are None in a fetch, in a stream and in a folder alike; the other's are counted."""
+    world = sandbox.World(scale=0.5)
+    query = ZoneVisitors("2025-03-01", "2025-03-07", location=[124, 140], aggregate_by="zone")
+    async with AsyncIndivd("sandbox-mixed", transport=sandbox.transport(world)) as client:
+        result = await client.fetch(query)
+        async with client.stream([query]) as chunks:
+            streamed = [found async for chunk in chunks for found in chunk.rows]
+        await export(client, query, tmp_path / "folder")
+    exported = pyarrow.dataset.dataset(str(tmp_path / "folder"), format="parquet").to_table().to_pylist()
+    told = {
+        "fetch": {found.aggregation.zone_id: found.unique_visits for found in result},
+        "stream": {found.aggregation.zone_id: found.unique_visits for found in streamed},
+        "export": {found["zone_id"]: found["unique_visits"] for found in exported},
+    }
+    assert told["fetch"] == told["stream"] == told["export"]
+    assert {zone for zone, unique in told["fetch"].items() if unique is None} == {361, 362, 363, 364}
+    assert all(told["fetch"][zone] for zone in (201, 202, 203, 204))
+    assert "unlicensed_metrics" in kinds(result)
+    with pytest.raises(NotMergeableError, match="unique_visits"):
+        result.unique_visits_bounds()

@@ -30,16 +30,16 @@ def test_a_python_block_runs_as_it_stands(number: int, tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short_and_its_test_command_is_what_ci_runs() -> None:
-    """Under 200 lines; CI calls the very command for the tests."""
-    assert len(README.splitlines()) < 200
+    """Under 300 lines; CI calls the very command for the tests."""
+    assert len(README.splitlines()) < 300
     assert "uv run pytest" in README
     assert "run pytest" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def _modules() -> list[str]:
-    optional = ("dask", "fastapi", "otel", "testing", "cli", "dashboard", "sandbox")
-    names = [module.name for module in pkgutil.iter_modules(indivd_async.__path__, "indivd_async.")]
-    return [name for name in names if name.rpartition(".")[2] not in optional]
+    optional = ("__main__", "dask", "export", "fastapi", "otel", "testing", "cli", "dashboard", "sandbox")
+    names = [module.name for module in pkgutil.walk_packages(indivd_async.__path__, "indivd_async.")]
+    return [name for name in names if name.split(".")[1] not in optional]
 
 
 @pytest.mark.parametrize("name", _modules())

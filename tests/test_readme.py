@@ -54,3 +54,28 @@ def test_everything_public_is_documented_and_exported() -> None:
     for name in indivd_async.__all__:
         if name != "__version__":
             assert getattr(indivd_async, name).__doc__, name
+
+
+def test_the_picture_is_what_the_demo_shows() -> None:
+    """`.github/demo.svg` is current."""
+    done = subprocess.run([sys.executable, ".github/demo.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_column_is_in_the_table() -> None:
+    """With its kind and meaning, in the order of the tables."""
+    from indivd_async.results.columns import MEANINGS
+
+    rows = [f"| `{name}` | {kind} | {meaning} |" for name, (kind, meaning) in MEANINGS.items()]
+    assert "\n".join(rows) in README
+
+
+def test_what_is_linked_is_there() -> None:
+    """Files by path, headings by their names."""
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    headings = {
+        re.sub(r"[^a-z -]", "", line[3:].lower()).replace(" ", "-") for line in README.splitlines() if line[:3] == "## "
+    }
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [x for x in local if not (x[1:] in headings if x[0] == "#" else (ROOT / x).exists())] == []

@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +21,7 @@ from ..models import Location
 from ..models.clocks import is_time_zone, zone_of
 from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
+from ..wall_clock import utc_now
 from .connecting import make_client
 from .spelling import tell_note
 from .terminal import draw_tables, make_console, show, size_of
@@ -139,7 +140,7 @@ async def _show(client: AsyncIndivd, page: Page) -> None:
     chosen = _choose(places)
     ids = [place.id for place in chosen]
     # The day before yesterday is over everywhere on earth.
-    last = datetime.now(UTC).date() - timedelta(days=2)
+    last = utc_now().date() - timedelta(days=2)
     first = last - timedelta(days=_DAYS - 1)
     before = first - timedelta(days=_DAYS)
 
@@ -189,7 +190,7 @@ def _choose(places: Sequence[Location]) -> list[Location]:
 
 def _show_places(page: Page, places: Sequence[Location]) -> None:
     page.head(f"{len(places)} locations, each on its own clock")
-    now = datetime.now(UTC)
+    now = utc_now()
     rows = [
         {
             "id": place.id,

@@ -145,7 +145,8 @@ def _sides(case: Case, window: Window) -> Iterable[Side]:
         yield Side.of_visits(first, window, answer.current, answer.dates)
         if other is not None and answer.comparison is not None:
             yield Side.of_visits("comparison", other, answer.comparison, answer.comparison_dates)
-    elif isinstance(answer, DropInAnswer):
+    else:
+        assert isinstance(answer, DropInAnswer)
         yield Side.of_block(first, window, answer.current)
         if other is not None and answer.comparison is not None:
             yield Side.of_block("comparison", other, answer.comparison)

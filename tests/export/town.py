@@ -56,6 +56,8 @@ class Town(World):
                 row["visits"] += self._late(row, zone["zone_id"])
         if self.silent & set(_ids(asked)):
             said["zone_details"]["current"] = {}
+            said["details"]["current"] = []
+            said["summary"]["current"] |= {"passing_by": 0, "enter": 0, "enter_percentage": 0.0}
         return said
 
     def line_crosses(self, start_date: date, end_date: date, **asked: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ FIRST_DAY = date(2015, 1, 1)
 LINES_PATH = "/api/v1/rnd/insights/external/line_crosses/"
 ZONES_PATH = "/api/v1/rnd/insights/external/zone_visitors/"
 ZONES = 58
+LOCATIONS_PATH = "/filters/locations"
+ZONE_LIST_PATH = "/filters/zones"
+_LOCATIONS = 300
 
 
 def days(count: int) -> list[date]:
@@ -29,6 +32,19 @@ def zone_visitors(day: date, zones: int = ZONES) -> bytes:
     insights = [_visits(day, zone) for zone in range(201, 201 + zones)]
     current = {"startdate": day.isoformat(), "enddate": day.isoformat(), "insights": insights}
     return json.dumps({"current": current, "comparison": {}}).encode()
+
+
+def locations() -> bytes:
+    """Return the list of locations, which a client looks up once to name its rows."""
+    told = {"timezone": "Europe/Stockholm", "city": "Stockholm", "organization": 1}
+    return json.dumps([{"id": number, "name": f"Location {number}", **told} for number in range(_LOCATIONS)]).encode()
+
+
+def zone_list(zones: int = ZONES) -> bytes:
+    """Return the list of zones, all of one location."""
+    return json.dumps(
+        [{"id": zone, "name": f"Zone {zone}", "location": 124, "floor": 1} for zone in range(201, 201 + zones)]
+    ).encode()
 
 
 def _visits(day: date, zone: int) -> dict[str, Any]:

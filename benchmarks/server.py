@@ -23,10 +23,22 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from .answers import LINES_PATH, ZONES_PATH, days, line_crosses, zone_visitors
+from .answers import (
+    LINES_PATH,
+    LOCATIONS_PATH,
+    ZONE_LIST_PATH,
+    ZONES_PATH,
+    days,
+    line_crosses,
+    locations,
+    zone_list,
+    zone_visitors,
+)
 
 #: Days for which there is an answer of zone_visitors.
 DAYS = 2_000
+#: What is the same whatever is asked.
+_FIXED = {LINES_PATH: cache(line_crosses), LOCATIONS_PATH: cache(locations), ZONE_LIST_PATH: cache(zone_list)}
 
 _NGINX = """
 daemon off;
@@ -50,7 +62,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {home};
-        location = {lines} {{ rewrite ^ /line_crosses.json break; }}
+{fixed}
         location = {zones} {{ rewrite ^ /zones-$arg_start_date.json break; }}
     }}
 }}
@@ -83,10 +95,13 @@ def serving(*, latency_s: float = 0) -> Iterator[str]:
 
 def _nginx_command(nginx: str, home: Path, port: int) -> list[str]:
     user = "user root;" if os.getuid() == 0 else ""
+    fixed = []
+    for number, (path, body) in enumerate(_FIXED.items()):
+        home.joinpath(f"fixed-{number}.json").write_bytes(body())
+        fixed.append(f"location = {path} {{ rewrite ^ /fixed-{number}.json break; }}")
     home.joinpath("nginx.conf").write_text(
-        _NGINX.format(home=home, port=port, user=user, lines=LINES_PATH, zones=ZONES_PATH)
+        _NGINX.format(home=home, port=port, user=user, fixed="\n".join(fixed), zones=ZONES_PATH)
     )
-    home.joinpath("line_crosses.json").write_bytes(line_crosses())
     for day in days(DAYS):
         home.joinpath(f"zones-{day}.json").write_bytes(zone_visitors(day))
     return [nginx, "-p", str(home), "-c", str(home / "nginx.conf")]
@@ -134,16 +149,14 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, target: str) -> bytes:
         url = urlsplit(target)
-        if url.path == LINES_PATH:
-            return _lines()
+        fixed = _FIXED.get(url.path)
+        if fixed is not None:
+            return fixed()
         return _zones(parse_qs(url.query)["start_date"][0])
 
     def _send(self, body: bytes) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode("ascii") + body)
-
-
-_lines = cache(line_crosses)
 
 
 @cache

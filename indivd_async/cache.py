@@ -51,8 +51,10 @@ class Renewing:
     """A cache that is written to and not read: whoever asks again wants to know, and leaves what is new to others."""
 
     cache: Cache
+    """Where it writes."""
 
     margin_days: int = attrs.field(init=False)
+    """As of that cache."""
 
     def __attrs_post_init__(self) -> None:
         self.margin_days = self.cache.margin_days
@@ -82,7 +84,9 @@ class MemoryCache:
     """Closed days in memory, the longest unused leaving first beyond `max_bytes`."""
 
     margin_days: int = 2
+    """Days after its end from which a day counts as closed."""
     max_bytes: int = 64 * 2**20
+    """Bytes of answers that are held at most."""
     _bodies: OrderedDict[str, bytes] = attrs.field(factory=OrderedDict, init=False, repr=False)
     _held: int = attrs.field(default=0, init=False)
 
@@ -91,12 +95,14 @@ class MemoryCache:
         _check_at_least(type(self), "max_bytes", self.max_bytes, 1)
 
     async def get(self, key: str) -> bytes | None:
+        """Return what was put under *key*, or None."""
         body = self._bodies.get(key)
         if body is not None:
             self._bodies.move_to_end(key)
         return body
 
     async def put(self, key: str, body: bytes) -> None:
+        """Keep *body* under *key*, unless it is larger than everything held may be."""
         if len(body) > self.max_bytes:
             return
         self._held += len(body) - len(self._bodies.pop(key, b""))
@@ -124,10 +130,12 @@ class SQLiteCache:
         self._connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
 
     async def get(self, key: str) -> bytes | None:
+        """Return what was put under *key*, or None."""
         row = await self._in_thread(self._select, key)
         return None if row is None else zlib.decompress(row)
 
     async def put(self, key: str, body: bytes) -> None:
+        """Keep *body* under *key*, compressed."""
         await self._in_thread(self._insert, key, zlib.compress(body, 1))
 
     def close(self) -> None:

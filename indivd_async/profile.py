@@ -97,9 +97,11 @@ class Numbering:
     """How weeks (`WEEKS`) and weekdays (`WEEKDAYS`) are numbered; None where that is not known."""
 
     weeks: str | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKS)))
+    """A name in `WEEKS`; None where it is not known."""
     weekdays: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKDAYS))
     )
+    """A name in `WEEKDAYS`; None where it is not known."""
 
     def week_start(self, year: int | None, week: int) -> date | None:
         """Return the first day of a week, where numbering and year are known."""
@@ -124,9 +126,11 @@ class MostDays:
     """The longest period that one request of *endpoint* answers whole, by the *unit* of its grouping."""
 
     endpoint: str
-    #: minute, hour, day, week, month, year; "total" for sums of a whole period; "any".
+    """The endpoint."""
     unit: str
+    """minute, hour, day, week, month, year; "total" for sums of a whole period; "any"."""
     days: int = attrs.field(validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)])
+    """Days a request at most."""
 
 
 _OPTIONAL_BOOL = attrs.validators.optional(attrs.validators.instance_of(bool))
@@ -146,28 +150,30 @@ class Profile:
     """How one service behaves; see the module."""
 
     numbering: Numbering = Numbering()
-    #: The clocks of line_crosses and of drop_in_rate without `tz`: an IANA name, or "location" for each location's own.
+    """How weeks and weekdays are numbered."""
     line_crosses_tz: str | None = attrs.field(default=None, validator=_check_clock)
+    """The clock of line_crosses: an IANA name, or "location" for each location's own; None where it is not known."""
     drop_in_rate_tz: str | None = attrs.field(default=None, validator=_check_clock)
-    #: Limits that were met; none of an endpoint and unit means none was met.
+    """The clock of drop_in_rate without `tz`: an IANA name, or "location"; None where it is not known."""
     most_days: tuple[MostDays, ...] = ()
-    #: Bytes of the longest URL that was answered, where a longer one was not.
+    """Limits that were met; none of an endpoint and unit means none was met."""
     longest_url: int | None = attrs.field(
         default=None,
         validator=attrs.validators.optional([attrs.validators.instance_of(int), attrs.validators.ge(500)]),
     )
-    #: Whether zone_visitors by hour alone tells the dates, too.
+    """Bytes of the longest URL that was answered, where a longer one was not."""
     hours_carry_dates: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
-    #: Whether zone_visitors by one label alone tells those above it, as days their month and year.
+    """Whether zone_visitors by hour alone tells the dates, too."""
     labels_carry_parents: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
-    #: Hours without a visit: "absent", "zeros" or "mixed".
+    """Whether zone_visitors by one label alone tells those above it, as days their month and year."""
     quiet_hours: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
-    #: Whether two zones of a location count the same passers-by.
+    """Hours without a visit: "absent", "zeros" or "mixed"."""
     passing_lines_shared: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
-    #: What dwell_time_stats.n counts: "visits" or "visitors".
+    """Whether two zones of a location count the same passers-by."""
     dwell_counts: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
-    #: The day that it was learned on, yyyy-mm-dd.
+    """What dwell_time_stats.n counts: "visits" or "visitors"."""
     learned_on: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    """The day that it was learned on, yyyy-mm-dd."""
 
     def days_at_most(self, endpoint: str, unit: str) -> int | None:
         """Return the longest period of one request, in days, where a limit is known."""

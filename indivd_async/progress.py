@@ -38,15 +38,16 @@ class Progress:
     '24 of 50 requests, 1,200 rows, 4 failed'
     """
 
-    #: Requests that were answered, or have failed for good.
     done: int
-    #: Requests that are known of; a stream plans its queries one by one, and learns of more.
+    """Requests that were answered, or have failed for good."""
     total: int
-    #: Rows of the answers so far.
+    """Requests that are known of; a stream plans its queries one by one, and learns of more."""
     rows: int = 0
+    """Rows of the answers so far."""
     failed: int = 0
-    #: Attempts beyond the first, of the requests that are done.
+    """Requests that have failed for good."""
     retried: int = 0
+    """Attempts beyond the first, of the requests that are done."""
 
     @property
     def text(self) -> str:

@@ -47,16 +47,16 @@ class Timeouts:
     bounds a whole call, however many requests it takes.
     """
 
-    #: A handshake over the world's slowest sane path takes under two seconds.
     connect: float | None = attrs.field(default=5, validator=_positive)
-    #: The API computes an answer before its first byte; months of hours take seconds.
+    """A handshake over the world's slowest sane path takes under two seconds."""
     read: float | None = attrs.field(default=15, validator=_positive)
-    #: `read` never fires on a server that sends a byte now and then; this does.
+    """The API computes an answer before its first byte; months of hours take seconds."""
     attempt: float | None = attrs.field(default=30, validator=_positive)
-    #: Room for one attempt that hangs, a pause, and one that works.
+    """`read` never fires on a server that sends a byte now and then; this does."""
     deadline: float | None = attrs.field(default=60, validator=_positive)
-    #: A fetch of a year takes as long as it takes; who needs a bound says so.
+    """Room for one attempt that hangs, a pause, and one that works."""
     total: float | None = attrs.field(default=None, validator=_positive)
+    """A fetch of a year takes as long as it takes; who needs a bound says so."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,20 +69,20 @@ class RetryPolicy:
     `Retry-After` is a lower bound of it.
     """
 
-    #: What AWS, Google's SRE book and generated SDKs agree on.
     attempts: int = attrs.field(default=3, validator=_at_least(1))
-    #: Seconds; a blip of the service or of a connection is over in this time.
+    """What AWS, Google's SRE book and generated SDKs agree on."""
     base: float = attrs.field(default=0.25, validator=_at_least(0, whole=False))
-    #: Seconds, for 429 and 503: the service itself asks for patience.
+    """Seconds; a blip of the service or of a connection is over in this time."""
     base_overloaded: float = attrs.field(default=1.0, validator=_at_least(0, whole=False))
-    #: Seconds; beyond it waiting longer does not help whoever waits.
+    """Seconds, for 429 and 503: the service itself asks for patience."""
     cap: float = attrs.field(default=10.0, validator=_at_least(0, whole=False))
-    #: Seconds; a Retry-After beyond this is raised to the caller, who can plan with it.
+    """Seconds; beyond it waiting longer does not help whoever waits."""
     max_retry_after: float = attrs.field(default=60.0, validator=_at_least(0, whole=False))
-    #: Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole.
+    """Seconds; a Retry-After beyond this is raised to the caller, who can plan with it."""
     budget: int = attrs.field(default=1000, validator=_at_least(0))
-    #: Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most.
+    """Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole."""
     retry_cost: int = attrs.field(default=10, validator=_at_least(0))
+    """Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most."""
 
 
 #: Where the service is.
@@ -95,12 +95,12 @@ DEFAULT_CONCURRENCY = 32
 class Limits:
     """What a client may use at once."""
 
-    #: Connections at most, each with one request in the air; more than keep a core busy gain little.
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_at_least(1))
-    #: Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB.
+    """Connections at most, each with one request in the air; more than keep a core busy gain little."""
     max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))
-    #: The API documents no rate limit; whoever knows theirs sets it here.
+    """Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB."""
     requests_per_second: float | None = attrs.field(default=None, validator=_positive)
+    """The API documents no rate limit; whoever knows theirs sets it here."""
 
 
 def _is_ssl_context(value: object) -> bool:

@@ -22,9 +22,13 @@ class Counts:
     """How many requests of the client so far; `retried` counts attempts."""
 
     planned: int = 0
+    """Requests that calls have planned."""
     finished: int = 0
+    """Requests that were answered."""
     failed: int = 0
+    """Requests that failed for good."""
     retried: int = 0
+    """Attempts beyond the first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,14 +41,19 @@ class Event:
     """
 
     kind: Kind
+    """What happened: "planned", "started", "retry", "finished" or "failed"."""
     request: PlannedRequest
-    #: From 1; 0 before the first.
+    """The request it happened to."""
     attempt: int = 0
-    #: Of the answer; None where there was none.
+    """From 1; 0 before the first."""
     status: int | None = None
+    """Of the answer; None where there was none."""
     wait: float | None = None
+    """Seconds until the next attempt, where the request is asked again."""
     elapsed: float = 0.0
+    """Seconds since the request was called for."""
     counts: Counts = Counts()
+    """How many requests of the client so far."""
 
 
 @attrs.define(kw_only=True)
@@ -52,10 +61,14 @@ class Stats:
     """What a client has done so far; clients made by `with_options` share it."""
 
     requests: int = 0
+    """Requests that were called for, look-ups included."""
     attempts: int = 0
+    """Attempts that were sent."""
     retries: int = 0
-    #: Of bodies, as they came over the wire.
+    """Attempts beyond the first."""
     bytes: int = 0
-    #: Attempts in the air now, and at most at any one moment.
+    """Of bodies, as they came over the wire."""
     in_flight: int = 0
+    """Attempts in the air now."""
     peak_in_flight: int = 0
+    """Attempts in the air at most at any one moment."""

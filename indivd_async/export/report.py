@@ -22,7 +22,9 @@ class Failure:
     """A request that failed for good; the next run asks it again."""
 
     request: str
+    """Path and query."""
     error: IndivdError
+    """Why."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,12 +32,17 @@ class PlaceChanges:
     """What changed at one location in one month (``yyyy-mm``); None where the rows do not tell which."""
 
     location: int | None
+    """Its id; None where the rows do not tell."""
     month: str | None
+    """``yyyy-mm``, by the clock of the location; None where the rows do not tell."""
     added: int
+    """Rows that were not there before."""
     removed: int
+    """Rows that are gone."""
     changed: int
-    #: The sums of counts before and after.
+    """Rows with other figures than before."""
     totals: Mapping[str, tuple[int, int]]
+    """Sums of the counts, before and after, by column."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,13 +55,19 @@ class Changes:
     """
 
     since: date
+    """First day that was asked for again."""
     added: int
+    """Rows that were not there before."""
     removed: int
+    """Rows that are gone."""
     changed: int
+    """Rows with other figures than before."""
     unchanged: int
+    """Rows with the same figures."""
     totals: Mapping[str, tuple[int, int]]
-    #: Where the differences are: each location and month that has some.
+    """Sums of the counts, before and after, by column."""
     places: tuple[PlaceChanges, ...] = ()
+    """Where the differences are: each location and month that has some."""
 
     def __str__(self) -> str:
         return (
@@ -75,31 +88,39 @@ class Fate:
     """
 
     location: int | None
+    """Its id; None where what became of it concerns no single one."""
     became: str
+    """One of the words above."""
     message: str
+    """The same for a person."""
 
 
 @attrs.frozen(kw_only=True)
 class Report:
     """What a run of `export` did, and what the folder or the table holds now."""
 
-    #: Where to: the folder, or the address of the table without its credentials.
     path: Path | str
-    #: Requests that were answered in this run, retries of all its requests, and how long it took.
+    """Where to: the folder, or the address of the table without its credentials."""
     requests: int
+    """Requests that were answered in this run."""
     retries: int = 0
+    """Attempts beyond the first, of all its requests."""
     seconds: float = attrs.field(default=0.0, eq=False)
-    #: Rows, and parts of a folder, that are there.
+    """How long the run took."""
     rows: int
+    """Rows that are there now."""
     parts: int
+    """Files of the folder that are there now; 0 for a table."""
     failures: tuple[Failure, ...] = ()
-    #: What asking again has changed; None where nothing was asked again.
+    """Requests that failed for good: what they asked for is missing."""
     changes: Changes | None = None
-    #: What became of locations that are not as they were.
+    """What asking again has changed; None where nothing was asked again."""
     locations: tuple[Fate, ...] = ()
+    """What became of locations that are not as they were."""
     notes: tuple[Note, ...] = ()
-    #: The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again.
+    """What there is to know about the figures, each once."""
     provisional_from: date | None = None
+    """The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again."""
 
     @property
     def complete(self) -> bool:

@@ -15,13 +15,21 @@ class Location:
     """A site. `timezone` is an IANA name; opening hours are as the API sends them, their form is not documented."""
 
     id: int
+    """As in `location=`."""
     name: str | None = None
+    """As people call it."""
     city: str | None = None
+    """As listed."""
     country: str | None = None
+    """As listed."""
     timezone: str | None = None
+    """An IANA name, such as Europe/Stockholm."""
     opening_hours: Any = None
+    """As listed; the form is not documented."""
     organization: int | None = None
+    """Id of its organisation, where it is listed."""
     extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -29,11 +37,17 @@ class Zone:
     """A camera area of one location. `bounce_threshold` in seconds."""
 
     id: int
+    """As in `zones=` and `zone=`."""
     name: str | None = None
+    """As people call it."""
     location: int | None = None
+    """Id of its location, where it is listed."""
     floor: int | None = None
+    """Floor, basements below 0, where it is listed."""
     bounce_threshold: int | None = None
+    """Its default in seconds, where it is listed."""
     extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
 @attrs.frozen
@@ -54,8 +68,11 @@ class Category:
     """A group of lines; a line may belong to several."""
 
     id: int
+    """As in `category=`."""
     name: str | None = None
+    """As people call it."""
     extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -63,13 +80,21 @@ class Line:
     """A virtual boundary. `zone_to` is the zone that a crossing enters, `zone_from` the one it leaves."""
 
     id: int
+    """As in `line_ids=`."""
     name: str | None = None
+    """As people call it."""
     location: int | None = None
+    """Id of its location, where it is listed."""
     floor: int | None = None
+    """Floor, basements below 0, where it is listed."""
     zone_to: int | None = None
+    """Zone that a crossing enters, where it is listed."""
     zone_from: int | None = None
+    """Zone that a crossing leaves, where it is listed."""
     category: Any = None
+    """Its categories as listed; the form is not documented."""
     extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -77,5 +102,8 @@ class Organization:
     """A customer of Indivd; a token may span several."""
 
     id: int
+    """As in `organization=`."""
     name: str | None = None
+    """As people call it."""
     extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""

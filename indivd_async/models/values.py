@@ -81,12 +81,19 @@ class Bucket:
     """
 
     year: int | None = None
+    """Calendar year, or the year that `week` belongs to."""
     month: int | None = None
+    """1 to 12."""
     week: int | None = None
+    """The API's own number; its numbering is not documented."""
     dayofmonth: int | None = None
+    """1 to 31."""
     dayofweek: int | None = None
+    """The API's own number; its numbering is not documented."""
     hour: int | None = None
+    """0 to 23."""
     minute: int | None = None
+    """0 to 59."""
 
     def start(self, tz: str | None = None, *, numbering: Numbering | None = None) -> datetime | None:
         """

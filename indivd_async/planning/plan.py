@@ -38,15 +38,18 @@ class Plan:
     """
 
     query: Query
-    #: (id, IANA time zone) of the locations that the plan was made from; None where time zones do not matter to it.
+    """The question."""
     locations: tuple[tuple[int, str], ...] | None = attrs.field(default=None, kw_only=True)
-    #: A day after which a window must begin anew where the grouping allows it: the last closed day, for caches and
-    #: exports.
+    """(id, IANA time zone) of the locations that the plan was made from; None where time zones do not matter to it."""
     cutoff: date | None = attrs.field(default=None, kw_only=True)
-    #: Which of the plan's units this shard holds, first and one past the last; None means all.
+    """
+    A day after which a window must begin anew where the grouping allows it: the last closed day, for caches and
+    exports.
+    """
     selection: tuple[int, int] | None = attrs.field(default=None, kw_only=True)
-    #: What is known of the service: how it numbers, its clocks and limits.
+    """Which of the plan's units this shard holds, first and one past the last; None means all."""
     profile: Profile | None = attrs.field(default=None, kw_only=True)
+    """What is known of the service: how it numbers, its clocks and limits."""
     _layout: Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -27,24 +27,30 @@ class PlannedRequest:
     that its rows get from the request.
     """
 
-    #: Position in the whole plan, also where the plan is a shard of it.
     index: int
+    """Position in the whole plan, also where the plan is a shard of it."""
     endpoint: str
+    """`line_crosses`, `zone_visitors` or `drop_in_rate`, or the list of a look-up."""
     path: str
-    #: Wire names and values, both text.
+    """With its slash as documented, without the prefix of the base URL."""
     params: FrozenMap = NOTHING_EXTRA
+    """Wire names and values, both text."""
     reason: str = ""
+    """Why it is a request of its own."""
     window: Window | None = None
-    #: "current", "comparison", or "both" where one request brings the two.
+    """Its days; None for a look-up."""
     period: str = "current"
+    """"current", "comparison", or "both" where one request brings the two."""
     tz: str | None = None
+    """The clock of its buckets, an IANA name, where it is known."""
     carried: FrozenMap = NOTHING_EXTRA
-    #: Which of the plan's series: a time-zone group, a value of a fan-out, a piece of a long list.
+    """Fields that its rows get from it."""
     series: int = 0
-    #: The locations asked for; None where all are.
+    """Which of the plan's series: a time-zone group, a value of a fan-out, a piece of a long list."""
     locations: tuple[int, ...] | None = None
-    #: What is known of the service that is asked, where something is.
+    """The locations asked for; None where all are."""
     profile: Profile | None = None
+    """What is known of the service that is asked, where something is."""
 
     @property
     def target(self) -> str:

@@ -53,22 +53,37 @@ class LineCrosses:
     """
 
     start_date: date = attrs.field(converter=to_date, validator=check_date)
+    """First day, included: a date or `yyyy-mm-dd`; the clock of this endpoint is not documented."""
     end_date: date = attrs.field(converter=to_date, validator=check_date)
+    """Last day, included."""
     aggregate_by: str | None = attrs.field(
         default=None, converter=to_grouping, validator=check_grouping(LINE_CROSSES), kw_only=True
     )
+    """Names of the API with commas, or a list; None: hours for 1 day, days to 31, months beyond (the article)."""
     organization: tuple[int, ...] | None = attrs.field(
         default=None, converter=to_ids, validator=check_ids, kw_only=True
     )
+    """Ids; several make a series each."""
     location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids; several make a series each. None means all of the token."""
     floor: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Floors, basements below 0."""
     zone_to: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids of zones that crossings enter."""
     zone_from: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids of zones that crossings leave."""
     category: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids of categories of lines."""
     line_ids: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids of lines."""
     per: PerLine | None = attrs.field(default=None, kw_only=True)
+    """A series for each value of this parameter; its rows carry it."""
     split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
+    """
+    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
+    """
     on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
+    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
         check_order(self.start_date, self.end_date, "end_date")

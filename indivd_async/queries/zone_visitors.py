@@ -53,40 +53,60 @@ class ZoneVisitors:
     """
 
     start_date: date = attrs.field(converter=to_date, validator=check_date)
+    """First day, included: a date or `yyyy-mm-dd`, by the clock of `tz` or of each location."""
     end_date: date = attrs.field(converter=to_date, validator=check_date)
+    """Last day, included."""
     comparison_start_date: date | None = attrs.field(
         default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
     )
+    """First day of the period to compare with; needs `comparison_end_date`."""
     comparison_end_date: date | None = attrs.field(
         default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
     )
+    """Last day of the period to compare with, included."""
     aggregate_by: str | None = attrs.field(
         default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
     )
+    """
+    Names of the API with commas, or a list; None: hours for 1 day, days to 31, weeks to 364, months beyond (the
+    article).
+    """
     comparison_aggregate_by: str | None = attrs.field(
         default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
     )
+    """Its grouping; None takes that of the period."""
     location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids; None means all of the token."""
     zones: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
+    """Ids; None means all of the locations."""
     bounce_threshold: int | None = attrs.field(
         default=None,
         converter=to_whole,
         validator=check_seconds(-1, MOST_INT, "-1 (the zone's own), 0 (none) or more"),
         kw_only=True,
     )
+    """Seconds; -1 or None the zone's own, 0 none: bounces are then not measured."""
     min_dwell: int | None = attrs.field(
         default=None, converter=to_whole, validator=check_seconds(0, MOST_INT, "0 or more"), kw_only=True
     )
+    """Seconds; shorter visits are left out of dwell times and counted in `exclude`."""
     max_dwell: int | None = attrs.field(
         default=None,
         converter=to_whole,
         validator=check_seconds(0, MAX_DWELL_S, f"from 0 to {MAX_DWELL_S}"),
         kw_only=True,
     )
+    """Seconds, to 10,800; longer visits likewise."""
     tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)
+    """The clock of all rows, an IANA name; None: each location's own."""
     per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
+    """"location" asks for each location apart; None together, as the API takes lists."""
     split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
+    """
+    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
+    """
     on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
+    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
         check_order(self.start_date, self.end_date, "end_date")

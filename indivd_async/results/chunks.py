@@ -107,10 +107,15 @@ class Chunk:
     """
 
     query: Query
+    """The question that its request belongs to."""
     request: PlannedRequest
+    """The request that was answered, or failed."""
     answer: Answer | None = None
+    """What it said; None where it failed."""
     error: IndivdError | None = None
+    """Why it failed; None where it was answered."""
     attempts: int = 0
+    """How often it was sent; 0 where a cache had the answer."""
 
     def __repr__(self) -> str:
         became = f"failed: {self.error}" if self.error is not None else f"{self.row_count} rows"

@@ -27,17 +27,21 @@ class DropInSummary:
     """All zones together over each period; `comparison` is None if it was not asked for."""
 
     current: DropInTotals
+    """The period asked for."""
     comparison: DropInTotals | None = None
+    """The period to compare with; None if it was not asked for."""
 
 
 @attrs.frozen(kw_only=True)
 class DropInDetails:
     """All zones together by bucket."""
 
-    #: What the rows are grouped by, as the API names it.
     interval: str | None
+    """What the rows are grouped by, as the API names it."""
     current: tuple[DropInRow, ...] = attrs.field(repr=counted)
+    """Rows of the period asked for."""
     comparison: tuple[DropInRow, ...] | None = attrs.field(default=None, repr=counted)
+    """Rows of the period to compare with; None if it was not asked for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +49,9 @@ class DropInZones:
     """Each zone by its id."""
 
     current: Mapping[int, ZoneDropIn] = attrs.field(repr=counted)
+    """Each zone of the period asked for."""
     comparison: Mapping[int, ZoneDropIn] | None = attrs.field(default=None, repr=counted)
+    """Each zone of the period to compare with; None if it was not asked for."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -53,8 +59,11 @@ class DropInRateResult(Result[DropInRow]):
     """Passers-by, entries and their ratio. Its own rows are `details.current`; in Arrow, those of each zone."""
 
     summary: DropInSummary
+    """All zones together over each period."""
     details: DropInDetails
+    """All zones together by bucket."""
     zone_details: DropInZones
+    """Each zone, with its rows by bucket."""
 
     def _sequence(self) -> tuple[DropInRow, ...]:
         return self.details.current

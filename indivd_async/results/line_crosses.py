@@ -23,6 +23,7 @@ class LineCrossesResult(Result[LineCrossesRow]):
     """Crossings by bucket, and by the values of a fan-out."""
 
     rows: tuple[LineCrossesRow, ...]
+    """By bucket."""
 
     def _sequence(self) -> tuple[LineCrossesRow, ...]:
         return self.rows

@@ -55,7 +55,9 @@ class Note:
     """Something to know about the figures; `kind` is for programs, `message` for people."""
 
     kind: str
+    """One of `KINDS`, for programs."""
     message: str
+    """The same for people."""
 
     def __str__(self) -> str:
         return self.message

@@ -26,11 +26,15 @@ class Coverage:
     """What became of one planned request: `status` is "ok", "empty" (no row, no failure) or "failed"."""
 
     request: PlannedRequest
+    """The request."""
     status: Literal["ok", "empty", "failed"]
+    """"ok", "empty" or "failed"."""
     rows: int
-    #: 0 where the answer came from a cache. How an answer was had does not make the result another one.
+    """Rows of its answer."""
     attempts: int = attrs.field(eq=False)
+    """0 where the answer came from a cache. How an answer was had does not make the result another one."""
     error: IndivdError | None = None
+    """Why it failed; None where it did not."""
 
     def __repr__(self) -> str:
         became = f"{self.status}, {self.rows} rows" if self.error is None else f"{self.status}: {self.error}"
@@ -42,10 +46,13 @@ class Result(Generic[Row]):
     """What every result has."""
 
     plan: Plan
+    """The question and the requests that answer it."""
     coverage: tuple[Coverage, ...]
+    """What became of each request, in the order of the plan."""
     notes: tuple[Note, ...] = ()
-    #: The chunks behind an incomplete result or a shard, so that what is missing can still be merged with them.
+    """What there is to know about the figures."""
     arrived: tuple[Chunk, ...] = attrs.field(default=(), repr=False, eq=False)
+    """The chunks behind an incomplete result or a shard, so that what is missing can still be merged with them."""
 
     @property
     def complete(self) -> bool:

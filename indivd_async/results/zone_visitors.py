@@ -27,8 +27,11 @@ class ZoneVisitorsPeriod:
     """One period: `startdate` and `enddate` as the API writes them, `insights` a row per zone and bucket."""
 
     startdate: str
+    """First day, `yyyy-mm-dd`."""
     enddate: str
+    """Last day, included."""
     insights: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
+    """Its rows, by bucket and zone."""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -36,8 +39,9 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
     """Visits, unique visitors, bounces and dwell times by zone and bucket. Its own rows are `current.insights`."""
 
     current: ZoneVisitorsPeriod
-    #: None if it was not asked for.
+    """The period asked for."""
     comparison: ZoneVisitorsPeriod | None = None
+    """The period to compare with; None if it was not asked for."""
 
     def _sequence(self) -> tuple[ZoneVisitorsRow, ...]:
         return self.current.insights

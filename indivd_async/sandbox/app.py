@@ -40,9 +40,13 @@ class Faults:
     """
 
     rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    """Share of all requests, 0 to 1, evenly spread."""
     statuses: tuple[int, ...] = attrs.field(default=(500, 503, 502), validator=attrs.validators.min_len(1))
+    """What they are answered with, in turn."""
     retry_after: str | None = None
+    """The header, in seconds or as a date; None sends none."""
     hook: Callable[[int, str, dict[str, str]], int | None] | None = None
+    """Asked before: number from 1, path, parameters; a status, or None to go on."""
 
     def next_status(self, number: int, path: str, params: dict[str, str]) -> int | None:
         """Return the status to fail with, or None."""
@@ -57,8 +61,11 @@ class Recorded:
     """A request that arrived, and how it was answered. `path` leaves out what the application is mounted under."""
 
     path: str
+    """Without what the application is mounted under."""
     params: dict[str, str]
+    """As text."""
     status: int
+    """How it was answered."""
 
 
 class Sandbox:

@@ -25,16 +25,21 @@ class Finding:
     """One assumption and what was found of it."""
 
     name: str
+    """For programs."""
     sentence: str
+    """What is assumed."""
     decides: str
+    """What hangs on it."""
     measured: str
+    """How it was asked."""
     verdict: Verdict
-    #: Why, without any figure of the customer's.
+    """"holds", "fails" or "cannot be told"."""
     evidence: str
-    #: The counts behind it; shown only where they are asked for.
+    """Why, without any figure of the customer's."""
     figures: str = ""
-    #: The requests that show it, as path and query.
+    """The counts behind it; shown only where they are asked for."""
     requests: tuple[str, ...] = ()
+    """The requests that show it, as path and query."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,14 +47,21 @@ class Report:
     """What a run found: every assumption, and the profile that follows from them."""
 
     findings: tuple[Finding, ...]
+    """Each assumption, in order."""
     profile: Profile
+    """What follows from them."""
     location: int
+    """Where it was measured."""
     week: Days
+    """First and last day of the week it was measured on."""
     range: Days
-    #: How many requests were sent.
+    """First and last day of all that was asked for."""
     requests: int
+    """How many requests were sent."""
     made_on: str
+    """`yyyy-mm-dd`."""
     version: str
+    """Of this package."""
 
     def __len__(self) -> int:
         return len(self.findings)

@@ -53,14 +53,19 @@ class Assumption:
     """One thing that right figures depend on."""
 
     name: str
+    """For programs."""
     sentence: str
-    #: What in the client, or in your figures, depends on it.
+    """What is assumed."""
     decides: str
+    """What hangs on it."""
     measured: str
+    """How it is asked."""
     check: Callable[[Seen], Judgement]
-    #: Names of assumptions without which this one cannot be judged to fail.
+    """From what was seen to a verdict and why."""
     rests_on: tuple[str, ...] = ()
+    """Assumptions without which it cannot be told."""
     is_deep: bool = False
+    """Whether only `--deep` asks for it."""
 
 
 class Seen:

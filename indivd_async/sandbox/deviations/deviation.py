@@ -87,14 +87,23 @@ class Deviation:
     """
 
     name: str
+    """As in `--deviate`."""
     sentence: str
+    """What it does, and why a real service may."""
     endpoints: tuple[str, ...]
+    """Those that it changes."""
     expect: Expect
+    """What a client is to make of it."""
     ask: Callable[[Question], dict[str, Any]] | None = None
+    """Changes the question before it is answered."""
     world: Callable[[World], World] | None = None
+    """Changes the visitors, places or plan."""
     access: Callable[[Access], Access] | None = None
+    """Changes what a token may see."""
     refuse: Callable[[Question], int | None] | None = None
+    """A status to refuse with, or None."""
     answer: Callable[[Question, Reply], None] | None = None
+    """Changes the answer."""
 
 
 @attrs.frozen(kw_only=True)

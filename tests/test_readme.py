@@ -79,3 +79,25 @@ def test_what_is_linked_is_there() -> None:
     local = [link for link in links if "://" not in link]
     assert local
     assert [x for x in local if not (x[1:] in headings if x[0] == "#" else (ROOT / x).exists())] == []
+
+
+TASKS = {
+    title: body
+    for title, body in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", README, flags=re.MULTILINE)
+    if re.search(
+        rf"Tasks: .*\[{title.lower()}\]", README[: README.index("To look up:")].replace("\n", " "), re.IGNORECASE
+    )
+}
+
+
+def test_a_task_is_short_and_leads_to_a_program_that_is_run() -> None:
+    """At most fifteen lines each, and a link to a recipe; every recipe is linked."""
+    assert len(TASKS) == 11
+    for title, body in TASKS.items():
+        assert len([line for line in body.splitlines() if line.strip() and "```" not in line]) <= 15, title
+        assert re.search(r"\]\(tests/(recipes|user_suite)/\w+\.(py|sh)\)", body), title
+    recipes = {path.name for path in (ROOT / "tests" / "recipes").iterdir() if path.suffix in {".py", ".sh"}}
+    tried = (ROOT / "tests" / "recipes" / "test_recipes.py").read_text(encoding="utf-8")
+    for name in recipes - {"test_recipes.py"}:
+        assert f"(tests/recipes/{name})" in README, name
+        assert name.partition(".")[0] in tried, name

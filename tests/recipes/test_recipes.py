@@ -1,4 +1,4 @@
-"""The five jobs, as people run them: against a service over HTTP, in processes and folders of their own."""
+"""Jobs, as people run them: against a service over HTTP, in processes and folders of their own."""
 
 from __future__ import annotations
 
@@ -95,6 +95,40 @@ def test_a_shell_script(run: Callable[..., Any]) -> None:
     assert said[0].endswith("stores")
     assert said[1].startswith("period,bucket_start,")
     assert len(said) == 6
+
+
+def test_frames(run: Callable[..., Any]) -> None:
+    """Three libraries read one answer, with equal sums; a year by place comes through SQL."""
+    said = run(sys.executable, str(HERE / "frames.py")).stdout
+    sums = re.findall(r"(?m)^Entrance +(\d+)$", said)
+    assert len(sums) == 1, said
+    assert f" {sums[0]} " in said.partition("Entrance")[2].partition("Entrance")[0], "as polars has it"
+    assert sums[0] in said.partition("pyarrow.Table")[2]
+    assert "loc_name" in said.partition("pyarrow.Table")[2]
+
+
+def test_a_database(run: Callable[..., Any], tmp_path: Path) -> None:
+    """The table holds as many rows as the line says; the second night asks for three days."""
+    first = run(sys.executable, str(HERE / "database.py")).stdout
+    with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as database:
+        (rows,) = database.sql("SELECT count(*) FROM visits").fetchall()[0]
+    assert f"{rows:,} rows" in first
+    assert rows > 1_000
+    assert f"{rows:,} rows" in run(sys.executable, str(HERE / "database.py")).stdout
+
+
+def test_a_cluster(run: Callable[..., Any]) -> None:
+    """Sums of each place, from the shards of two processes."""
+    said = run(sys.executable, str(HERE / "cluster.py")).stdout
+    assert re.search(r"(?m)^124 +\d{3,}$", said), said
+
+
+def test_a_measured_service(run: Callable[..., Any], tmp_path: Path) -> None:
+    """What it turned out to be is a file, a report and a recording; weeks have first days then."""
+    said = run("sh", str(HERE / "verify.sh")).stdout
+    assert "sandbox" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (tmp_path / "answers").is_dir()
+    assert re.search(r"(?m)^current,2025-03-0[23]", said), said
 
 
 def test_a_backend(run: Callable[..., Any]) -> None:

@@ -1,9 +1,9 @@
 """
 From the bytes of an answer to frozen rows, or to a `DecodeError` that says what is wrong and where.
 
-Strict: no value is coerced, none is lost. This room is the only one that knows cattrs, orjson and msgspec: `reading`,
-with the hooks that `strict` generates for cattrs, says what an answer means and names its faults; `documented` serves
-the documented shape faster, or declines.
+Strict: no value is coerced, none is lost. This room is the only one that knows cattrs, orjson and msgspec: `reading`
+says what an answer means and names its faults, by `hooks` for cattrs; `documented` serves the documented shape faster,
+or declines.
 """
 
 from __future__ import annotations

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from sys import intern
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..models import (
     NOTHING_EXTRA,
     Aggregation,
+    Bucket,
     DropInRow,
     DropInTotals,
     DwellTimeStats,
@@ -27,8 +29,9 @@ from ..models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from ..models.values import MOST_INT, bucket_of, draft_of
-from ..results import Answer, Dates, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..models.values import LABELS, MOST_INT, bucket_of, draft_of
+from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from .forms import FORMS, DropIns, Form, Period, Visits
 
 
 def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:
@@ -44,160 +47,70 @@ class _Declined(Exception):
     """Sound as far as types go, but not the documented shape."""
 
 
-# The shape, its fields in the article's order: msgspec looks for a field first behind the one before. Without the
-# collector: these objects hold no cycles, and none outlives the call.
+# The shape, from the models and their forms.
 
 _Int = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
+#: Objects of which all is sent, or {}.
+_WHOLE_OR_EMPTY = (DwellTimeStats, Exclude, Period, DropInTotals)
 
 
-class _Wire(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    pass
+def _wire_of(kind: Any) -> Any:
+    """Return the type by which msgspec reads what an annotation calls *kind*."""
+    parts = get_args(kind)
+    if kind is int:
+        return _Int
+    if attrs.has(kind):
+        return _struct_of(kind)
+    if get_origin(kind) is tuple and attrs.has(parts[0]):
+        return list[_wire_of(parts[0])]  # type: ignore[misc]
+    if get_origin(kind) is dict:
+        return dict[str, _wire_of(parts[1])]  # type: ignore[misc]
+    return _wire_of(parts[0]) | None if type(None) in parts else kind
 
 
-class _Labels(_Wire):
-    year: _Int | None = None
-    month: _Int | None = None
-    week: _Int | None = None
-    dayofmonth: _Int | None = None
-    dayofweek: _Int | None = None
-    hour: _Int | None = None
-    minute: _Int | None = None
+def _struct_of(cls: type, **otherwise: Any) -> Any:
+    """Make the class of what is sent of *cls*: its fields, in order, and no others."""
+    form, hints = FORMS.get(cls, Form()), get_type_hints(cls)
+    fields: list[tuple[Any, ...]] = []
+    for field in attrs.fields(cls):
+        if field.name in (*form.carried, "extra"):
+            continue
+        if hints[field.name] is Bucket and form.labels:
+            fields.append(("labels", _struct_of(Bucket), msgspec.field(name=form.labels)))
+        elif hints[field.name] is Bucket:
+            day = "day" if cls is DropInRow else None
+            named = {"dayofmonth": msgspec.field(default=None, name=day)}
+            fields += [(label, _Int | None, named.get(label)) for label in LABELS]
+        else:
+            wire = otherwise.get(field.name) or _wire_of(hints[field.name])
+            if cls in _WHOLE_OR_EMPTY:
+                fields.append((field.name, wire | UnsetType, UNSET))
+            else:
+                fields.append((field.name, wire, None) if field.default is None else (field.name, wire))
+    # Without the collector: these objects hold no cycles, and none outlives the call.
+    return msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
 
 
-class _Line(_Wire):
-    labels: _Labels = msgspec.field(name="_id")
-    count: _Int
-
-
-class _Stats(_Wire):  # all of it, or {}
-    mean: float | UnsetType | None = UNSET
-    min: float | UnsetType | None = UNSET
-    max: float | UnsetType | None = UNSET
-    quantiles: tuple[float | None, ...] | UnsetType | None = UNSET
-    n: _Int | UnsetType | None = UNSET
-
-
-class _Exclude(_Wire):  # all of it, or {}
-    min_dwell_time: _Int | UnsetType | None = UNSET
-    max_dwell_time: _Int | UnsetType | None = UNSET
-
-
-class _Aggregation(_Wire, kw_only=True):
-    minute: _Int | None = None
-    hour: _Int | None = None
-    dayofmonth: _Int | None = None
-    dayofweek: _Int | None = None
-    week: _Int | None = None
-    month: _Int | None = None
-    year: _Int | None = None
-    loc_id: _Int | None = None
-    zone_id: _Int
-    zone_name: str | None = None
-    bounce_threshold: _Int | None = None
-
-
-class _Visit(_Wire, kw_only=True):
-    visits: _Int
-    unique_visits: _Int | None = None
-    bounce: _Int | None = None
-    dwell_time: float | None = None
-    dwell_time_stats: _Stats | None = None
-    exclude: _Exclude | None = None
-    aggregation: _Aggregation
-
-
-class _Period(_Wire):  # all of it, or {}
-    startdate: str | UnsetType = UNSET
-    enddate: str | UnsetType = UNSET
-    insights: list[_Visit] | UnsetType = UNSET
-
-
-class _Visits(_Wire):
-    current: _Period
-    comparison: _Period | list[Any] | None = None
-
-
-class _DropIn(_Wire, kw_only=True):
-    year: _Int | None = None
-    month: _Int | None = None
-    week: _Int | None = None
-    day: _Int | None = None
-    hour: _Int | None = None
-    passing_by: _Int
-    enter: _Int
-    drop_in_rate: float | None
-
-
-class _ZoneDropInRow(_Labels, kw_only=True):
-    visits: _Int
-    passing_by: _Int
-    drop_in_rate: float | None
-
-
-class _ZoneDropIn(_Wire, kw_only=True):
-    zone_id: _Int
-    zone_name: str | None = None
-    loc_id: _Int | None = None
-    loc_name: str | None = None
-    location_custom_id: str | None = None
-    total_visits: _Int
-    total_passing_by: _Int
-    drop_in_rate: float | None
-    details: list[_ZoneDropInRow]
-
-
-class _Totals(_Wire):  # all of it, or {}
-    startdate: str | UnsetType = UNSET
-    enddate: str | UnsetType = UNSET
-    passing_by: _Int | UnsetType = UNSET
-    enter: _Int | UnsetType = UNSET
-    enter_percentage: float | UnsetType = UNSET
-
-
-class _Summary(_Wire):
-    current: _Totals
-    comparison: _Totals
-
-
-class _Details(_Wire):
-    interval: str
-    current: list[_DropIn]
-    comparison: list[_DropIn]
-
-
-class _Zones(_Wire):
-    current: dict[str, _ZoneDropIn]
-    comparison: dict[str, _ZoneDropIn]
-
-
-class _DropIns(_Wire):
-    summary: _Summary
-    details: _Details
-    zone_details: _Zones
-
-
-_NO_STATS, _NO_PERIOD, _NO_TOTALS = _Stats(), _Period(), _Totals()
+_fields_of = msgspec.structs.astuple
 
 
 def _is_sent(wire: Any) -> bool:
-    """Tell whether a period or a total was sent whole, or left out; decline what is neither."""
-    if not wire or wire in (_NO_PERIOD, _NO_TOTALS):
+    """Tell whether an object was sent whole, or left out; decline what is neither."""
+    if not wire:
         return False
-    if isinstance(wire, list) or UNSET in msgspec.structs.astuple(wire):
+    if isinstance(wire, list):
         raise _Declined
-    return True
+    left_out = _fields_of(wire).count(UNSET)
+    if 0 < left_out < len(wire.__struct_fields__):
+        raise _Declined
+    return not left_out
 
 
 # From the shape to the rows: drafts that become rows (see `draft_of`); buckets, exclusions and names are shared.
 
 
-def _build_lines(wires: list[_Line], *, tz: str | None, carried: Mapping[str, int]) -> LineCrossesAnswer:  # noqa: ARG001
-    new_row, share_bucket, labels_of, nothing = (
-        draft_of(LineCrossesRow),
-        bucket_of,
-        msgspec.structs.astuple,
-        NOTHING_EXTRA,
-    )
+def _build_lines(wires: list[Any], *, tz: str | None, carried: Mapping[str, int]) -> LineCrossesAnswer:  # noqa: ARG001
+    new_row, share_bucket, labels_of = draft_of(LineCrossesRow), bucket_of, _fields_of
     location, organization, floor = map(carried.get, ("location", "organization", "floor"))
     zone_to, zone_from, category, line = map(carried.get, ("zone_to", "zone_from", "category", "line"))
     rows = []
@@ -213,37 +126,24 @@ def _build_lines(wires: list[_Line], *, tz: str | None, carried: Mapping[str, in
         row.category = category
         row.line = line
         row.loc_name = None
-        row.extra = nothing
+        row.extra = NOTHING_EXTRA
         row.__class__ = LineCrossesRow
         rows.append(row)
     return LineCrossesAnswer(rows=tuple(rows))
 
 
-def _build_visits(wire: _Visits, *, tz: str | None, carried: Mapping[str, int]) -> ZoneVisitorsAnswer:  # noqa: ARG001
-    current, dates = _build_period(wire.current, tz)
-    comparison, comparison_dates = _build_period(wire.comparison, tz)
-    return ZoneVisitorsAnswer(
-        current=current or (), comparison=comparison, dates=dates, comparison_dates=comparison_dates
-    )
+def _build_visits(wire: Any, *, tz: str | None, carried: Mapping[str, int]) -> ZoneVisitorsAnswer:  # noqa: ARG001
+    periods = [(each, _is_sent(each)) for each in (wire.current, wire.comparison)]
+    current, comparison = (_build_visit_rows(each.insights, tz) if sent else None for each, sent in periods)
+    dates, others = ((each.startdate, each.enddate) if sent else (None, None) for each, sent in periods)
+    return ZoneVisitorsAnswer(current=current or (), comparison=comparison, dates=dates, comparison_dates=others)
 
 
-def _build_period(wire: Any, tz: str | None) -> tuple[tuple[ZoneVisitorsRow, ...] | None, Dates]:
-    if not _is_sent(wire):
-        return None, (None, None)
-    return tuple(_build_visit_rows(wire.insights, tz)), (wire.startdate, wire.enddate)
-
-
-def _build_visit_rows(wires: Any, tz: str | None) -> list[Any]:
+def _build_visit_rows(wires: list[Any], tz: str | None) -> tuple[ZoneVisitorsRow, ...]:
     # The costliest loop of the library: no calls but those that share, no global names.
     new_row, new_place, new_stats = draft_of(ZoneVisitorsRow), draft_of(Aggregation), draft_of(DwellTimeStats)
-    row_class, place_class, stats_class, nothing, unset = (
-        ZoneVisitorsRow,
-        Aggregation,
-        DwellTimeStats,
-        NOTHING_EXTRA,
-        UNSET,
-    )
-    share_bucket, share_exclude, share_name = bucket_of, _exclude, intern
+    row_class, place_class, stats_class = ZoneVisitorsRow, Aggregation, DwellTimeStats
+    share_bucket, share_exclude, share_name, nothing, unset = bucket_of, _exclude, intern, NOTHING_EXTRA, UNSET
     rows = []
     for wire in wires:
         sent = wire.aggregation
@@ -265,8 +165,7 @@ def _build_visit_rows(wires: Any, tz: str | None) -> list[Any]:
         if sent is not None:
             mean, least, most, quantiles, n = sent.mean, sent.min, sent.max, sent.quantiles, sent.n
             if mean is unset or least is unset or most is unset or quantiles is unset or n is unset:
-                if sent != _NO_STATS:
-                    raise _Declined
+                _is_sent(sent)
             else:
                 stats = new_stats()
                 stats.mean = mean
@@ -290,7 +189,7 @@ def _build_visit_rows(wires: Any, tz: str | None) -> list[Any]:
         row.extra = nothing
         row.__class__ = row_class
         rows.append(row)
-    return rows
+    return tuple(rows)
 
 
 @lru_cache(maxsize=1024)
@@ -302,86 +201,68 @@ def _exclude(shorter: int | UnsetType | None, longer: int | UnsetType | None) ->
     return Exclude(min_dwell_time=shorter, max_dwell_time=longer)
 
 
-def _build_drop_in(wire: _DropIns, *, tz: str | None, carried: Mapping[str, int]) -> DropInAnswer:  # noqa: ARG001
-    current, comparison = (
-        DropInBlock(summary=_build_totals(totals), details=_build_drop_in_rows(rows), zones=_build_zones(zones, tz))
-        for totals, rows, zones in (
-            (wire.summary.current, wire.details.current, wire.zone_details.current),
-            (wire.summary.comparison, wire.details.comparison, wire.zone_details.comparison),
-        )
-    )
-    nothing = DropInBlock(summary=None, details=(), zones=())
+def _build_drop_in(wire: Any, *, tz: str | None, carried: Mapping[str, int]) -> DropInAnswer:  # noqa: ARG001
+    summary, details, zones = wire.summary, wire.details, wire.zone_details
+    comparison = _build_block(summary.comparison, details.comparison, zones.comparison, tz)
     return DropInAnswer(
-        interval=wire.details.interval, current=current, comparison=None if comparison == nothing else comparison
+        interval=details.interval,
+        current=_build_block(summary.current, details.current, zones.current, tz),
+        comparison=comparison if comparison != _NOTHING else None,
     )
 
 
-def _build_totals(wire: _Totals) -> DropInTotals | None:
-    if not _is_sent(wire):
-        return None
-    totals = msgspec.structs.asdict(wire)
-    if totals["passing_by"] == 0:
-        totals["enter_percentage"] = None
-    return DropInTotals(**totals)
+_NOTHING = DropInBlock(summary=None, details=(), zones=())
 
 
-def _build_drop_in_rows(wires: list[_DropIn]) -> tuple[DropInRow, ...]:
-    new_row, share_bucket = draft_of(DropInRow), bucket_of
-    rows = []
-    for wire in wires:
-        row = new_row()
-        row.bucket = share_bucket(wire.year, wire.month, wire.week, wire.day, None, wire.hour, None)
-        row.passing_by = passing_by = wire.passing_by
-        row.enter = wire.enter
-        row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
-        row.extra = NOTHING_EXTRA
-        row.__class__ = DropInRow
-        rows.append(row)
-    return tuple(rows)
+def _build_block(totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | None) -> DropInBlock:
+    summary = None
+    if _is_sent(totals):
+        if totals.passing_by == 0:
+            totals.enter_percentage = None
+        summary = DropInTotals(**msgspec.structs.asdict(totals))
+    return DropInBlock(
+        summary=summary,
+        details=_build_rates(DropInRow, rows),
+        zones=tuple([_build_zone(key, zone, tz) for key, zone in zones.items()]),
+    )
 
 
-def _build_zones(wires: dict[str, _ZoneDropIn], tz: str | None) -> tuple[ZoneDropIn, ...]:
-    return tuple([_build_zone(key, wire, tz) for key, wire in wires.items()])
-
-
-def _build_zone(key: str, wire: _ZoneDropIn, tz: str | None) -> ZoneDropIn:
+def _build_zone(key: str, wire: Any, tz: str | None) -> ZoneDropIn:
     if key != str(wire.zone_id):
         raise _Declined
-    return ZoneDropIn(
-        zone_id=wire.zone_id,
-        zone_name=wire.zone_name,
-        loc_id=wire.loc_id,
-        loc_name=wire.loc_name,
-        location_custom_id=wire.location_custom_id,
-        total_visits=wire.total_visits,
-        total_passing_by=wire.total_passing_by,
-        drop_in_rate=None if wire.total_passing_by == 0 else wire.drop_in_rate,
-        details=_build_zone_rows(wire.details, wire.zone_id, wire.loc_id),
-        tz=tz,
-    )
+    if wire.total_passing_by == 0:
+        wire.drop_in_rate = None
+    wire.details = _build_rates(ZoneDropInRow, wire.details, wire.zone_id, wire.loc_id)
+    return ZoneDropIn(**msgspec.structs.asdict(wire), tz=tz)
 
 
-def _build_zone_rows(wires: list[_ZoneDropInRow], zone_id: int, loc_id: int | None) -> tuple[ZoneDropInRow, ...]:
-    new_row, share_bucket = draft_of(ZoneDropInRow), bucket_of
+def _build_rates(cls: type, wires: list[Any], zone_id: int | None = None, loc_id: int | None = None) -> Any:
+    new_row, share_bucket, is_of_zone = draft_of(cls), bucket_of, cls is ZoneDropInRow
     rows = []
     for wire in wires:
         row = new_row()
         row.bucket = share_bucket(
             wire.year, wire.month, wire.week, wire.dayofmonth, wire.dayofweek, wire.hour, wire.minute
         )
-        row.visits = wire.visits
         row.passing_by = passing_by = wire.passing_by
         row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
-        row.zone_id = zone_id
-        row.loc_id = loc_id
+        if is_of_zone:
+            row.visits = wire.visits
+            row.zone_id = zone_id
+            row.loc_id = loc_id
+        else:
+            row.enter = wire.enter
         row.extra = NOTHING_EXTRA
-        row.__class__ = ZoneDropInRow
+        row.__class__ = cls
         rows.append(row)
     return tuple(rows)
 
 
 _SHAPES: Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[..., Answer]]] = {
-    "line_crosses": (msgspec.json.Decoder(list[_Line]), _build_lines),
-    "zone_visitors": (msgspec.json.Decoder(_Visits), _build_visits),
-    "drop_in_rate": (msgspec.json.Decoder(_DropIns), _build_drop_in),
+    "line_crosses": (msgspec.json.Decoder(list[_struct_of(LineCrossesRow)]), _build_lines),  # type: ignore[misc]
+    "zone_visitors": (
+        msgspec.json.Decoder(_struct_of(Visits, comparison=_struct_of(Period) | list[Any] | None)),
+        _build_visits,
+    ),
+    "drop_in_rate": (msgspec.json.Decoder(_struct_of(DropIns)), _build_drop_in),
 }

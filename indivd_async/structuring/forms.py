@@ -1,0 +1,174 @@
+"""The forms of what is sent: what annotations do not say of the models, and the objects around the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ..models import (
+    NOTHING_EXTRA,
+    Aggregation,
+    DropInRow,
+    DropInTotals,
+    FrozenMap,
+    Line,
+    LineCrossesRow,
+    Location,
+    Zone,
+    ZoneDropIn,
+    ZoneDropInRow,
+    ZoneVisitorsRow,
+)
+from .strict import Hook, read_date, read_name
+
+
+@attrs.frozen(kw_only=True)
+class Form:
+    """How objects of a class are sent, as far as its annotations do not say it."""
+
+    #: Wire names that stand for a field where the field's own is absent: the API has several for one thing.
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    #: Fields that the object does not hold: they come from the request, or from the object around it.
+    carried: tuple[str, ...] = ()
+    #: The object that holds the labels of the bucket; "": they lie among the fields; None: there is no bucket.
+    labels: str | None = None
+    #: (rate, passers-by): where nobody passed the rate is undefined, whatever was sent.
+    rate: tuple[str, str] | None = None
+    #: Fields whose names are likely and whose types are not documented: another type is no fault, it stays in `extra`.
+    guessed: tuple[str, ...] = ()
+    #: Field to the values that leave it empty, and what they stand for.
+    empty: Mapping[str, tuple[tuple[Any, ...], Any]] = attrs.field(factory=dict)
+    #: Fields that must be there whatever their default: rows left out would be rows lost.
+    needed: tuple[str, ...] = ()
+    #: Fields that are read otherwise than others of their type.
+    read: Mapping[str, Hook] = attrs.field(factory=dict)
+    #: The field that the keys of a mapping of such objects repeat.
+    key: str = "id"
+
+
+Lines = tuple[LineCrossesRow, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Period:
+    """One period of zone_visitors."""
+
+    startdate: str | None = None
+    enddate: str | None = None
+    insights: tuple[ZoneVisitorsRow, ...]
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen(kw_only=True)
+class Visits:
+    """An answer of zone_visitors."""
+
+    current: Period
+    comparison: Period | None = None
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """The totals of an answer of drop_in_rate."""
+
+    current: DropInTotals | None
+    comparison: DropInTotals | None = None
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen(kw_only=True)
+class Details:
+    """Its rows of all zones together."""
+
+    interval: str | None = None
+    current: tuple[DropInRow, ...]
+    comparison: tuple[DropInRow, ...] = ()
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen(kw_only=True)
+class Zones:
+    """Its zones, by their ids."""
+
+    current: dict[str, ZoneDropIn]
+    comparison: dict[str, ZoneDropIn] = attrs.field(factory=dict)
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+@attrs.frozen(kw_only=True)
+class DropIns:
+    """An answer of drop_in_rate."""
+
+    summary: Summary
+    details: Details
+    zone_details: Zones
+    extra: FrozenMap = NOTHING_EXTRA
+
+
+_EMPTY: tuple[Any, ...] = ({}, [])
+_NOTHING = (None, *_EMPTY)
+#: Basic plans "return empty", as the article says: an empty text, list or object is nothing there.
+_UNLICENSED = (("", *_EMPTY), None)
+#: Rows of drop_in_rate name the day so in one place; it is read in all.
+DAY: Mapping[str, str] = {"day": "dayofmonth"}
+_DATES = {"start_date": "startdate", "end_date": "enddate"}
+
+
+def _read_optional_date(value: Any, kind: Any) -> str | None:
+    return None if value is None else read_date(value, kind)
+
+
+FORMS: Mapping[type, Form] = {
+    LineCrossesRow: Form(
+        labels="_id",
+        carried=tuple(name for name in attrs.fields_dict(LineCrossesRow) if name not in ("bucket", "count", "extra")),
+    ),
+    ZoneVisitorsRow: Form(
+        carried=("tz",),
+        empty=dict.fromkeys(("unique_visits", "bounce", "dwell_time", "dwell_time_stats"), _UNLICENSED)
+        | {"exclude": (_EMPTY, None)},
+    ),
+    Aggregation: Form(labels="", carried=("loc_name",), read={"zone_name": read_name}),
+    DropInRow: Form(
+        labels="",
+        aliases={"visits": "enter", "enter_percentage": "drop_in_rate"},
+        rate=("drop_in_rate", "passing_by"),
+    ),
+    ZoneDropInRow: Form(
+        labels="",
+        aliases={"enter": "visits", "enter_percentage": "drop_in_rate"},
+        carried=("zone_id", "loc_id"),
+        rate=("drop_in_rate", "passing_by"),
+    ),
+    ZoneDropIn: Form(
+        aliases={"enter_percentage": "drop_in_rate"},
+        carried=("tz",),
+        rate=("drop_in_rate", "total_passing_by"),
+        needed=("details",),
+        read=dict.fromkeys(("zone_name", "loc_name", "location_custom_id"), read_name),
+        key="zone_id",
+    ),
+    DropInTotals: Form(
+        aliases={"visits": "enter", "drop_in_rate": "enter_percentage", **_DATES},
+        rate=("enter_percentage", "passing_by"),
+        read=dict.fromkeys(("startdate", "enddate"), read_date),
+    ),
+    Location: Form(guessed=("organization",)),
+    Zone: Form(guessed=("location", "floor", "bounce_threshold")),
+    Line: Form(guessed=("location", "floor", "zone_to", "zone_from")),
+    Period: Form(aliases=_DATES, read=dict.fromkeys(("startdate", "enddate"), _read_optional_date)),
+    Visits: Form(empty={"current": (_EMPTY, {"insights": []}), "comparison": (_EMPTY, None)}),
+    Summary: Form(empty=dict.fromkeys(("current", "comparison"), (_NOTHING, None))),
+    Details: Form(empty=dict.fromkeys(("current", "comparison"), (_NOTHING, []))),
+    Zones: Form(empty=dict.fromkeys(("current", "comparison"), (_NOTHING, {}))),
+    DropIns: Form(
+        empty={
+            "summary": (_EMPTY, {"current": None}),
+            "details": (_EMPTY, {"current": []}),
+            "zone_details": (_EMPTY, {"current": {}}),
+        }
+    ),
+}

@@ -21,7 +21,7 @@ from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
-from ..results import Answer, AnyResult, Chunk, Note, has_rows
+from ..results import Answer, AnyResult, Chunk, Listed, Note, has_rows
 from ..results.licences import Licences
 from ..structuring import place_rows, read_answer
 from ..witnessing import Owners, witness_answer
@@ -65,7 +65,7 @@ class Call:
     #: Counts what is asked and what came of it.
     tally: Tally | None = None
 
-    async def look_up(self, name: str) -> tuple[Any, ...]:
+    async def look_up(self, name: str) -> Listed[Any]:
         """Ask the filter endpoint *name*."""
         return await self.catalogue.look_up(name, self._deadline())
 

@@ -17,6 +17,7 @@ from ..models.places import NOWHERE
 from ..planning import PlannedRequest, needs_locations
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
+from ..results import Listed
 from ..structuring import read_entities
 from ..witnessing import witness_list
 
@@ -58,7 +59,7 @@ class Catalogue:
     def __init__(self, executor: Executor, known: _Known | None = None) -> None:
         self._executor = executor
         self._known = known or _Known()
-        self._flights: SingleFlight[tuple[Any, ...]] = SingleFlight(executor.now)
+        self._flights: SingleFlight[Listed[Any]] = SingleFlight(executor.now)
 
     def through(self, executor: Executor) -> Catalogue:
         """Return one that knows the same and asks through *executor*."""
@@ -110,7 +111,7 @@ class Catalogue:
         """The location of each zone, if the zones were looked up; None where a zone tells none."""
         return self._known.zone_locations
 
-    async def look_up(self, name: str, deadline: Deadline) -> tuple[Any, ...]:
+    async def look_up(self, name: str, deadline: Deadline) -> Listed[Any]:
         """Ask the filter endpoint *name*."""
         paths = FILTER_ENDPOINTS[name].paths
         for number, path in enumerate(paths, start=1):
@@ -126,7 +127,7 @@ class Catalogue:
                 return found
         raise AssertionError("every endpoint has a path")
 
-    def _remember(self, name: str, found: tuple[Any, ...]) -> None:
+    def _remember(self, name: str, found: Listed[Any]) -> None:
         known = self._known
         entries = known.lists[name] = {entry.id: entry for entry in found}
         if name == "locations":
@@ -138,7 +139,7 @@ class Catalogue:
             located = {id: location for id, location in known.zone_locations.items() if location is not None}
             known.places, known.placed_at = attrs.evolve(known.places, locations=located), self._executor.now()
 
-    async def _ask(self, request: PlannedRequest, deadline: Deadline) -> tuple[Any, ...]:
+    async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:
         self._executor.announce(1)
         self._executor.planned(request)
         return await self._executor.send(request, read=partial(_read_list, request), deadline=deadline)
@@ -161,7 +162,7 @@ class Catalogue:
         return known.locations
 
 
-def _read_list(request: PlannedRequest, reply: Reply) -> tuple[Any, ...]:
+def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:
     listing = read_entities(request, reply)
     witness_list(request, len(listing.entities), listing.extra, reply.signs)
-    return listing.entities
+    return Listed(listing.entities, FILTER_ENDPOINTS[request.endpoint].entity)

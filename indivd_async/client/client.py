@@ -30,7 +30,7 @@ from ..queries import (
     ZoneGrouping,
     ZoneVisitors,
 )
-from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
+from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
 from .call import Answered, Call, OpenStream
@@ -221,27 +221,27 @@ class AsyncIndivd:
 
     # The filter endpoints.
 
-    async def locations(self) -> tuple[Location, ...]:
+    async def locations(self) -> Listed[Location]:
         """List the locations that the token may see, with their time zones."""
         return await self._list("locations")
 
-    async def zones(self) -> tuple[Zone, ...]:
+    async def zones(self) -> Listed[Zone]:
         """List the zones (camera areas) that the token may see."""
         return await self._list("zones")
 
-    async def categories(self) -> tuple[Category, ...]:
+    async def categories(self) -> Listed[Category]:
         """List the categories of lines that the token may see."""
         return await self._list("categories")
 
-    async def lines(self) -> tuple[Line, ...]:
+    async def lines(self) -> Listed[Line]:
         """List the counting lines that the token may see."""
         return await self._list("lines")
 
-    async def organizations(self) -> tuple[Organization, ...]:
+    async def organizations(self) -> Listed[Organization]:
         """List the organisations that the token spans."""
         return await self._list("organizations")
 
-    async def _list(self, name: str) -> tuple[Any, ...]:
+    async def _list(self, name: str) -> Listed[Any]:
         with self._call(name) as call:
             return await call.look_up(name)
 

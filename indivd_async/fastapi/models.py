@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
-import io
-import tokenize
+import textwrap
 import typing
 from collections.abc import Mapping
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from ..models import FrozenMap
 from ..planning import Plan, PlannedRequest
-from ..results import Chunk
+from ..results import Chunk, Listed
 
 
 @functools.cache
@@ -32,7 +33,7 @@ def response_model(cls: type[Any], *, upstream: bool = False) -> type[BaseModel]
     if not attrs.has(cls):
         raise TypeError(f"response_model needs an attrs class, such as ZoneVisitorsResult; got {cls!r}")
     hints = typing.get_type_hints(cls, localns={"Plan": Plan, "PlannedRequest": PlannedRequest, "Chunk": Chunk})
-    told = _comments(cls)
+    told = _descriptions(cls)
     fields: dict[str, Any] = {}
     for field in attrs.fields(cls):
         if hints[field.name] in (Plan, tuple[Chunk, ...]):
@@ -50,7 +51,9 @@ def response_model(cls: type[Any], *, upstream: bool = False) -> type[BaseModel]
 
 
 def _default(field: attrs.Attribute[Any]) -> Any:
-    return {} if isinstance(field.default, FrozenMap) else field.default
+    if isinstance(field.default, FrozenMap):
+        return {}
+    return tuple(field.default) if isinstance(field.default, Listed) else field.default
 
 
 def _schema(hint: Any, upstream: bool) -> Any:
@@ -71,6 +74,8 @@ def _schema(hint: Any, upstream: bool) -> Any:
     parts = tuple(part if part in (..., NoneType) else _schema(part, upstream) for part in get_args(hint))
     if origin in (Union, UnionType):
         return Union[parts]  # noqa: UP007  made of parts, some of them Annotated
+    if origin is Listed:
+        return tuple[parts[0], ...]  # type: ignore[valid-type]
     constructor: Any = dict if origin is Mapping else origin
     return constructor[parts]
 
@@ -88,19 +93,18 @@ def _thaw(item: Any) -> Any:
     return [_thaw(inner) for inner in item] if isinstance(item, (list, tuple)) else item
 
 
-def _comments(cls: type[Any]) -> dict[str, str]:
-    """Read the `#:` comments above the fields of *cls*: units, and what adds up. Nothing where there is no source."""
+def _descriptions(cls: type[Any]) -> dict[str, str]:
+    """Read what stands below the fields of *cls*: units, and what adds up. Nothing where there is no source."""
     told: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
+    for base in filter(attrs.has, reversed(cls.__mro__)):
         try:
-            source = inspect.getsource(base) if attrs.has(base) else ""
+            source = textwrap.dedent(inspect.getsource(base))
         except OSError:
-            source = ""
-        above: list[str] = []
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.COMMENT:
-                above.append(token.string.removeprefix("#:").strip())
-            elif token.type == tokenize.NAME and above:
-                told[token.string] = " ".join(above)
-                above = []
+            continue
+        (definition,) = ast.parse(source).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in pairwise(definition.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    told[name] = inspect.cleandoc(text)
     return told

@@ -15,6 +15,7 @@ from .chunks import (
 )
 from .drop_in_rate import DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from .line_crosses import LineCrossesResult
+from .listed import Listed
 from .notes import Note
 from .result import Coverage, Result
 from .zone_visitors import ZoneVisitorsPeriod, ZoneVisitorsResult
@@ -35,6 +36,7 @@ __all__ = [
     "DropInZones",
     "LineCrossesAnswer",
     "LineCrossesResult",
+    "Listed",
     "Note",
     "Result",
     "ZoneVisitorsAnswer",

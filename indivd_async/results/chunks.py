@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from .listed import Listed
 from .notes import Note
 from .shown import counted
 
@@ -134,9 +135,9 @@ class Chunk:
         return tables.stream_of(self.query, [self]).__arrow_c_stream__(requested_schema)
 
     @property
-    def notes(self) -> tuple[Note, ...]:
+    def notes(self) -> Listed[Note]:
         """What there is to know about the figures of this answer by itself; the result of a fetch unites them."""
-        return () if self.answer is None else self.answer.notes
+        return Listed(() if self.answer is None else self.answer.notes, Note)
 
     @property
     def rows(self) -> tuple[Any, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 import attrs
 
 from ..errors import IndivdError, PartialResultError
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
+from .listed import Listed
 from .notes import Note
 
 if TYPE_CHECKING:
@@ -41,15 +42,23 @@ class Coverage:
         return f"<Coverage of {self.request}: {became}>"
 
 
+def _list_coverage(coverage: Iterable[Coverage]) -> Listed[Coverage]:
+    return Listed(coverage, Coverage)
+
+
+def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
+    return Listed(notes, Note)
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class Result(Generic[Row]):
     """What every result has."""
 
     plan: Plan
     """The question and the requests that answer it."""
-    coverage: tuple[Coverage, ...]
+    coverage: Listed[Coverage] = attrs.field(converter=_list_coverage)
     """What became of each request, in the order of the plan."""
-    notes: tuple[Note, ...] = ()
+    notes: Listed[Note] = attrs.field(default=Listed((), Note), converter=_list_notes)
     """What there is to know about the figures."""
     arrived: tuple[Chunk, ...] = attrs.field(default=(), repr=False, eq=False)
     """The chunks behind an incomplete result or a shard, so that what is missing can still be merged with them."""
@@ -87,12 +96,12 @@ class Result(Generic[Row]):
     def __repr__(self) -> str:
         from . import shown
 
-        return shown.as_text(cast("AnyResult", self))
+        return shown.see_result(cast("AnyResult", self)).text
 
     def _repr_html_(self) -> str:
         from . import shown
 
-        return shown.as_html(cast("AnyResult", self))
+        return shown.see_result(cast("AnyResult", self)).html
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import attrs
+import duckdb
 import pandas
 import polars
+import pyarrow
 import pytest
 
-from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Note, Query, ZoneVisitors, sandbox
+from indivd_async import (
+    AsyncIndivd,
+    DropInRate,
+    LineCrosses,
+    Listed,
+    Location,
+    Note,
+    Query,
+    ServerError,
+    ZoneVisitors,
+    sandbox,
+)
+from indivd_async.models import FrozenMap
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -85,3 +100,68 @@ async def test_a_frame_of_objects_is_refused() -> None:
     with pytest.raises(TypeError, match=r"pandas\.DataFrame\.from_arrow\(result\)"):
         pandas.DataFrame(result)
     assert polars.DataFrame(chunk).to_dicts() == chunk.to_dicts() == result.to_dicts()
+
+
+LISTS = ("locations", "zones", "categories", "lines", "organizations")
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_is_a_tuple_that_shows_itself_and_is_a_table(name: str) -> None:
+    """It counts, compares, slices, unpacks and pickles as a tuple does; frames have a column a field, never objects."""
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as client:
+        listed = await getattr(client, name)()
+    entries = tuple(listed)
+    assert (listed, entries, len(listed), hash(listed)) == (entries, listed, len(entries), hash(entries))
+    assert (listed[0], listed[-1], listed[:1], list(reversed(listed))[-1]) == (
+        entries[0],
+        entries[-1],
+        entries[:1],
+        entries[0],
+    )
+    assert (listed.index(entries[1]), listed.count(entries[1]), entries[1] in listed) == (1, 1, True)
+    assert (*listed, 1) == listed + (1,) == entries + (1,)  # noqa: RUF005  that is what is tried
+    assert (1,) + listed == (1, *entries)  # noqa: RUF005
+    assert listed != entries[1:]
+    again = pickle.loads(pickle.dumps(listed))
+    assert (again, repr(again)) == (listed, repr(listed))
+    lines = repr(listed[:5]).splitlines()
+    assert lines[0] == f"{len(entries[:5])} {name}"
+    assert lines[1].split()[:2] == ["id", "name"]
+    assert len(repr(listed).splitlines()) <= 20
+    assert listed._repr_html_().count("<tr>") <= 13
+    dicts = listed.to_dicts()
+    assert [one["id"] for one in dicts] == [entry.id for entry in entries]
+    assert polars.DataFrame(listed).to_dicts() == pyarrow.table(listed).to_pylist() == dicts
+    assert duckdb.sql("SELECT max(id) FROM listed").fetchall() == [(max(one["id"] for one in dicts),)]
+    assert list(pandas.DataFrame.from_arrow(listed).columns) == list(dicts[0])
+    with pytest.raises(TypeError, match=r"pandas\.DataFrame\(it\.to_dicts\(\)\)"):
+        pandas.DataFrame(listed)
+
+
+async def test_an_empty_list_has_the_columns_of_a_full_one() -> None:
+    """Whoever joins frames meets no missing column."""
+    nothing: Listed[Location] = Listed((), Location)
+    assert (repr(nothing), nothing, bool(nothing)) == ("0 locations", (), False)
+    assert polars.DataFrame(nothing).schema["timezone"] == polars.String
+    hours = Location(id=1, opening_hours=FrozenMap.freeze({"monday": ["10:00", "19:00"]}))
+    assert Listed([hours], Location).to_dicts()[0]["opening_hours"] == '{"monday": ["10:00", "19:00"]}'
+
+
+async def test_coverage_and_notes_are_tables() -> None:
+    """Which days were asked for and what became of them, what failed first; kinds and messages of notes."""
+    result, (chunk,) = await fetch(DropInRate("2025-03-01", "2025-03-07", location=124))
+    (row,) = polars.DataFrame(result.coverage).to_dicts()
+    assert [row[name] for name in ("period", "start_date", "end_date", "status", "rows", "attempts", "problem")] == [
+        *("current", "2025-03-01", "2025-03-07", "ok", len(chunk.rows), 1, None)
+    ]
+    assert row["asked"].startswith("GET /")
+    assert repr(result.coverage).splitlines()[0] == "1 request"
+    assert polars.DataFrame(result.notes)["kind"].to_list() == [note.kind for note in result.notes]
+    assert repr(chunk.notes).startswith(f"{len(chunk.notes)} note")
+    ok = result.coverage[0]
+    failed = attrs.evolve(ok, status="failed", rows=0, error=ServerError("503 for it.", status=503))
+    lines = repr(attrs.evolve(result, coverage=[ok] * 20 + [failed]).coverage).splitlines()
+    assert lines[0] == "21 requests, 1 failed:"
+    assert len(lines) == 3
+    assert "503 for it." in lines[2]
+    assert len(repr(attrs.evolve(result, coverage=[failed] * 50).coverage).splitlines()) <= 20

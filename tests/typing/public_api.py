@@ -15,6 +15,7 @@ from indivd_async import (
     LineCrosses,
     LineCrossesResult,
     LineCrossesRow,
+    Listed,
     Location,
     Plan,
     PlannedRequest,
@@ -29,7 +30,9 @@ from indivd_async.blocking import Indivd
 
 
 async def use(client: AsyncIndivd) -> None:
-    assert_type(await client.locations(), tuple[Location, ...])
+    assert_type(await client.locations(), Listed[Location])
+    places: tuple[Location, ...] = await client.locations()
+    assert_type(places[0], Location)
 
     lines = await client.line_crosses("2025-03-01", date(2025, 3, 2), location=[124, 125], floor=-1, per="location")
     assert_type(lines, LineCrossesResult)
@@ -72,7 +75,9 @@ async def use(client: AsyncIndivd) -> None:
 
 
 def block(client: Indivd) -> None:
-    assert_type(client.locations(), tuple[Location, ...])
+    assert_type(client.locations(), Listed[Location])
+    places: tuple[Location, ...] = client.locations()
+    assert_type(places[0].timezone, str | None)
     assert_type(client.zone_visitors("2025-03-01", date(2025, 3, 7), zones=range(3), split=7), ZoneVisitorsResult)
     assert_type(client.plan(ZoneVisitors("2025-01-01", "2025-12-31")), Plan)
     assert_type(client.fetch(LineCrosses("2025-01-01", "2025-01-02")), LineCrossesResult)

@@ -1,0 +1,142 @@
+"""Lists that a person can look at, and whatever reads tables can read: catalogues, coverage, notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, SupportsIndex, TypeVar
+
+from . import shown
+from .columns import Batch, Column
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    # To a checker, and to whoever counts, compares, slices or unpacks it, it is a tuple.
+    class _Entries(tuple[T, ...]):
+        _entries: tuple[T, ...]
+
+        def __new__(cls, entries: Iterable[T] = (), entry_class: type = object) -> Self: ...
+
+else:
+
+    class _Entries(Generic[T]):
+        """What a tuple does. It is none, since polars, pyarrow and DuckDB take a tuple for columns of objects."""
+
+        __slots__ = ("_entries",)
+
+        def __len__(self) -> int:
+            return len(self._entries)
+
+        def __iter__(self) -> Iterator[T]:
+            return iter(self._entries)
+
+        def __contains__(self, entry: object) -> bool:
+            return entry in self._entries
+
+        def __getitem__(self, index: SupportsIndex | slice) -> Any:
+            found = self._entries[index]
+            return type(self)(found, self.entry_class) if isinstance(index, slice) else found
+
+        def __eq__(self, other: object) -> bool:
+            return self._entries == (other._entries if isinstance(other, _Entries) else other)
+
+        def __hash__(self) -> int:
+            return hash(self._entries)
+
+        def __add__(self, other: Iterable[Any]) -> tuple[Any, ...]:
+            return (*self._entries, *other)
+
+        def __radd__(self, other: Iterable[Any]) -> tuple[Any, ...]:
+            return (*other, *self._entries)
+
+        def index(self, *wanted: Any) -> int:
+            return self._entries.index(*wanted)
+
+        def count(self, entry: object) -> int:
+            return self._entries.count(entry)
+
+
+class Listed(_Entries[T]):
+    """
+    Values of one class, in order, that show themselves in a few lines and are a table, also where there are none.
+
+    It equals the tuple of its values and is used as one. `polars.DataFrame(listed)`, `pyarrow.table(listed)` and
+    `pandas.DataFrame.from_arrow(listed)` have a column for each key of `to_dicts()`, and DuckDB reads it by its name.
+    """
+
+    __slots__ = ("entry_class",)
+
+    def __init__(self, entries: Iterable[T] = (), entry_class: type = object) -> None:
+        self._entries = tuple(entries)
+        #: What all of them are.
+        self.entry_class = entry_class
+
+    def __reduce__(self) -> Any:
+        return Listed, (self._entries, self.entry_class)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the values as flat dictionaries, one column a key; what has no flat form is JSON."""
+        columns = columns_of(self.entry_class)
+        return [{name: read(entry) for name, (_, read) in columns.items()} for entry in self]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the values as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
+        from . import arrow
+
+        columns = columns_of(self.entry_class)
+        values = [list(map(read, self)) for _, read in columns.values()]
+        batches = [Batch(rows=len(self), columns=values)] if self else []
+        return arrow.stream([Column(name, kind) for name, (kind, _) in columns.items()], batches, requested_schema)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        # Whoever makes a frame of the values as objects meets this, and gets one of columns.
+        raise TypeError(
+            "these are objects, not columns; write pandas.DataFrame(it.to_dicts()), pandas.DataFrame.from_arrow(it) or "
+            "polars.DataFrame(it)"
+        )
+
+    def __repr__(self) -> str:
+        return shown.see_listed(self).text
+
+    def _repr_html_(self) -> str:
+        return shown.see_listed(self).html
+
+
+#: The columns of a table: kind (int64 or string), and what reads it from a value.
+Columns = Mapping[str, tuple[str, Callable[[Any], Any]]]
+
+
+def columns_of(entry_class: type) -> Columns:
+    """Return the columns of a table of *entry_class*."""
+    found: dict[str, tuple[str, Callable[[Any], Any]]] = {}
+    for word in _COLUMNS[entry_class.__name__].split():
+        (name, _, kind), path = word.partition("=")[0].partition(":"), word.partition("=")[2]
+        read = attrgetter(path or name)
+        write = _WRITERS.get(kind)
+        found[name] = ("int64" if kind == "int" else "string", read if write is None else partial(_write, read, write))
+    return found
+
+
+def _write(read: Callable[[Any], Any], write: Callable[[Any], str], entry: Any) -> str | None:
+    value = read(entry)
+    return None if value is None else write(value)
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    "json": partial(json.dumps, default=dict, ensure_ascii=False),
+    "text": str,
+}
+#: By class: NAME, NAME:KIND or NAME:KIND=WHERE IT STANDS.
+_COLUMNS = {
+    "Location": "id:int name city country timezone organization:int opening_hours:json",
+    "Zone": "id:int name location:int floor:int bounce_threshold:int",
+    "Category": "id:int name",
+    "Line": "id:int name location:int floor:int zone_to:int zone_from:int category:json",
+    "Organization": "id:int name",
+    "Coverage": "period=request.period start_date:text=request.window.start end_date:text=request.window.end status "
+    "rows:int attempts:int asked:text=request problem:text=error",
+    "Note": "kind message",
+}

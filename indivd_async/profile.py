@@ -72,7 +72,6 @@ IN_WORDS: Mapping[str, str] = {
 NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-@lru_cache(maxsize=4096)
 def week_start(numbering: str, year: int, week: int) -> date | None:
     """
     Return the first day of a week; None where there is no such week, or the label stands for two weeks of a year.
@@ -82,14 +81,19 @@ def week_start(numbering: str, year: int, week: int) -> date | None:
     >>> week_start("iso", 2026, 1), week_start("sunday-0", 2026, 0)
     (datetime.date(2025, 12, 29), datetime.date(2026, 1, 1))
     """
-    if not (1 < year < 9999 and 0 <= week <= 54):
-        return None
-    label = WEEKS[numbering]
-    first = date(year, 1, 1) - 7 * _ONE_DAY
-    days = [day for number in range(385) if label(day := first + number * _ONE_DAY) == (year, week)]
-    if not days or (days[-1] - days[0]).days >= 7:
-        return None
-    return days[0]
+    return _week_starts(numbering, year).get(week) if 1 < year < 9999 else None
+
+
+@lru_cache(maxsize=256)
+def _week_starts(numbering: str, year: int) -> Mapping[int, date | None]:
+    days: dict[int, list[date]] = {}
+    before = date(year, 1, 1) - 7 * _ONE_DAY
+    for number in range(385):
+        day = before + number * _ONE_DAY
+        told, week = WEEKS[numbering](day)
+        if told == year:
+            days.setdefault(week, []).append(day)
+    return {week: found[0] if (found[-1] - found[0]).days < 7 else None for week, found in days.items()}
 
 
 @attrs.frozen(kw_only=True)

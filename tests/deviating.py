@@ -43,7 +43,8 @@ _BY_WEEK: Mapping[str, Mapping[str, Any]] = {
 } | {"line_crosses": {"start_date": "2024-12-01", "end_date": "2024-12-31", "aggregate_by": "week"}}
 _BY_WEEKDAY = {name: {"aggregate_by": "dayofweek"} for name in ("line_crosses", "zone_visitors")}
 _AS_TOTAL: Mapping[str, Mapping[str, Any]] = {"zone_visitors": {"aggregate_by": "zone"}}
-_UNCOMPARED = _everywhere(comparison_start_date=None, comparison_end_date=None)
+_ALONE = {"comparison_start_date": None, "comparison_end_date": None}
+_UNCOMPARED = _everywhere(**_ALONE)
 _NOBODY = _listed([9_990])
 _MANY = _listed([*range(211, 299)])
 
@@ -135,6 +136,20 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "drop_in_on_the_clock_of_the_cameras": _hours(),
     "ignored_tz_of_drop_in": _hours(tz="Asia/Tokyo"),
     "drop_in_counts_groups_by_hour": _hours(),
+    "days_unless_told": {
+        "line_crosses": QUARTER | {"aggregate_by": None},
+        "zone_visitors": QUARTER | {"aggregate_by": None},
+        "drop_in_rate": QUARTER | {"interval": None},
+    },
+    "one_day_by_days": {
+        "line_crosses": {"end_date": "2025-03-03", "aggregate_by": None},
+        "zone_visitors": {"end_date": "2025-03-03", "aggregate_by": None} | _ALONE,
+        "drop_in_rate": {"end_date": "2025-03-03", "interval": None} | _ALONE,
+    },
+    "hours_of_lines_without_limit": {"line_crosses": QUARTER | {"aggregate_by": "hour"}},
+    "weeks_of_lines_over_new_year": {
+        "line_crosses": {"start_date": "2024-12-01", "end_date": "2025-01-31", "aggregate_by": "week"}
+    },
     "null_rates": {"drop_in_rate": {"interval": "hour"}},
 }
 

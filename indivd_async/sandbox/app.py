@@ -204,7 +204,8 @@ def _data(
     for deviation in active:
         if deviation.access is not None:
             access = deviation.access(access)
-    question = attrs.evolve(question, values=read_parameters(question.endpoint, params, access))
+    lifted = {grouping for deviation in active for grouping in deviation.lifts}
+    question = attrs.evolve(question, values=read_parameters(question.endpoint, params, access, lifted=lifted))
     check_work(question.values, access, world.now.date())
     _refuse(question, active)
     changed = question

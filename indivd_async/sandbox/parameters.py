@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -31,8 +31,10 @@ class Refused(Exception):
         self.status = status
 
 
-def read_parameters(name: str, params: Iterable[tuple[str, str]], access: Access) -> dict[str, Any]:
-    """Return the arguments for the method *name* of `World`, or raise `Refused`."""
+def read_parameters(
+    name: str, params: Iterable[tuple[str, str]], access: Access, *, lifted: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the arguments for the method *name* of `World`, or raise `Refused`; groupings *lifted* have no limit."""
     values: dict[str, Any] = {}
     for param, text in params:
         _require(param in READERS[name] and param not in values)
@@ -44,6 +46,8 @@ def read_parameters(name: str, params: Iterable[tuple[str, str]], access: Access
     _check_range(values, "start_date", "end_date")
     _check_range(values, "comparison_start_date", "comparison_end_date")
     _CHECKS[name](values, access)
+    if name == "line_crosses" and values.get("aggregate_by") not in lifted:
+        _check_length(values)
     return values
 
 
@@ -161,10 +165,13 @@ def _check_range(values: Mapping[str, Any], start: str, end: str) -> None:
     _require(start not in values or values[start] <= values[end])
 
 
-def _check_line_crosses(values: Mapping[str, Any], access: Access) -> None:
+def _check_length(values: Mapping[str, Any]) -> None:
     start, end, grouping = values["start_date"], values["end_date"], values.get("aggregate_by")
     _require((end - start).days < _MOST_DAYS.get(grouping, math.inf))
     _require(grouping != "week" or start.year == end.year)
+
+
+def _check_line_crosses(values: Mapping[str, Any], access: Access) -> None:
     _require("organization" not in values or values["organization"] in access.organizations, 403)
     _check_scope(values, access)
 

@@ -10,7 +10,7 @@ import anyio
 import attrs
 import orjson
 
-from ..errors import ApiError, AuthenticationError, ClientClosedError, ConfigError, IndivdError
+from ..errors import ApiError, AuthenticationError, ClientClosedError, ConfigError, IndivdError, TransportError
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.endpoints import DATA_ENDPOINTS, FILTER_ENDPOINTS
 from ..planning.request import PlannedRequest
@@ -18,11 +18,16 @@ from ..planning.urls import encode_params
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
+    from ..execution import Executor
 
 #: Questions in the air at once: gentle to a service that others use, too.
 AT_ONCE = 4
 #: What no question can be blamed for.
 _ENDS_ALL = (AuthenticationError, ClientClosedError, ConfigError)
+#: Said of the moment, not of the question.
+_OF_THE_MOMENT = (408, 429)
+#: By which a service asks for patience.
+_CROWDED = (429, 503)
 
 
 @attrs.frozen
@@ -62,6 +67,8 @@ class Heard:
     document: Any = None
     headers: Mapping[str, str] = NOTHING_EXTRA
     problem: str = ""
+    #: Requests that were sent for it, this one included: not of what was recorded.
+    attempts: int = attrs.field(default=1, eq=False)
 
     @property
     def is_ok(self) -> bool:
@@ -70,20 +77,24 @@ class Heard:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the service would not answer this question."""
-        return self.status is not None and self.status >= 400
+        """Whether the service would not answer this question, at any time."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in _OF_THE_MOMENT
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same question may be answered a moment later."""
+        return not self.is_ok and not self.is_refused and (self.status is None or self.status >= 400)
 
 
-async def ask(client: AsyncIndivd, question: Question) -> Heard:
+async def ask(executor: Executor, question: Question) -> Heard:
     """
-    Ask one question over the client's own lanes, with its retries, limits and counts.
+    Ask one question over a client's own lanes, with its limits and counts.
 
     An error of the service is an answer, too. Raises what ends every call: a token that is not taken, a closed client.
     """
     request = PlannedRequest(
         index=0, endpoint=question.endpoint, path=question.path, params=question.params, reason="verify"
     )
-    executor = client._executor  # noqa: SLF001  the one place where this room meets the client's
     executor.announce(1)
     executor.planned(request)
     try:
@@ -91,81 +102,102 @@ async def ask(client: AsyncIndivd, question: Question) -> Heard:
     except _ENDS_ALL:
         raise
     except ApiError as error:
-        return Heard(question=question, status=error.status, problem=f"answered with {error.status}")
+        problem = f"answered with {error.status}"
+        return Heard(question=question, status=error.status, problem=problem, attempts=error.attempts)
     except IndivdError as error:
-        return Heard(question=question, status=None, problem=f"no answer: {type(error).__name__}")
-    headers = dict(reply.signs)
+        attempts = error.attempts if isinstance(error, TransportError) else 1
+        problem = f"not answered ({type(error).__name__})"
+        return Heard(question=question, status=None, problem=problem, attempts=attempts)
+    heard = Heard(question=question, status=200, headers=dict(reply.signs), attempts=reply.attempts)
     try:
-        document = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
+        return attrs.evolve(heard, document=orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf")))
     except orjson.JSONDecodeError:
-        return Heard(question=question, status=200, headers=headers, problem="answered with something else than JSON")
-    return Heard(question=question, status=200, document=document, headers=headers)
+        return attrs.evolve(heard, problem="answered with something else than JSON")
 
 
 class Asker:
-    """Asks, at most `AT_ONCE` at once and *most* in all; remembers every answer, in the order of the questions."""
+    """
+    Asks, at most `AT_ONCE` at once, and sends *most* requests in all; remembers every answer, by name.
+
+    What may be answered a moment later is asked again, as often as the client would, while requests are left.
+    """
 
     def __init__(
         self, client: AsyncIndivd, *, most: int, on_heard: Callable[[str, Heard], object] | None = None
     ) -> None:
         self.heard: dict[str, Heard] = {}
-        self._client = client
-        self._most = most
+        self.most = most
+        #: Requests that were sent.
+        self.sent = 0
+        self._executor = client._executor  # noqa: SLF001  the one place where this room meets the client's
+        self._retry = self._executor._retry  # noqa: SLF001
         self._on_heard = on_heard
 
     @property
     def left(self) -> int:
-        """How many questions may still be asked."""
-        return self._most - len(self.heard)
+        """How many requests may still be sent."""
+        return max(0, self.most - self.sent)
 
     async def ask_all(self, questions: Mapping[str, Question]) -> None:
         """Ask *questions*, by name; those that are too many are not asked."""
-        names = list(questions)[: self.left]
         answers: dict[str, Heard] = {}
+        names = list(questions)[: self.left]
+        for attempt in range(self._retry.attempts):
+            open_now = [name for name in names if name not in answers or answers[name].may_pass][: self.left]
+            if not open_now:
+                break
+            if attempt:  # the pause that a Retry-After asks for is the executor's
+                crowded = any(answers[name].status in _CROWDED for name in open_now)
+                base = self._retry.base_overloaded if crowded else self._retry.base
+                await anyio.sleep(min(self._retry.cap, base * 2.0 ** (attempt - 1)))
+            await self._ask_once({name: questions[name] for name in open_now}, answers)
+        for name in names:
+            self.heard[name] = answers[name]
+            if self._on_heard is not None:
+                self._on_heard(name, answers[name])
+
+    async def _ask_once(self, questions: Mapping[str, Question], answers: dict[str, Heard]) -> None:
+        once = self._executor.with_options(retry=attrs.evolve(self._retry, attempts=1))
         limiter = anyio.CapacityLimiter(AT_ONCE)
         failures: list[Exception] = []
 
         async def work(name: str) -> None:
             try:
                 async with limiter:
-                    answers[name] = await ask(self._client, questions[name])
+                    answers[name] = await ask(once, questions[name])
             except Exception as failure:  # told as it is, never in a group
                 failures.append(failure)
                 tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
-            for name in names:
+            for name in questions:
                 tasks.start_soon(work, name)
         if failures:
             raise failures[0]
-        for name in names:
-            self.heard[name] = answers[name]
-            if self._on_heard is not None:
-                self._on_heard(name, answers[name])
+        self.sent += sum(answers[name].attempts for name in questions)
 
     async def ask(self, name: str, question: Question) -> Heard | None:
-        """Ask one more question; None where no more may be asked."""
-        if self.left <= 0:
-            return None
-        await self.ask_all({name: question})
-        return self.heard[name]
+        """Ask one more question, unless it was asked; None where no more may be asked."""
+        if name not in self.heard:
+            await self.ask_all({name: question})
+        return self.heard.get(name)
 
 
 def number(value: object) -> float | None:
     """Read a number, also one that is written as text; None for anything else."""
+    if type(value) is int:
+        return value
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def whole(value: object) -> int | None:
     """Read a whole number, as answers write it: 284, 284.0 or "284"; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         return value
     found = number(value)
     return int(found) if found is not None and found == int(found) else None

@@ -165,8 +165,28 @@ def _minutes_are_minutes(seen: Seen, name: str, endpoint: str) -> Judgement:
     return holds("rows by minute are of many minutes")
 
 
+#: What must hold before these can be told to fail.
+_RESTS_ON = {
+    "zone_visitors_defaults": ("long_period_accepted", "long_period_whole"),
+    "line_crosses_defaults": ("line_long_period_whole",),
+    "drop_in_rate_defaults": ("drop_in_long_period_whole",),
+    "line_weekdays_numbered": ("line_long_period_whole",),
+    "line_weeks_numbered": ("line_long_period_whole",),
+    "drop_in_weeks_numbered": ("drop_in_long_period_whole", "entries_add_up_over_zones"),
+    "nobody_is_empty": ("line_floor_honoured",),
+}
+
+
 def _deep(name: str, sentence: str, decides: str, measured: str, check: Any) -> Assumption:
-    return Assumption(name=name, sentence=sentence, decides=decides, measured=measured, check=check, is_deep=True)
+    return Assumption(
+        name=name,
+        sentence=sentence,
+        decides=decides,
+        measured=measured,
+        check=check,
+        rests_on=_RESTS_ON.get(name, ()),
+        is_deep=True,
+    )
 
 
 DEEPER = (

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .asking import Heard, number
+import orjson
+
+from .asking import Heard
 from .reading import DOCUMENTED_LABELS, Row, add_up, signs_of_more
 from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, fails, holds, total
 
 #: Text that may be digits all the same.
 _TEXT = ("location_custom_id", "name", "zone_name", "loc_name", "startdate", "enddate", "open", "close")
+#: A field whose value, or the first of whose values, is text of digits, in JSON without blanks.
+_NUMBER_AS_TEXT = re.compile(rb'"([^"\\]+)":\[?"-?[0-9]+(?:\.[0-9]+)?"')
 #: What a field is called that tells time.
 _TIMES = re.compile("year|month|week|day|date|hour|minute|time", re.IGNORECASE)
 _DAY = {"year", "month", "dayofmonth"}
@@ -88,7 +92,7 @@ def _labels_are_documented(seen: Seen) -> Judgement:
     for name, heard in _data_answers(seen):
         for row in _rows_of(seen, name, heard.question.endpoint):
             unknown = [label for label in row.names if label not in DOCUMENTED_LABELS and _TIMES.search(label)]
-            if unknown and heard.question.params.get("aggregate_by") != "week":
+            if unknown and "week" not in row.labels:  # whose names are weeks_carry_years'
                 return fails(f"{heard.question.endpoint} has labels that are not documented: {', '.join(unknown)}")
             if set(row.labels) >= _DAY and row.day is None:
                 return fails(f"{name} has days that are in no calendar")
@@ -99,18 +103,12 @@ def _labels_are_documented(seen: Seen) -> Judgement:
 
 
 def _numbers_are_numbers(seen: Seen) -> Judgement:
-    def text_in(value: Any, field: str) -> str | None:
-        if isinstance(value, list):
-            return next((found for item in value if (found := text_in(item, field))), None)
-        if isinstance(value, dict):
-            return next((found for name, item in value.items() if (found := text_in(item, name))), None)
-        is_text = isinstance(value, str) and field not in _TEXT and number(value) is not None
-        return field if is_text else None
-
     for name, heard in seen.heard.items():
-        if heard.is_ok and (found := text_in(heard.document, "")):
-            seen.used.append(name)
-            return fails(f"{heard.question.endpoint} writes {found} as text")
+        if heard.is_ok:
+            found = {match[1].decode() for match in _NUMBER_AS_TEXT.finditer(orjson.dumps(heard.document))}
+            if wrong := found.difference(_TEXT):
+                seen.used.append(name)
+                return fails(f"{heard.question.endpoint} writes {min(wrong)} as text")
     return holds("numbers are written as numbers")
 
 

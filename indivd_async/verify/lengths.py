@@ -9,7 +9,7 @@ from typing import Any
 from ..planning.urls import MAX_URL_BYTES
 from ..profile import MostDays
 from .asking import Asker
-from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, Course, drop_ins, long_question, part_of, visits
+from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, drop_ins, long_question, part_of, visits
 from .reading import Row, add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
@@ -29,18 +29,18 @@ def _name(days: int) -> str:
     return f"visits of the last {days} days"
 
 
-async def explore(asker: Asker, course: Course) -> None:
+async def explore(asker: Asker, seen: Seen) -> None:
     """Ask, after the usual questions, what their answers leave open about lengths."""
-    heard = asker.heard
-    if heard[_WHOLE].is_refused:
-        shortest, longest = _known_lengths(Seen(course, heard))
+    heard, course = asker.heard, seen.course
+    if _WHOLE in heard and heard[_WHOLE].is_refused:
+        shortest, longest = _known_lengths(seen)
         rungs = [rung for rung in _RUNGS if shortest < rung < longest]
         await _bisect(asker, {_name(rung): visits(course, part_of(course.range, -rung, -1), "zone") for rung in rungs})
-    if heard[_BY_DAY].is_ok and _begins_late(Seen(course, heard)):
+    if _BY_DAY in heard and heard[_BY_DAY].is_ok and _begins_late(seen):
         await asker.ask(FIRST_DAYS, visits(course, part_of(course.range, 0, _QUIET_DAYS - 1), "zone"))
-    if course.holds_new_year and not _shows_new_year(Seen(course, heard)):
+    if course.holds_new_year and not _shows_new_year(seen):
         await asker.ask(NEW_YEAR, visits(course, course.new_year, BY_DAY))
-    if heard["drop-in of two periods"].is_refused:
+    if "drop-in of two periods" in heard and heard["drop-in of two periods"].is_refused:
         await asker.ask("drop-in by day", drop_ins(course, course.week, "day"))
     if _LONG_URL in heard and heard[_LONG_URL].is_refused:
         await _bisect(asker, {_url_name(size): long_question(course, size) for size in _URLS})

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -26,21 +27,14 @@ _LABELS = {
     "weekYear": "year",
 }
 #: Fields beside labels, which no time is read from.
-_BESIDE = ("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name")
-_RATES = ("visits", "enter", "passing_by", "drop_in_rate", "enter_percentage")
-#: What a row of zone_visitors counts, by our name: where it stands.
-_FIGURES: Mapping[str, tuple[str, ...]] = {
-    "visits": ("visits",),
-    "unique_visits": ("unique_visits",),
-    "bounce": ("bounce",),
-    "dwell_time": ("dwell_time",),
-    "n": ("dwell_time_stats", "n"),
-    "mean": ("dwell_time_stats", "mean"),
-    "min": ("dwell_time_stats", "min"),
-    "max": ("dwell_time_stats", "max"),
-    "below": ("exclude", "min_dwell_time"),
-    "above": ("exclude", "max_dwell_time"),
+_BESIDE = {
+    *("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name"),
+    *("visits", "enter", "passing_by", "drop_in_rate", "enter_percentage"),
 }
+#: What a row of zone_visitors counts: by itself, in dwell_time_stats, and in exclude under names of ours.
+_COUNTED = ("visits", "unique_visits", "bounce", "dwell_time")
+_STATISTICS = ("n", "mean", "min", "max")
+_EXCLUDED = {"below": "min_dwell_time", "above": "max_dwell_time"}
 #: Words that say that there is more than this answer.
 _MORE = ("next", "has_more", "hasMore", "more", "truncated", "next_page", "next_cursor", "cursor", "continuation")
 #: Objects on top of an answer that may say so.
@@ -71,15 +65,15 @@ class Row:
         """What no other row of the answer may share."""
         return self.zone, self.location, tuple(sorted(self.labels.items()))
 
-    @property
+    @cached_property
     def day(self) -> date | None:
         """The day that the labels fix."""
         try:
             return date(self.labels["year"], self.labels["month"], self.labels["dayofmonth"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
 
-    @property
+    @cached_property
     def hour(self) -> datetime | None:
         """The hour that the labels fix, on the clock of the row."""
         day = self.day
@@ -106,15 +100,21 @@ def _objects(value: Any, where: str) -> list[Mapping[str, Any]]:
 
 
 def _labels(fields: Mapping[str, Any]) -> tuple[Labels, tuple[str, ...]]:
-    names = tuple(name for name in fields if name not in _BESIDE and name not in _RATES)
-    found = {_LABELS[name]: read for name in names if name in _LABELS and (read := whole(fields[name])) is not None}
+    found, names = {}, []
+    for name, value in fields.items():
+        if name in _LABELS:
+            names.append(name)
+            if (read := whole(value)) is not None:
+                found[_LABELS[name]] = read
+        elif name not in _BESIDE:
+            names.append(name)
     if "date" in fields:
         try:
             day = date.fromisoformat(str(fields["date"])[:10])
             found = {"year": day.year, "month": day.month, "dayofmonth": day.day} | found
         except ValueError:
             pass
-    return found, names
+    return found, tuple(names)
 
 
 def read_lines(document: Any) -> list[Row]:
@@ -137,14 +137,13 @@ def read_visits(document: Any, part: str = "current") -> list[Row]:
 def _visit(item: Mapping[str, Any]) -> Row:
     aggregation = _object(item.get("aggregation"), "aggregation")
     labels, names = _labels(aggregation)
-    figures: dict[str, float | None] = {}
-    for name, path in _FIGURES.items():
-        value: Any = item
-        for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
-        figures[name] = number(value)
-    stats = item.get("dwell_time_stats")
-    quartiles = stats.get("quantiles") if isinstance(stats, dict) else None
+    stats, excluded = (
+        value if isinstance(value := item.get(name), dict) else {} for name in ("dwell_time_stats", "exclude")
+    )
+    figures = {name: number(item.get(name)) for name in _COUNTED}
+    figures.update({name: number(stats.get(name)) for name in _STATISTICS})
+    figures.update({name: number(excluded.get(field)) for name, field in _EXCLUDED.items()})
+    quartiles = stats.get("quantiles")
     known = [read for value in quartiles or () if (read := number(value)) is not None]
     return Row(
         labels=labels,

@@ -57,11 +57,13 @@ class Report:
     range: Days
     """First and last day of all that was asked for."""
     requests: int
-    """How many requests were sent."""
+    """How many questions were asked, a request each."""
     made_on: str
     """`yyyy-mm-dd`."""
     version: str
     """Of this package."""
+    retries: int = attrs.field(default=0, eq=False)
+    """How many requests were sent beyond those, because one was not answered; they say nothing of the service."""
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -92,7 +94,7 @@ class Report:
         counts = Counter(finding.verdict for finding in self.findings)
         return (
             f"{len(self)} assumptions: {counts['holds']} hold, {counts['fails']} fail, "
-            f"{counts['cannot be told']} cannot be told here; {self.requests} requests"
+            f"{counts['cannot be told']} cannot be told here; {self.requests + self.retries} requests"
         )
 
     def to_dict(self, *, with_figures: bool = False) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class Report:
             "location": self.location,
             "week": [day.isoformat() for day in self.week],
             "range": [day.isoformat() for day in self.range],
-            "requests": self.requests,
+            "requests": self.requests + self.retries,
             "assumptions": assumptions,
             "profile": attrs.asdict(self.profile),
         }

@@ -38,7 +38,7 @@ from .periods import PERIODS
 from .reading import UnreadableError, read_entities
 from .recording import Recorder, read_earlier
 from .report import Finding, Report
-from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell
+from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, cannot_tell
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
@@ -123,33 +123,39 @@ async def verify(
     if isinstance(days, bool) or not isinstance(days, int) or not _LEAST_DAYS <= days <= 4_000:
         raise InvalidQueryError("days", f"must be a whole number from {_LEAST_DAYS} to 4000", days)
     now = now or utc_now()
+    if now.tzinfo is None:
+        raise InvalidQueryError("now", "must be an aware datetime, such as datetime.now(UTC)", now)
+    # Read before anything is asked: what is damaged is told at once, and this run is not yet in the folder.
     recorder = None if record is None else Recorder(record, anonymous=anonymous)
-    most = MOST_REQUESTS_DEEP if deep else MOST_REQUESTS
-    asker = Asker(client, most=most, on_heard=None if recorder is None else recorder.hear)
-    await asker.ask_all(first_questions((*LISTED, *DEEP_LISTS) if deep else LISTED))
-    course = _lay_course(asker, location, days, now)
-    questions = usual_questions(course)
+    earlier = None if record is None else read_earlier(record)
+    asker = Asker(client, most=MOST_REQUESTS, on_heard=None if recorder is None else recorder.hear)
+    seen = await measure(asker, location=location, days=days, deep=deep, now=now, earlier=earlier)
+    if recorder is not None:
+        recorder.write(now, location=seen.course.location, days=days, deep=deep)
+    return make_report(seen, now, deep=deep, retries=asker.sent - len(seen.heard))
+
+
+async def measure(
+    asker: Asker, *, location: int | str | None, days: int, deep: bool, now: datetime, earlier: Earlier | None = None
+) -> Seen:
+    """Ask what a run asks: first what every run does, then what only deep ones do."""
+    await asker.ask_all(first_questions())
+    seen = Seen(_lay_course(asker, location, days, now), asker.heard, earlier=earlier)
+    questions = usual_questions(seen.course)
     again = questions.popitem()
-    if deep:
-        questions |= deep_questions(course, _organizations(asker))
     await asker.ask_all(questions)
     await asker.ask_all(dict([again]))
-    await explore(asker, course)
-    earlier = None if record is None else read_earlier(record)
-    if recorder is not None:
-        recorder.write(now, location=course.location, days=days, deep=deep)
-    seen = Seen(course, asker.heard, earlier=earlier)
-    return _report(seen, [item for item in ASSUMPTIONS if deep or not item.is_deep], now)
+    await explore(asker, seen)
+    if deep:
+        asker.most = MOST_REQUESTS_DEEP
+        await asker.ask_all(first_questions(DEEP_LISTS))
+        await asker.ask_all(deep_questions(seen.course, _organizations(asker)))
+        await explore(asker, seen)  # what no requests were left for
+    return seen
 
 
 def _lay_course(asker: Asker, location: int | str | None, days: int, now: datetime) -> Course:
-    lists: dict[str, Sequence[Any]] = {}
-    for name in LISTED:
-        heard: Heard = asker.heard[name]
-        try:
-            lists[name] = read_entities(heard.document) if heard.is_ok else ()
-        except UnreadableError:
-            lists[name] = ()
+    lists: dict[str, Sequence[Any]] = {name: _entities(asker, name) for name in LISTED}
     if not lists["locations"]:
         why = asker.heard["locations"].problem or "empty, or of another shape than documented"
         raise NotVerifiableError(f"the list of locations is {why}; `indivd doctor` looks into that")
@@ -168,17 +174,22 @@ def _lay_course(asker: Asker, location: int | str | None, days: int, now: dateti
         raise InvalidQueryError("location", str(error), location) from None
 
 
-def _organizations(asker: Asker) -> list[int]:
-    heard = asker.heard["organizations"]
+def _entities(asker: Asker, name: str) -> Sequence[Any]:
+    heard: Heard = asker.heard[name]
     try:
-        entities = read_entities(heard.document) if heard.is_ok else ()
+        return read_entities(heard.document) if heard.is_ok else ()
     except UnreadableError:
-        entities = ()
-    ids = [whole(item.get("id")) for item in entities]
+        return ()
+
+
+def _organizations(asker: Asker) -> list[int]:
+    ids = [whole(item.get("id")) for item in _entities(asker, "organizations")]
     return [id for id in ids if id is not None][:_MOST_ORGANIZATIONS]
 
 
-def _report(seen: Seen, assumptions: Sequence[Assumption], now: datetime) -> Report:
+def make_report(seen: Seen, now: datetime, *, deep: bool, retries: int = 0) -> Report:
+    """Judge every assumption by what was *seen*."""
+    assumptions = [item for item in ASSUMPTIONS if deep or not item.is_deep]
     findings, learned = [], dict[str, Any]()
     judged = {}
     for assumption in assumptions:
@@ -212,6 +223,7 @@ def _report(seen: Seen, assumptions: Sequence[Assumption], now: datetime) -> Rep
         week=course.week,
         range=course.range,
         requests=len(seen.heard),
+        retries=retries,
         made_on=now.date().isoformat(),
         version=__version__,
     )

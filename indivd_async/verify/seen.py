@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
 from datetime import date
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
 import attrs
@@ -76,7 +78,14 @@ class Seen:
         self.heard = heard
         self.used: list[str] = []
         self._earlier = earlier
-        self._read: dict[tuple[Hashable, ...], Any] = {}
+        self._read: dict[tuple[str, str], Any] = {}
+        self._grouped: dict[tuple[str, str], bool] = {}
+
+    def until(self, name: str) -> Seen:
+        """Return what had been seen before the answer of that *name* came."""
+        earlier = copy(self)
+        earlier.heard = dict(takewhile(lambda item: item[0] != name, self.heard.items()))
+        return earlier
 
     def answer(self, name: str) -> Heard:
         """Return an answer that there is; `CannotTellError` where there is none."""
@@ -88,7 +97,9 @@ class Seen:
     def status_of(self, name: str) -> Heard:
         """Return what came back, also where it is an error."""
         if name not in self.heard:
-            raise CannotTellError(_NOT_ASKED.get(name, f"{name} was not asked for, which --deep does"))
+            raise CannotTellError(
+                _NOT_ASKED.get(name, f"{name} was not asked for: --deep does, or no request was left")
+            )
         if name not in self.used:
             self.used.append(name)
         return self.heard[name]
@@ -100,8 +111,10 @@ class Seen:
     def visits(self, name: str, part: str = "current") -> list[Row]:
         """Read rows of zone_visitors that are grouped as they were asked for."""
         rows = self.any_visits(name, part)
-        asked = self.heard[name].question.params.get("aggregate_by")
-        if asked is not None and rows and not is_grouped(rows, asked):
+        if (name, part) not in self._grouped:
+            asked = self.heard[name].question.params.get("aggregate_by")
+            self._grouped[name, part] = asked is None or not rows or is_grouped(rows, asked)
+        if not self._grouped[name, part]:
             raise CannotTellError(f"{name} came under other labels than asked for")
         return rows
 

@@ -57,7 +57,8 @@ async def test_a_deviation_shows_in_the_answer(name: str, endpoint: str) -> None
     question = question_for(name, endpoint)
     sound = await ask(endpoint, question)
     times = 2 if name in AT_ITS_OWN_TIME else 1
-    assert sound.status_code in ({403} if name == "out_of_scope_is_empty" else {200})
+    refused = {"out_of_scope_is_empty": 403, "hours_of_lines_without_limit": 400, "weeks_of_lines_over_new_year": 400}
+    assert sound.status_code == refused.get(name, 200)
     assert said(await ask(endpoint, question, name, times=times)) != said(sound)
 
 
@@ -120,3 +121,15 @@ def test_an_application_keeps_its_own_deviations() -> None:
     """A transport of it takes no others."""
     with pytest.raises(ValueError, match="made already"):
         sandbox.transport(sandbox.app(WORLD), deviations=["byte_order_mark"])
+
+
+async def test_a_deviation_shows_at_one_endpoint_only_where_one_is_named() -> None:
+    """By its name and that of the endpoint; one at which it does not show is refused."""
+    for endpoint in DATA:
+        question = question_for("row_before_the_period", endpoint)
+        changed = said(await ask(endpoint, question, "row_before_the_period@line_crosses"))
+        assert (changed != said(await ask(endpoint, question))) == (endpoint == "line_crosses")
+    with pytest.raises(ValueError, match="does not show at 'zones', but at line_crosses, zone_visitors"):
+        sandbox.app(WORLD, deviations=["row_before_the_period@zones"])
+    with pytest.raises(ValueError, match="no deviation is called 'row_before'"):
+        sandbox.app(WORLD, deviations=["row_before@zones"])

@@ -12,40 +12,14 @@ from verifying import DAYS, MALL, NOW, WORLD, judge, names
 from indivd_async import AsyncIndivd, sandbox
 from indivd_async.planning.urls import encode_params
 from indivd_async.profile import MostDays
-from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS_DEEP, Report, verify
+from indivd_async.verify import ASSUMPTIONS, Report, verify
 
 pytestmark = pytest.mark.anyio
-
-#: What fails in a deep run under deviations that others do not see.
-DEEP_FAILS: dict[str, tuple[str, ...]] = {
-    "doubled_list": ("locations_listed", "zones_listed", "lines_listed", "categories_listed", "organizations_listed"),
-    "ignored_organization_of_lines": ("line_organization_honoured",),
-    "empty_is_404": ("nobody_is_empty",),
-    "empty_is_204": ("nobody_is_empty",),
-    "grouping_required": (
-        "one_day_by_hours",
-        "zone_visitors_defaults",
-        "line_crosses_defaults",
-        "drop_in_rate_defaults",
-    ),
-    "weekdays_of_lines_from_monday": ("line_weekdays_numbered",),
-    "weeks_of_lines_one_later": ("line_weeks_numbered",),
-    "weeks_of_drop_in_one_later": ("drop_in_weeks_numbered",),
-    "minutes_kept_by_hours": ("line_minutes", "zone_minutes"),
-}
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.mark.parametrize("name", DEEP_FAILS)
-async def test_a_deep_run_names_what_others_do_not_see(name: str) -> None:
-    """By its own name, in at most 100 requests."""
-    report = await judge(name, deep=True)
-    assert tuple(names(report)) == DEEP_FAILS[name]
-    assert report.requests <= MOST_REQUESTS_DEEP
 
 
 @pytest.mark.parametrize("location", [124, 125, 127, 130])
@@ -86,13 +60,6 @@ async def test_limits_that_are_none_are_told() -> None:
     async with AsyncIndivd("sandbox", transport=httpx.ASGITransport(Lenient())) as client:
         report = await verify(client, location=MALL, days=DAYS, deep=True, now=NOW)
     assert names(report) == ["line_limits_are_real", "line_weeks_within_a_year"]
-
-
-def test_every_deep_assumption_is_broken() -> None:
-    """By a deviation, or by a service without limits."""
-    broken = {name for fails in DEEP_FAILS.values() for name in fails}
-    broken |= {"line_limits_are_real", "line_weeks_within_a_year"}
-    assert {item.name for item in ASSUMPTIONS if item.is_deep} <= broken
 
 
 async def with_faults(refuse: Any, **options: Any) -> Report:

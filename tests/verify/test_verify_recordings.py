@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -88,6 +89,14 @@ async def test_changes_since_an_earlier_recording_are_told(tmp_path: Path) -> No
     assert changed.verdict == "fails"
     assert "closed days have changed since 2026-01-20: 45 of them, the oldest 2025-12-05" in changed.evidence
     assert written(tmp_path).count('"recording"') == 3
+
+
+async def test_nothing_else_is_said_of_a_service_that_counts_anew(tmp_path: Path) -> None:
+    """Its figures agree with one another, each day."""
+    for day in (0, 1):
+        world = sandbox.World(now=NOW + timedelta(days=day))
+        report = await judge("recounted_each_day", world=world, record=tmp_path, deep=True)
+        assert names(report) == ["unchanged_since"][: 1 if day else 0]
 
 
 async def test_another_location_is_not_compared(tmp_path: Path) -> None:

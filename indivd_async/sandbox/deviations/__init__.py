@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from .clocks import CLOCK_DEVIATIONS
 from .comparisons import COMPARISON_DEVIATIONS
 from .deviation import Deviation, Expect, Question, Reply
@@ -52,12 +54,23 @@ DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
 
 
 def find_deviations(names: Iterable[str]) -> tuple[Deviation, ...]:
-    """Return the deviations of these names, in their order; raises ValueError for one that there is not."""
-    found = []
-    for name in names:
-        if name not in DEVIATIONS:
-            near = get_close_matches(name, DEVIATIONS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "`indivd sandbox --list-deviations` names them"
-            raise ValueError(f"no deviation is called {name!r}; {hint}")
-        found.append(DEVIATIONS[name])
-    return tuple(found)
+    """
+    Return the deviations of these names, in their order; ``name@endpoint`` is one that shows there only.
+
+    Raises ValueError for one that there is not.
+    """
+    return tuple(map(_find, names))
+
+
+def _find(given: str) -> Deviation:
+    name, _, endpoint = given.partition("@")
+    if name not in DEVIATIONS:
+        near = get_close_matches(name, DEVIATIONS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "`indivd sandbox --list-deviations` names them"
+        raise ValueError(f"no deviation is called {name!r}; {hint}")
+    found = DEVIATIONS[name]
+    if not endpoint:
+        return found
+    if endpoint not in found.endpoints:
+        raise ValueError(f"{name} does not show at {endpoint!r}, but at {', '.join(found.endpoints)}")
+    return attrs.evolve(found, endpoints=(endpoint,))

@@ -82,8 +82,7 @@ class Deviation:
     """
     A way to answer otherwise than asked, and why a real service may.
 
-    What is None is as documented. `ask` changes the values that the world is asked with; `world` the world's choices;
-    `access` what counts as in scope; `refuse` tells the status of a refusal, or None; `answer` reworks the reply.
+    What is None, or empty, is as documented.
     """
 
     name: str
@@ -100,6 +99,8 @@ class Deviation:
     """Changes the visitors, places or plan."""
     access: Callable[[Access], Access] | None = None
     """Changes what a token may see."""
+    lifts: tuple[str, ...] = ()
+    """Groupings whose documented limits are not enforced."""
     refuse: Callable[[Question], int | None] | None = None
     """A status to refuse with, or None."""
     answer: Callable[[Question, Reply], None] | None = None

@@ -188,4 +188,18 @@ LIMIT_DEVIATIONS = (
         expect="error",
         answer=_nothing_with_200,
     ),
+    Deviation(
+        name="hours_of_lines_without_limit",
+        sentence="Hours and minutes of line_crosses are answered for any period: the limits were lifted long ago.",
+        endpoints=("line_crosses",),
+        expect="same",
+        lifts=("hour", "minute"),
+    ),
+    Deviation(
+        name="weeks_of_lines_over_new_year",
+        sentence="Weeks of line_crosses are answered over a New Year, too.",
+        endpoints=("line_crosses",),
+        expect="same",
+        lifts=("week",),
+    ),
 )

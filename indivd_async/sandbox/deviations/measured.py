@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+from ..aggregation import World
 from .deviation import DATA, Deviation, Question, Reply, echoes, relabel
 from .measured_visits import MEASURED_VISIT_DEVIATIONS, change_each, grouping_of, is_by_hour
 
@@ -47,6 +49,20 @@ def _renumber(name: str, change: Callable[[int], int]) -> Callable[[Question, Re
 
 def _drop_tz(question: Question) -> dict[str, Any]:
     return {name: value for name, value in question.values.items() if name != "tz"}
+
+
+def _by_day_unless_told(question: Question, applies: bool) -> dict[str, Any]:
+    name, day = ("interval", "day") if question.endpoint == "drop_in_rate" else ("aggregate_by", "dayofmonth")
+    return ({name: day} if applies else {}) | dict(question.values)
+
+
+@lru_cache(maxsize=8)
+def _counted_on(now: datetime) -> World:
+    return World(seed=f"{now:%Y-%m-%d}", now=now)
+
+
+def _recount(world: World) -> World:
+    return _counted_on(world.now).changed(parents=world.parents, numbering=world.numbering, lines_tz=world.lines_tz)
 
 
 def _sections(document: Any) -> Iterator[tuple[_Row, str]]:
@@ -157,6 +173,29 @@ _NUMBERING_DEVIATIONS = (
         answer=_renumber("minute", lambda _: 0),
     ),
 )
+_TIME_DEVIATIONS = (
+    Deviation(
+        name="days_unless_told",
+        sentence="Periods come by days, however long, unless a grouping is named.",
+        endpoints=DATA,
+        expect="note",
+        ask=lambda question: _by_day_unless_told(question, question.days > _LONG_DAYS),
+    ),
+    Deviation(
+        name="one_day_by_days",
+        sentence="A single day comes as one row, unless hours are asked for.",
+        endpoints=DATA,
+        expect="note",
+        ask=lambda question: _by_day_unless_told(question, question.days == 1),
+    ),
+    Deviation(
+        name="recounted_each_day",
+        sentence="Videos are counted again every night, by a model that has learned since: closed days change.",
+        endpoints=DATA,
+        expect="unseen",
+        world=_recount,
+    ),
+)
 _DROP_IN_DEVIATIONS = (
     Deviation(
         name="drop_in_clamped_without_a_word",
@@ -239,6 +278,7 @@ MEASURED_DEVIATIONS = (
     ),
     *_LINE_DEVIATIONS,
     *_NUMBERING_DEVIATIONS,
+    *_TIME_DEVIATIONS,
     *_DROP_IN_DEVIATIONS,
     *_LIST_DEVIATIONS,
 )

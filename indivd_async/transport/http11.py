@@ -27,7 +27,7 @@ import re
 
 import httptools
 
-from .replies import Draft, is_read
+from .replies import FRAMING, Draft, is_read
 
 _END_OF_HEAD = b"\r\n\r\n"
 #: Bytes of a head, or of what stands between the pieces of a body.
@@ -36,7 +36,6 @@ _MOST_BESIDE = 100 * 2**10
 _MOST_A_BYTE = 16
 _BODILESS = {204, 304}
 _CONTROLS = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
-_FRAMING = {b"content-length", b"transfer-encoding"}
 #: Of a length: as many as 2⁶⁴ has.
 _MOST_DIGITS = 20
 
@@ -191,18 +190,19 @@ class Answer:
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not is_read(name):
+            return
         name = name.lower()
         if self._headed:
             # A trailer, or of what follows the answer.
-            if name in _FRAMING and not self._complete:
+            if name in FRAMING and not self._complete:
                 raise ProtocolError("a trailer says how long the body is")
-            return
-        if is_read(name):
-            self._headers.append((name, value))
         elif name == b"transfer-encoding":
             self._codings.append(value.strip(b" \t").lower())
         elif name == b"content-length":
             self._length = value.strip(b" \t")
+        else:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if not self._headed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import select
 import ssl
 from base64 import b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,18 +27,19 @@ if TYPE_CHECKING:
 _READ_BYTES = 2**18
 #: As much as uvloop reads at once, and then reads again before it says so.
 _FULL_BYTES = 256_000
+#: Whether the number of a socket is one that can be written to; elsewhere it may be another file's.
+_ARE_FILES = os.name == "posix"
 
 
 class Connection:
     """One connection, which can tell whether there is anything that nobody asked for."""
 
-    __slots__ = ("_raw", "_socket", "_stream", "_tls", "receive", "send", "used_at")
+    __slots__ = ("_raw", "_stream", "_tls", "receive", "send", "used_at")
 
-    def __init__(self, raw: _Unsplit, stream: ByteStream) -> None:
+    def __init__(self, raw: _Socket, stream: ByteStream) -> None:
         self._raw = raw
         self._stream = stream
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  # anyio's, not Django's
-        self._socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
         self.receive = stream.receive
         self.send = stream.send
         #: When the last request began.
@@ -45,7 +48,9 @@ class Connection:
     def has_more(self) -> bool:
         """Tell whether the other side sent more than was read, or closed. What there is may be lost with the look."""
         # Where the loop filled its buffer it may have read on, and holds it where nobody can look.
-        return self._raw.is_full or is_readable(self._socket) or (self._tls is not None and _has_read_ahead(self._tls))
+        return (
+            self._raw.is_full or is_readable(self._raw.socket) or (self._tls is not None and _has_read_ahead(self._tls))
+        )
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -73,11 +78,17 @@ def _has_read_ahead(tls: ssl.SSLObject) -> bool:
     return True
 
 
-class _Unsplit(ByteStream):
-    """A socket's stream that gives all the loop has read, however little is asked for; so none stays behind unseen."""
+class _Socket(ByteStream):
+    """
+    A socket's stream that sends at once, and gives all the loop has read, however little is asked for.
+
+    What the system takes at once needs no turn of the loop. And nothing that was read stays behind, where nobody sees
+    it.
+    """
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
+        self.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
         self.is_full = False
 
     async def receive(self, max_bytes: int = _READ_BYTES) -> bytes:  # noqa: ARG002
@@ -86,7 +97,12 @@ class _Unsplit(ByteStream):
         return chunk
 
     async def send(self, item: bytes) -> None:
-        await self._stream.send(item)
+        sent = 0
+        if _ARE_FILES:
+            with suppress(OSError):  # there is no room, or no connection: the stream waits for it, or says so
+                sent = os.write(self.socket.fileno(), item)
+        if sent < len(item):
+            await self._stream.send(SecretBytes(item[sent:]))
 
     async def send_eof(self) -> None:
         await self._stream.send_eof()
@@ -106,7 +122,7 @@ async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], prox
     Raises OSError, UnicodeError, ProtocolError, or what closed the connection; never a group.
     """
     there = (base_url.host, base_url.port) if proxy is None else proxy_address(proxy)
-    raw = _Unsplit(await _connect_tcp(*there))
+    raw = _Socket(await _connect_tcp(*there))
     stream: ByteStream = raw
     try:
         if proxy is not None and proxy.url.scheme == "https":

@@ -25,16 +25,19 @@ _ABANDONED = 2**20
 #: Said in Content-Encoding by servers that mean a charset, or nothing: they change no byte.
 _GZIP = ([b"gzip"], [b"x-gzip"])
 _MEANINGLESS = {b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
-_READ = {b"content-encoding", b"retry-after", b"date"}
+#: Headers that say how long a body is.
+FRAMING = {b"content-length", b"transfer-encoding"}
+_READ = {b"content-encoding", b"retry-after", b"date", *FRAMING}
 _SIGNS = re.compile(
-    rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*", re.DOTALL
+    rb"link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*",
+    re.DOTALL | re.IGNORECASE,
 )
 
 
 @lru_cache(maxsize=256)
 def is_read(name: bytes) -> bool:
-    """Tell whether a header of this *name*, in lower case, says anything to a `Draft`."""
-    return name in _READ or _SIGNS.fullmatch(name) is not None
+    """Tell whether a header of this *name* says how long a body is, or anything to a `Draft`."""
+    return name.lower() in _READ or _SIGNS.fullmatch(name) is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +112,7 @@ class Draft:
                     self._retry_after = value
                 case b"date":
                     self._date = value if status != 200 else None
-                case _ if status == 200 and is_read(lower):
+                case _ if status == 200 and lower not in FRAMING and is_read(lower):
                     self._signs.append((lower.decode("latin-1"), value.decode("latin-1")))
         self._codings = [coding for coding in codings if coding not in _MEANINGLESS]
         self._decoder = _gzip_decoder() if self._codings in _GZIP else None

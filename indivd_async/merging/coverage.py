@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ..errors import MergeConflictError
 from ..planning import Plan, PlannedRequest
-from ..results import (
-    Chunk,
-    Coverage,
-)
+from ..results import Chunk, Coverage
 
 Covered = tuple[Coverage, ...]
 
@@ -41,3 +39,11 @@ def cover(request: PlannedRequest, chunk: Chunk | None) -> Coverage:
 
 def has_failed(coverage: Covered) -> bool:
     return any(item.status == "failed" for item in coverage)
+
+
+def part_of(chunk: Chunk, period: str) -> Any:
+    """Return what the answer of *chunk* says of one period of the query; None where nothing."""
+    answer: Any = chunk.answer
+    if chunk.request.period == "both":
+        return getattr(answer, period)
+    return answer.current if chunk.request.period == period else None

@@ -5,57 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import reduce
+from typing import Any
 
 import attrs
 
 from ..errors import MergeConflictError
 from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInRow
 from ..planning import Plan, PlannedRequest
-from ..queries import DropInRate
-from ..results import (
-    Chunk,
-    DropInAnswer,
-    DropInBlock,
-    DropInDetails,
-    DropInRateResult,
-    DropInSummary,
-    DropInZones,
-)
+from ..queries.fields import periods_of
+from ..results import Chunk, DropInAnswer, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from ..results.totals import rate
-from .coverage import Covered, has_failed
+from .coverage import Covered, has_failed, part_of
 from .keys import check_addable, common, conflict
 from .notes import PARTIAL_SUM
 from .ordering import Buckets, Pile, line_up, same_place
-
-# Drop-in rate.
 
 _Block = tuple[PlannedRequest, DropInBlock]
 
 
 def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> DropInRateResult:
-    query = plan.query
-    assert isinstance(query, DropInRate)
     if len(plan.layout.series) > 1:
         check_addable(arrived)
-    current = _blocks_of(arrived, "current")
-    summary = _merge_totals(current, query.start_date, query.end_date)
-    comparison = other_summary = None
-    if query.comparison_start_date is not None and query.comparison_end_date is not None:
-        comparison = _blocks_of(arrived, "comparison")
-        other_summary = _merge_totals(comparison, query.comparison_start_date, query.comparison_end_date)
+    summary: dict[str, Any] = {"comparison": None}
+    details, zones = dict(summary), dict(summary)
+    for period, start, end in periods_of(plan.query):
+        parts = [(chunk.request, part_of(chunk, period)) for chunk in arrived]
+        blocks = [(request, block) for request, block in parts if block is not None]
+        summary[period] = _merge_totals(blocks, start, end)
+        details[period] = _merge_details(plan, blocks)
+        zones[period] = _merge_zones(plan, blocks)
     return DropInRateResult(
         plan=plan,
         coverage=coverage,
-        summary=DropInSummary(current=summary, comparison=other_summary),
-        details=DropInDetails(
-            interval=_interval_of(arrived) or plan.layout.parts[0].resolved,
-            current=_merge_details(plan, current),
-            comparison=None if comparison is None else _merge_details(plan, comparison),
-        ),
-        zone_details=DropInZones(
-            current=_merge_zones(plan, current),
-            comparison=None if comparison is None else _merge_zones(plan, comparison),
-        ),
+        summary=DropInSummary(**summary),
+        details=DropInDetails(interval=_interval_of(arrived) or plan.layout.parts[0].resolved, **details),
+        zone_details=DropInZones(**zones),
         notes=(PARTIAL_SUM,) if has_failed(coverage) else (),  # the summary is a sum over all requests
     )
 
@@ -65,36 +49,16 @@ def _interval_of(arrived: Sequence[Chunk]) -> str | None:
     return next((a.interval for a in answers if isinstance(a, DropInAnswer) and a.interval), None)
 
 
-def _blocks_of(arrived: Sequence[Chunk], period: str) -> list[_Block]:
-    blocks = []
-    for chunk in arrived:
-        answer = chunk.answer
-        assert isinstance(answer, DropInAnswer)
-        if chunk.request.period == "both":
-            block = answer.current if period == "current" else answer.comparison
-        else:
-            block = answer.current if chunk.request.period == period else None
-        if block is not None:
-            blocks.append((chunk.request, block))
-    return blocks
-
-
 def _merge_totals(blocks: Sequence[_Block], start: date, end: date) -> DropInTotals:
-    startdate, enddate = start.isoformat(), end.isoformat()
+    dates: dict[str, Any] = {"startdate": start.isoformat(), "enddate": end.isoformat()}
     if len(blocks) == 1 and (only := blocks[0][1].summary) is not None:
-        return attrs.evolve(only, startdate=startdate, enddate=enddate)
+        return attrs.evolve(only, **dates)
     passing_by = enter = 0
     for _, block in blocks:
         for part in block.details if block.summary is None else (block.summary,):
             passing_by += part.passing_by
             enter += part.enter
-    return DropInTotals(
-        startdate=startdate,
-        enddate=enddate,
-        passing_by=passing_by,
-        enter=enter,
-        enter_percentage=rate(enter, passing_by),
-    )
+    return DropInTotals(passing_by=passing_by, enter=enter, enter_percentage=rate(enter, passing_by), **dates)
 
 
 def _merge_details(plan: Plan, blocks: Sequence[_Block]) -> tuple[DropInRow, ...]:
@@ -108,7 +72,7 @@ def _merge_details(plan: Plan, blocks: Sequence[_Block]) -> tuple[DropInRow, ...
         rows: Sequence[DropInRow] = group[0][1].details
         if len(group) > 1:
             rows = [reduce(_add_rows, same) for same in line_up(buckets, [block.details for _, block in group])]
-        pile.add(group[0][0], rows, [row.bucket for row in rows], same_place((), rows))
+        pile.add(group[0][0], rows, rows, same_place((), rows))
     return pile.sort()
 
 
@@ -136,27 +100,21 @@ def _merge_zones(plan: Plan, blocks: Sequence[_Block]) -> Mapping[int, ZoneDropI
     for zone_id in sorted(parts):
         pile = piles[zone_id] = Pile(buckets, conflict(plan, of_zones=True))
         for request, zone in parts[zone_id]:
-            place = same_place((zone_id,), zone.details)
-            pile.add(request, zone.details, [row.bucket for row in zone.details], place)
+            pile.add(request, zone.details, zone.details, same_place((zone_id,), zone.details))
     return FrozenMap(
         {zone_id: _join_zone([zone for _, zone in parts[zone_id]], pile.sort()) for zone_id, pile in piles.items()}
     )
 
 
 def _join_zone(parts: Sequence[ZoneDropIn], details: tuple[ZoneDropInRow, ...]) -> ZoneDropIn:
-    first = parts[0]
     if len(parts) == 1:
-        return attrs.evolve(first, details=details)
-    visits, passing_by, extra = 0, 0, first.extra
-    for zone in parts:
-        visits += zone.total_visits
-        passing_by += zone.total_passing_by
-        extra = common(extra, zone.extra)
+        return attrs.evolve(parts[0], details=details)
+    visits, passing_by = sum(zone.total_visits for zone in parts), sum(zone.total_passing_by for zone in parts)
     return attrs.evolve(
-        first,
+        parts[0],
         total_visits=visits,
         total_passing_by=passing_by,
         drop_in_rate=rate(visits, passing_by),
         details=details,
-        extra=extra,
+        extra=reduce(common, [zone.extra for zone in parts]),
     )

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import attrs
-
 from ..errors import MergeConflictError
 from ..models import FrozenMap
 from ..models.values import odd_labels, word_bucket
 from ..planning import Plan, PlannedRequest
-from ..results import (
-    Chunk,
-    first_row,
-)
+from ..results import Chunk, first_row
 
 #: Of the note on an answer that says so.
 REPEATED_KEY = "repeated_key"
@@ -39,7 +34,7 @@ def check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
         if chunk.request.period in named and (row := first_row(chunk.answer)) is not None:
             bucket = getattr(row, "aggregation", row).bucket
             if bucket.year is None:
-                key = word_bucket(attrs.astuple(bucket))
+                key = word_bucket(bucket)
                 raise OwnCutConflictError(key, (chunk.request,), "the label does not tell the year it belongs to")
 
 
@@ -75,7 +70,7 @@ def check_years(chunks: Sequence[Chunk]) -> None:
         bucket = None if row is None else row.bucket
         if bucket is not None and bucket.year is None and bucket.week is not None and odd_labels([row]) is None:
             problem = "the label does not tell the year that it belongs to; ask year by year"
-            raise MergeConflictError(word_bucket(attrs.astuple(bucket)), [each.request for each in chunks], problem)
+            raise MergeConflictError(word_bucket(bucket), [each.request for each in chunks], problem)
 
 
 def common(one: FrozenMap, other: FrozenMap) -> FrozenMap:

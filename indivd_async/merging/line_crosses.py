@@ -8,17 +8,11 @@ from typing import Any, cast
 from ..models import LineCrossesRow
 from ..models.values import draft_of
 from ..planning import Plan
-from ..results import (
-    Chunk,
-    LineCrossesAnswer,
-    LineCrossesResult,
-)
+from ..results import Chunk, LineCrossesAnswer, LineCrossesResult
 from .coverage import Covered, has_failed
 from .keys import check_addable, check_years, common, conflict
 from .notes import PARTIAL_SUM
 from .ordering import Buckets, Pile, line_up, same_place
-
-# Line crosses.
 
 _LinesDraft = draft_of(LineCrossesRow)
 
@@ -40,8 +34,7 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
             check_addable(group)
             check_years(group)
             rows = list(map(_add_lines, line_up(buckets, [_lines_of(chunk) for chunk in group])))
-        place = (families[request.series],)
-        pile.add(request, rows, [row.bucket for row in rows], same_place(place, rows))
+        pile.add(request, rows, rows, same_place((families[request.series],), rows))
     adds = repeats or any(len(members) > 1 for members in plan.layout.families)
     notes = (PARTIAL_SUM,) if adds and has_failed(coverage) else ()
     return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort(), notes=notes)

@@ -14,8 +14,8 @@ from itertools import chain, count, islice, pairwise, repeat
 from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
-from ..models import Bucket, DropInRow, LineCrossesRow
-from ..models.values import LABELS, OddLabels, odd_labels, order_of, word_bucket
+from ..models import DropInRow, LineCrossesRow
+from ..models.values import LABELS, bucket_of, labels_of, odd_labels, word_bucket
 
 T = TypeVar("T")
 R = TypeVar("R", LineCrossesRow, DropInRow)
@@ -31,8 +31,9 @@ def _rank(numbers: Mapping[Any, int]) -> list[int]:
     values = list(numbers)  # by number, for that is how they came in
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
-    except TypeError:  # a label here that is missing there: keys of their own compare, but are slow to make
-        order = sorted(range(len(values)), key=[order_of(value) for value in values].__getitem__)
+    except TypeError:  # a label here that is missing there, which goes first: such keys are slow to make
+        keys = [[-1 if label is None else label for label in value] for value in values]
+        order = sorted(range(len(values)), key=keys.__getitem__)
     ranks = [0] * len(values)
     for rank, number in enumerate(order):
         ranks[number] = rank
@@ -46,16 +47,20 @@ class Buckets:
         self._numbers = _new_numbers()
         self._ranks: list[int] = []
 
-    def number(self, buckets: Iterable[Bucket], odd: Sequence[OddLabels] | None = None) -> list[int]:
-        """Return the number of each of *buckets*; *odd* are the labels beside them that are not known."""
-        numbers = self._numbers
-        # Spelt out: an `attrgetter` of the labels alone takes longer than all of this.
-        if odd is None:
-            return [numbers[b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute] for b in buckets]
-        return [
-            numbers[(b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute, *labels)]
-            for b, labels in zip(buckets, odd, strict=True)
-        ]
+    def number(self, whose: Sequence[Any]) -> list[int]:
+        """Return the number of the bucket of each of *whose*, by all labels, also those that are not known."""
+        numbers, odd = self._numbers, odd_labels(whose)
+        if odd is not None:
+            return [numbers[*labels_of(one.bucket), *labels] for one, labels in zip(whose, odd, strict=True)]
+        found, last, number = [], None, 0
+        for one in whose:
+            b = one.bucket
+            if b is not last:  # nearly always the one before has the same, shared
+                # Spelt out: an `attrgetter` of the labels takes longer than all of this.
+                number = numbers[b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute]
+                last = b
+            found.append(number)
+        return found
 
     def ranks(self) -> list[int]:
         """Return the place in time of each number."""
@@ -67,12 +72,12 @@ class Buckets:
         """Word the bucket of *number* for a message."""
         labels = list(self._numbers)[number]
         odd = [f"{name} {value}" for name, value in labels[len(LABELS) :]]
-        return ", ".join([word_bucket(labels[: len(LABELS)]), *odd])
+        return ", ".join([word_bucket(bucket_of(*labels[: len(LABELS)])), *odd])
 
 
 def line_up(buckets: Buckets, answers: Sequence[Sequence[R]]) -> Iterable[Sequence[R]]:
     """Put together the rows of *answers* that share a bucket."""
-    columns = [buckets.number([row.bucket for row in rows], odd_labels(rows)) for rows in answers]
+    columns = [buckets.number(rows) for rows in answers]
     if columns.count(columns[0]) == len(columns) and len(set(columns[0])) == len(columns[0]):
         return zip(*answers, strict=True)  # as nearly always: parts of one window hold the same buckets
     groups: dict[int, list[R]] = {}
@@ -99,18 +104,12 @@ class Pile(Generic[T]):
         self._starts: list[int] = []
         self._requests: list[Any] = []
 
-    def add(
-        self,
-        request: Any,
-        rows: Sequence[T],
-        buckets: Iterable[Bucket],
-        places: Iterable[Hashable],
-    ) -> None:
-        """Pile up the *rows* that *request* brought, with the bucket and the place of each."""
+    def add(self, request: Any, rows: Sequence[T], whose: Sequence[Any], places: Iterable[Hashable]) -> None:
+        """Pile up the *rows* that *request* brought, with what has the bucket of each, and its place."""
         self._starts.append(len(self._rows))
         self._requests.append(request)
         self._rows += rows
-        self._bucket_numbers += self._buckets.number(buckets, odd_labels(rows))
+        self._bucket_numbers += self._buckets.number(whose)
         self._place_numbers += map(self._places.__getitem__, places)
 
     def sort(self) -> tuple[T, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -140,6 +141,8 @@ MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads i
 # Building frozen values.
 
 LABELS = tuple(attrs.fields_dict(Bucket))
+#: All labels of a bucket, as a tuple.
+labels_of = attrgetter(*LABELS)
 
 
 @lru_cache(maxsize=16384)
@@ -164,14 +167,9 @@ def draft_of(cls: type) -> type:
     return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
 
 
-def order_of(labels: Iterable[int | None]) -> tuple[int, ...]:
-    """Return the sort key of *labels*: from the first to the last, missing ones first."""
-    return tuple([-1 if label is None else label for label in labels])
-
-
-def word_bucket(labels: Sequence[int | None]) -> str:
+def word_bucket(bucket: Bucket) -> str:
     """Word the labels of a bucket for a message."""
-    named = [f"{name} {label}" for name, label in zip(LABELS, labels, strict=True) if label is not None]
+    named = [f"{name} {label}" for name, label in zip(LABELS, labels_of(bucket), strict=True) if label is not None]
     return ", ".join(named) or "the whole period"
 
 

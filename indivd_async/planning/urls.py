@@ -37,7 +37,7 @@ def encode_params(params: Iterable[tuple[str, str]]) -> str:
 
 def size_of(params: Iterable[tuple[str, str]]) -> int:
     """Count the bytes that *params* add to a URL, each with its separator."""
-    return sum(len(encode_params([param])) + 1 for param in params)
+    return len(f"&{written}") if (written := encode_params(params)) else 0
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 
 import attrs
 
@@ -130,6 +131,7 @@ _UNITS: Mapping[str, tuple[str, set[str]]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def bucket_unit(grouping: str) -> str | None:
     """
     Name the unit that *grouping* fixes, so that whole units can be asked for apart: minute, hour, day, month or year.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -209,3 +209,11 @@ def check_comparison(query: Any, grouping_name: str) -> None:
         raise InvalidQueryError(
             grouping_name, "has no meaning without {comparison_start_date} and {comparison_end_date}", grouping
         )
+
+
+def periods_of(query: Any) -> Iterator[tuple[str, date, date]]:
+    """Yield the name, first and last day of each period that *query* asks for."""
+    yield "current", query.start_date, query.end_date
+    start, end = (getattr(query, f"comparison_{name}_date", None) for name in ("start", "end"))
+    if start is not None and end is not None:
+        yield "comparison", start, end

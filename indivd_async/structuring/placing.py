@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..models import Places
+from ..models import Aggregation, LineCrossesRow, Places, ZoneDropIn, ZoneDropInRow
 from ..planning import PlannedRequest
 from ..results import Answer, LineCrossesAnswer, ZoneVisitorsAnswer
-
-_fill = object.__setattr__  # completes frozen rows that nobody holds yet
 
 
 def place_rows(answer: Answer, request: PlannedRequest, places: Places) -> None:
     """Fill in location and name: from the label, the one location that was asked for, or the lists."""
-    asked, name = request.locations, places.names.get
+    asked = request.locations
     only = asked[0] if asked is not None and len(asked) == 1 else None
     if isinstance(answer, LineCrossesAnswer):
-        if only is not None and (called := name(only)) is not None:
+        if only in places.names:
+            set_name = _setter(LineCrossesRow, "loc_name")
             for row in answer.rows:
-                _fill(row, "loc_name", called)
-        return
-    placed: list[Any]  # what has a zone and a location
-    if isinstance(answer, ZoneVisitorsAnswer):
-        placed = [row.aggregation for row in (*answer.current, *(answer.comparison or ()))]
+                set_name(row, places.names[only])  # type: ignore[index]
+    elif isinstance(answer, ZoneVisitorsAnswer):
+        for visits in (answer.current, answer.comparison or ()):
+            _place(Aggregation, [row.aggregation for row in visits], only, places)
     else:
-        placed = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
-    for place in placed:
-        loc_id = place.loc_id
-        if loc_id is None:
-            loc_id = places.locations.get(place.zone_id) if only is None else only
-            for one in (place, *getattr(place, "details", ())):
-                _fill(one, "loc_id", loc_id)
-        if place.loc_name is None and loc_id is not None:
-            _fill(place, "loc_name", name(loc_id))
+        zones = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
+        _place(ZoneDropIn, zones, only, places)
+        set_location = _setter(ZoneDropInRow, "loc_id")
+        for zone in zones:
+            for detail in zone.details:
+                set_location(detail, zone.loc_id)
+
+
+def _place(cls: type, whose: Sequence[Any], only: int | None, places: Places) -> None:
+    locations, names = places.locations or {}, places.names or {}
+    set_location, set_name = _setter(cls, "loc_id"), _setter(cls, "loc_name")
+    for place in whose:
+        if (loc_id := place.loc_id) is None:
+            if (loc_id := locations.get(place.zone_id) if only is None else only) is None:
+                continue
+            set_location(place, loc_id)
+        if loc_id in names and place.loc_name is None:
+            set_name(place, names[loc_id])
+
+
+def _setter(cls: type, name: str) -> Callable[[Any, Any], None]:
+    """Return what completes frozen rows that nobody holds yet, in half the time of `object.__setattr__`."""
+    setter: Callable[[Any, Any], None] = vars(cls)[name].__set__
+    return setter

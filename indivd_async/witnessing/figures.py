@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..models import ZoneVisitorsRow
-from ..models.values import LABELS, odd_labels, word_bucket
+from ..models.values import odd_labels, word_bucket
 from ..results import DropInBlock
 from .case import Case, Difference
 
@@ -35,7 +35,7 @@ def hold_keys(case: Case) -> Differences:
             if twice:
                 zone, _, _, bucket = twice[0]
                 where = f"zone {zone}, " if zone else whose.replace(":", ",")
-                words = word_bucket([getattr(bucket, name) for name in LABELS])
+                words = word_bucket(bucket)
                 message = f"{len(twice)} keys stand more than once in one answer, such as {where}{words}"
                 return [Difference("", message, "repeated_key")]
     return ()
@@ -56,7 +56,7 @@ def hold_counts(case: Case) -> Differences:
                 return [Difference("", ROWS_OF_ZEROS, "rows_of_zeros")]
             if counts and min(counts) < 0:
                 bucket = buckets[counts.index(min(counts)) % len(buckets)]
-                words = word_bucket([getattr(bucket, label) for label in LABELS])
+                words = word_bucket(bucket)
                 return [Difference("", f"A count is below zero ({whose}{words})", "implausible_figures")]
     return ()
 
@@ -84,7 +84,7 @@ def hold_visits(case: Case) -> Differences:
             odd = next(filter(_is_odd, side.rows), None)
         if odd is not None:
             place = odd.aggregation
-            words = word_bucket([getattr(place.bucket, name) for name in LABELS])
+            words = word_bucket(place.bucket)
             message = (
                 f"Figures of zone {place.zone_id}, {words}, contradict one another: counts below zero, more visitors, "
                 "bounces or dwell times than visits, or means and quartiles beyond the least and the most"

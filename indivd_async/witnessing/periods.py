@@ -238,4 +238,4 @@ def _names(mask: int) -> list[str]:
 
 
 def _word(bucket: Bucket) -> str:
-    return word_bucket([getattr(bucket, name) for name in LABELS])
+    return word_bucket(bucket)

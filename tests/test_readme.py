@@ -72,7 +72,8 @@ def test_every_column_is_in_the_table() -> None:
 
 def test_what_is_linked_is_there() -> None:
     """Files by path, headings by their names."""
-    links = re.findall(r"\]\(([^)]+)\)", README)
+    links = re.findall(r"\]\(([^)]+)\)|<img src=\"([^\"]+)\"", README)
+    links = [link or picture for link, picture in links]
     headings = {
         re.sub(r"[^a-z -]", "", line[3:].lower()).replace(" ", "-") for line in README.splitlines() if line[:3] == "## "
     }

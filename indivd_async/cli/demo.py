@@ -286,7 +286,8 @@ def _show_funnel(page: Page, result: DropInRateResult) -> None:
     summary = result.summary.current
     if summary.enter_percentage is not None:
         page.say(
-            f"together {summary.enter:,} of {summary.passing_by:,}: {summary.enter_percentage:.1f} %, from the counts"
+            f"all {len(result.zone_details.current)} zones together {summary.enter:,} of {summary.passing_by:,}: "
+            f"{summary.enter_percentage:.1f} %, from the counts"
         )
 
 

@@ -33,13 +33,13 @@ PARTIAL_SUM = Note(
 )
 _UNSCOPED = Note(
     kind="unscoped_lines",
-    message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; the "
-    "article says to scope such requests.",
+    message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; "
+    "Indivd's article on the API says to scope such requests.",
 )
 _UNSCOPED_ZONES = Note(
     kind="unscoped_drop_in",
-    message="No zone was given, so the summary and the details are of all zones together, which the article calls "
-    "rarely useful; zone_details has each by itself.",
+    message="No zone was given, so the summary and the details are of all zones together, which Indivd's "
+    "article on the API calls rarely useful; zone_details has each by itself.",
 )
 #: The list that the ids of a parameter are in.
 _LISTS = {

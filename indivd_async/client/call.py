@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, InvalidQueryError, MergeConflictError
-from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
+from ..execution import WAITING_PER_WORKER, ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
 from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..profile import NOTHING_KNOWN, Profile
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..progress import Tally
     from ..transport import Reply
 
+C = TypeVar("C")
 Answered = tuple[Answer, int]
 #: The requests of one query, and how many they are.
 _Asked = tuple[Query, Iterable[PlannedRequest], int]
@@ -64,6 +65,8 @@ class Call:
     collects: bool = False
     #: Counts what is asked and what came of it.
     tally: Tally | None = None
+    #: Whether rows are only made columns of.
+    for_table: bool = False
 
     async def look_up(self, name: str) -> Listed[Any]:
         """Ask the filter endpoint *name*."""
@@ -114,8 +117,14 @@ class Call:
             completed.append(attrs.evolve(merged, notes=(*kept, *merged.notes)))
         return completed
 
-    def stream(self, queries: Iterable[Query | Plan], ordered: bool) -> ChunkStream[Chunk]:
-        """Make a stream of the chunks of *queries*, none of them merged."""
+    def stream(
+        self,
+        queries: Iterable[Query | Plan],
+        ordered: bool,
+        make: Callable[[Chunk], C],
+        waiting: int = WAITING_PER_WORKER,
+    ) -> ChunkStream[C]:
+        """Make a stream of what *make* makes of the chunks of *queries*, none of them merged."""
         refused: list[AuthenticationError] = []
         licences = Licences()
         owners: dict[int, Owners] = {}
@@ -126,10 +135,10 @@ class Call:
             self._expect(len(plan))
             return plan.query, plan
 
-        async def ask(job: Job) -> Chunk:
+        async def ask(job: Job) -> C:
             if refused:
                 self.executor.settled("failed", job.request)
-                return self._counted(Chunk(query=job.query, request=job.request, error=refused[0]))
+                return make(self._counted(Chunk(query=job.query, request=job.request, error=refused[0])))
             try:
                 chunk = await self._ask(job.query, job.request)
             except AuthenticationError as error:
@@ -138,10 +147,10 @@ class Call:
             for done in [item for item in owners if item < job.item - self.concurrency]:
                 del owners[done]  # none of its requests is under way any more
             chunk = owners.setdefault(job.item, Owners()).hold(chunk)
-            return self._counted(licences.hide(chunk))
+            return make(self._counted(licences.hide(chunk)))
 
         pull = JobSource(queries, open_item).pull
-        return ChunkStream(pull, ask, workers=self.concurrency, ordered=ordered)
+        return ChunkStream(pull, ask, workers=self.concurrency, ordered=ordered, waiting=waiting)
 
     async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
         """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
@@ -190,7 +199,7 @@ class Call:
             asked = True
             return self._answer(request, deadline)
 
-        key = (request.target, request.tz, request.carried)
+        key = (request.target, request.tz, request.carried, self.for_table)
         try:
             answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:
@@ -223,12 +232,12 @@ class Call:
 
     def _read(self, request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
         """Read an answer, hold it against its question, and tell its rows where they are."""
-        return self._witness(request, read_answer(request, reply.body), reply.signs), reply
+        return self._witness(request, read_answer(request, reply.body, for_table=self.for_table), reply.signs), reply
 
     def _reread(self, request: PlannedRequest, body: bytes) -> Answer | None:
         """Read what a cache kept, which may be broken or of another time."""
         try:
-            return self._witness(request, read_answer(request, body))
+            return self._witness(request, read_answer(request, body, for_table=self.for_table))
         except IndivdError:
             return None
 
@@ -269,21 +278,20 @@ class Call:
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *others))
 
 
-class OpenStream(AbstractAsyncContextManager[ChunkStream[Chunk]]):
+class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
     """A call that is a stream: it begins when the context is entered, and ends with it."""
 
     def __init__(
-        self, begin: Callable[[], AbstractContextManager[Call]], queries: Iterable[Query | Plan], ordered: bool
+        self, begin: Callable[[], AbstractContextManager[Call]], open_stream: Callable[[Call], ChunkStream[C]]
     ) -> None:
         self._begin = begin
-        self._queries = queries
-        self._ordered = ordered
+        self._open_stream = open_stream
         self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> ChunkStream[Chunk]:
+    async def __aenter__(self) -> ChunkStream[C]:
         async with AsyncExitStack() as stack:
             call = stack.enter_context(self._begin())
-            chunks = await stack.enter_async_context(call.stream(self._queries, self._ordered))
+            chunks = await stack.enter_async_context(self._open_stream(call))
             self._open = stack.pop_all()
         return chunks
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
 
-from ..cache import Cache, Renewing
+from ..cache import Cache
 from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
 from ..models import Category, Line, Location, Organization, Zone
@@ -443,7 +443,10 @@ class AsyncIndivd:
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
         several = [queries] if isinstance(queries, Query | Plan) else queries
-        return OpenStream(lambda: self._call("stream", collects=True, progress=progress), several, ordered)
+        return OpenStream(
+            lambda: self._call("stream", collects=True, progress=progress),
+            lambda call: call.stream(several, ordered, lambda chunk: chunk),
+        )
 
     @overload
     async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...
@@ -455,15 +458,6 @@ class AsyncIndivd:
             if isinstance(result, AnyResult):
                 return (await call.complete([result]))[0]
             return await call.complete(result)
-
-
-def renewing(client: AsyncIndivd) -> AsyncIndivd:
-    """Return a client like *client* that asks for what its cache has, too, and keeps the answers there."""
-    twin = client.with_options()
-    keeping = twin._keeping  # noqa: SLF001  of this room
-    if keeping is not None:
-        twin._keeping = attrs.evolve(keeping, cache=Renewing(keeping.cache))  # noqa: SLF001
-    return twin
 
 
 def _name_of(query: object) -> str:

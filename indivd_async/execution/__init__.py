@@ -6,10 +6,11 @@ from .deadline import NEVER, Deadline
 from .events import Counts, Event, Stats
 from .executor import Executor
 from .flights import SingleFlight
-from .stream import ChunkStream, Job, JobSource
+from .stream import WAITING_PER_WORKER, ChunkStream, Job, JobSource
 
 __all__ = [
     "NEVER",
+    "WAITING_PER_WORKER",
     "ChunkStream",
     "Counts",
     "Deadline",

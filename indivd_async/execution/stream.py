@@ -25,8 +25,8 @@ from ..transport import is_on_trio
 T = TypeVar("T")
 C = TypeVar("C")
 
-#: Answers that wait for the consumer, for each request in the air: enough to hide a hiccup, little enough to hold.
-_WAITING_PER_WORKER = 1
+#: Answers that may wait for the consumer, for each request in the air: enough to hide a hiccup, little enough to hold.
+WAITING_PER_WORKER = 1
 
 
 @attrs.frozen
@@ -87,7 +87,7 @@ class ChunkStream(Generic[C]):
     An asynchronous iterator of chunks; see `AsyncIndivd.stream`.
 
     Up to *workers* work while its context is open; leaving it early cancels them. *pull* gives jobs, None at the end;
-    *ask* makes a chunk of each.
+    *ask* makes a chunk of each. For each worker, *waiting* chunks may wait beside the request in the air.
     """
 
     def __init__(
@@ -97,11 +97,12 @@ class ChunkStream(Generic[C]):
         *,
         workers: int,
         ordered: bool = False,
+        waiting: int = WAITING_PER_WORKER,
     ) -> None:
         self._pull = pull
         self._ask = ask
         self._workers = workers
-        self._permits = anyio.Semaphore(workers * (1 + _WAITING_PER_WORKER), fast_acquire=True)
+        self._permits = anyio.Semaphore(workers * (1 + waiting), fast_acquire=True)
         self._ordered = ordered
         #: Jobs for workers that are about to begin, whichever of them begins first.
         self._first_jobs: deque[Any] = deque()

@@ -18,13 +18,13 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import DecodeError
+from ..errors import DecodeError, IndivdError
 from ..merging import Known, merge_chunks
-from ..planning import Plan, Window, needs_locations
+from ..planning import Plan, PlannedRequest, Window, needs_locations
 from ..planning.windows import bucket_unit, default_grouping
 from ..profile import Profile
 from ..queries import LineCrosses, Query
-from ..results import Chunk
+from ..results import Chunk, Note
 from ..results.tables import chunk_batches, record_batches
 from ._columns import ZONE, days_of, location_column, with_constant
 from ._coverage import first_day_of_bucket
@@ -53,6 +53,33 @@ class Ask:
 
 
 @attrs.frozen(kw_only=True)
+class Piece:
+    """What became of one request: the rows as columns, or the chunk where they are to be merged with others."""
+
+    query: Query
+    request: PlannedRequest
+    error: IndivdError | None
+    notes: Sequence[Note]
+    batches: Sequence[pa.RecordBatch] = ()
+    chunk: Chunk | None = None
+
+
+def make_columns(chunk: Chunk) -> Piece:
+    """Take the rows of *chunk* as columns, which are a fifth of their size."""
+    batches = () if chunk.error is not None else tuple(chunk_batches(chunk))
+    return _make_piece(chunk, batches=batches)
+
+
+def keep_rows(chunk: Chunk) -> Piece:
+    """Take *chunk* as it is."""
+    return _make_piece(chunk, chunk=chunk)
+
+
+def _make_piece(it: Chunk, **rows: Any) -> Piece:
+    return Piece(query=it.query, request=it.request, error=it.error, notes=it.notes, **rows)
+
+
+@attrs.frozen(kw_only=True)
 class Answered:
     """The rows of some days of an ask, whole."""
 
@@ -63,7 +90,7 @@ class Answered:
     kind: str
     zones: frozenset[int]
     #: The request that a failure would name.
-    request: Any
+    request: PlannedRequest
     #: Whether some rows lie outside of the window.
     strays: bool = False
 
@@ -71,6 +98,11 @@ class Answered:
     def rows(self) -> int:
         """How many they are."""
         return sum(batch.num_rows for batch in self.batches)
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take."""
+        return sum(batch.nbytes for batch in self.batches)
 
 
 def plan_ask(ask: Ask, query: Query, profile: Profile | None = None) -> Plan:
@@ -106,38 +138,49 @@ class Asked:
 
     ask: Ask
     plan: Plan
-    _waiting: dict[int, list[Chunk]] = attrs.field(factory=dict)
+    _waiting: dict[int, list[Piece]] = attrs.field(factory=dict)
 
     @property
     def _is_one_unit(self) -> bool:
         return self.ask.at_once or self.plan.layout.parts[0].rows_repeat
 
-    def add(self, chunk: Chunk) -> Answered | None:
-        """Take an answer; return the rows of its unit when all of them are there."""
+    @property
+    def _size(self) -> int:
+        """How many answers are a unit."""
+        return len(self.plan) if self._is_one_unit else len(self.plan.layout.series)
+
+    @property
+    def merges(self) -> bool:
+        """Whether rows of several answers may be one."""
         layout = self.plan.layout
-        size = len(self.plan) if self._is_one_unit else len(layout.series)
-        unit = chunk.request.index // size
-        chunks = self._waiting.setdefault(unit, [])
-        chunks.append(chunk)
-        if len(chunks) < size:
+        apart = all(len(members) == 1 for members in layout.families) and not layout.parts[0].rows_repeat
+        return not apart and self._size > 1
+
+    def add(self, piece: Piece) -> Answered | None:
+        """Take an answer; return the rows of its unit when all of them are there."""
+        unit = piece.request.index // self._size
+        pieces = self._waiting.setdefault(unit, [])
+        pieces.append(piece)
+        if len(pieces) < self._size:
             return None
         del self._waiting[unit]
-        if all(len(members) == 1 for members in layout.families) and not layout.parts[0].rows_repeat:
-            batches = [batch for one in chunks for batch in chunk_batches(one)]
-        elif size == 1:
-            batches = list(chunk_batches(chunk))
+        chunks = [one.chunk for one in pieces if one.chunk is not None]
+        if not chunks:
+            batches = [batch for one in pieces for batch in one.batches]
+        elif not self.merges:
+            batches = [batch for chunk in chunks for batch in chunk_batches(chunk)]
         else:
-            count = len(layout.families)
-            selection = None if size == len(self.plan) else (unit * count, (unit + 1) * count)
+            count = len(self.plan.layout.families)
+            selection = None if self._size == len(self.plan) else (unit * count, (unit + 1) * count)
             shard = attrs.evolve(self.plan, selection=selection)
             batches = list(record_batches(merge_chunks(shard, chunks, Known(now=datetime.now(UTC)))))
-        window = self.ask.window if self._is_one_unit or chunk.request.window is None else chunk.request.window
-        return self._answer(chunk, window, [batch for batch in batches if batch.num_rows])
+        window = self.ask.window if self._is_one_unit or piece.request.window is None else piece.request.window
+        return self._answer(piece.request, window, [batch for batch in batches if batch.num_rows])
 
-    def _answer(self, chunk: Chunk, window: Window, batches: Sequence[pa.RecordBatch]) -> Answered:
+    def _answer(self, request: PlannedRequest, window: Window, batches: Sequence[pa.RecordBatch]) -> Answered:
         ask = self.ask
-        batches = [self._place(chunk, batch) for batch in batches]
-        kind, strays = self._kind_of(chunk, window, batches)
+        batches = [self._place(request, batch) for batch in batches]
+        kind, strays = self._kind_of(request, window, batches)
         day_apart = kind != "whole" and not ask.at_once
         unit = bucket_unit(self.plan.layout.parts[0].resolved)
         days = Window(first_day_of_bucket(window.start, unit), window.end) if day_apart else None
@@ -149,11 +192,11 @@ class Asked:
             batches=batches,
             kind=kind,
             zones=frozenset(zones - {None}),
-            request=chunk.request,
+            request=request,
             strays=strays,
         )
 
-    def _place(self, chunk: Chunk, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _place(self, request: PlannedRequest, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Tell, in each row, the location that was asked and the period it was asked for."""
         ask = self.ask
         if ask.period != "current":
@@ -164,10 +207,10 @@ class Asked:
         others = set(pc.unique(batch[name]).to_pylist()) - {ask.location, None}
         if others:
             problem = f"expected rows of location {ask.location}, got some of {min(others)} @ $"
-            raise DecodeError([problem], request=chunk.request)
+            raise DecodeError([problem], request=request)
         return with_constant(batch, name, ask.location) if batch[name].null_count else batch
 
-    def _kind_of(self, chunk: Chunk, window: Window, batches: Iterable[pa.RecordBatch]) -> tuple[str, bool]:
+    def _kind_of(self, request: PlannedRequest, window: Window, batches: Sequence[pa.RecordBatch]) -> tuple[str, bool]:
         """
         Say how the rows can be replaced, and whether some lie outside of *window*.
 
@@ -177,7 +220,6 @@ class Asked:
         part = self.plan.layout.parts[0]
         if part.rows_repeat:
             return "whole", False
-        batches = list(batches)
         if not batches:
             return "days", False
         days = days_of(batches)
@@ -193,9 +235,7 @@ class Asked:
             and days[1] <= window.end + _CLOCKS_APART
         ):
             return "edges", True
-        raise DecodeError(
-            [f"expected rows of {window}, got others or none that tell their day @ $"], request=chunk.request
-        )
+        raise DecodeError([f"expected rows of {window}, got others or none that tell their day @ $"], request=request)
 
 
 def by_query(asked: Iterable[Asked]) -> Mapping[Query, list[Asked]]:

@@ -35,12 +35,15 @@ from ._files import MANIFEST, damaged, read_manifest, sync_directory, take_lock,
 from ._folders import Folders, split_rows
 from ._manifest import Manifest, Part, needs_migration
 from ._question import Place
-from ._store import GROUP_ROWS, Change, Region, Store
+from ._store import Change, Region, Store
 
 #: Is there while a process writes. It stays empty: readers of the folder pass over empty files.
 LOCK = "_lock"
-#: Rows of a part that is made of smaller ones.
-_PART_ROWS = 1_000_000
+#: Rows of a row group: of all that is written, so many are held at once.
+_GROUP_ROWS = 25_000
+_BATCH_ROWS = 10_000
+#: Parts of fewer rows are joined at the end, into parts of so many.
+_SMALL_ROWS, _PART_ROWS = 200_000, 1_000_000
 #: Locations that a part's entry names; parts of more may hold any.
 _NAMED_LOCATIONS = 32
 #: Half written files of earlier versions, which no reader counts.
@@ -137,7 +140,8 @@ class Folder:
     def _read(self, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
         for part in parts:
             with pq.ParquetFile(self.path / part.path) as file:
-                yield from file.iter_batches()
+                # One thread: what each takes and gives back is kept apart, and not used again by the others.
+                yield from file.iter_batches(_BATCH_ROWS, use_threads=False)
 
     # Writing.
 
@@ -179,7 +183,7 @@ class Folder:
             self._exchange([self._stage((), (), manifest.schema)], [], manifest)
         folders: dict[Folders, list[Part]] = {}
         for part in self._parts:
-            if part.rows < GROUP_ROWS:
+            if part.rows < _SMALL_ROWS:
                 folders.setdefault(_folders_of(part), []).append(part)
         for name, parts in folders.items():
             for some in _up_to(parts, _PART_ROWS):
@@ -226,10 +230,11 @@ class Folder:
 
         def write(file: IO[bytes]) -> None:
             nonlocal rows
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for table in row_groups(batches, schema, GROUP_ROWS):
-                    writer.write_table(table, row_group_size=GROUP_ROWS)
+            with pq.ParquetWriter(file, schema, compression="zstd", memory_pool=pa.system_memory_pool()) as writer:
+                for table in row_groups(batches, schema, _GROUP_ROWS):
+                    writer.write_table(table, row_group_size=_GROUP_ROWS)
                     rows += len(table)
+                    pa.default_memory_pool().release_unused()  # else each thread that wrote keeps much of it
                     days.extend(days_of(table.to_batches()) or (None,))
                     locations.update(pc.unique(table[location_column(schema)]).to_pylist())
 

@@ -26,10 +26,12 @@ from ._columns import filter_regions, has_repeated_keys, key_columns, key_texts
 from ._comparing import Comparison
 from ._coverage import Holding, subtract
 from ._manifest import Manifest, Subject
-from ._store import GROUP_ROWS, Change, Region, Store
+from ._store import Change, Region, Store
 from ._zones import Zones
 from .report import Fate
 
+#: Bytes of rows that are held at most before they are committed.
+_HELD_BYTES = 8 * 2**20
 #: A commit that took long is not followed by another at once: so many times as long is held at least.
 _PACE = 3.0
 
@@ -49,7 +51,7 @@ class Keeper:
     _kept: dict[Subject, list[Window]] = attrs.field(factory=dict)
     _doubted: set[int] = attrs.field(factory=set)
     _held: list[Answered] = attrs.field(factory=list)
-    _rows: int = 0
+    _bytes: int = 0
     _since: float | None = None
     _took: float = 0.0
 
@@ -60,7 +62,7 @@ class Keeper:
             await self.flush()
             await anyio.to_thread.run_sync(self._check_edges, answered)
         self._held.append(answered)
-        self._rows += answered.rows
+        self._bytes += answered.size
         if self._since is None:
             self._since = time.monotonic()
 
@@ -81,12 +83,12 @@ class Keeper:
 
     def is_due(self) -> bool:
         """Tell whether to flush."""
-        return self._rows >= GROUP_ROWS or self.due_in() == 0
+        return self._bytes >= _HELD_BYTES or self.due_in() == 0
 
     async def flush(self) -> None:
         """Keep what is held."""
         held = self._held
-        self._held, self._rows, self._since = [], 0, None
+        self._held, self._bytes, self._since = [], 0, None
         if held:
             began = time.monotonic()
             with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is

@@ -13,16 +13,16 @@ import anyio.to_thread
 import attrs
 
 from ..client import AsyncIndivd
-from ..client.client import renewing
+from ..client.exports import renewing, stream_made
 from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..models.clocks import ONE_DAY
 from ..planning import Window
 from ..planning.windows import bucket_unit
 from ..progress import Progress
 from ..queries import Query
-from ..results import Chunk, Note
+from ..results import Note
 from ..results.notes import numbering_unknown, unnumbered
-from ._asking import Answered, Ask, Asked, by_query, plan_ask
+from ._asking import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from ._comparing import Comparison
 from ._coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
 from ._keeping import Keeper
@@ -222,19 +222,21 @@ class _Run:
         self._total += sum(map(len, plans))
         client = renewing(self.client) if fresh else self.client
         refused: AuthenticationError | None = None
+        as_columns = not any(one.merges for some in asked.values() for one in some)
+        make = make_columns if as_columns else keep_rows
         try:
-            async with client.stream(plans) as chunks:
+            async with stream_made(client, plans, make, for_table=as_columns) as pieces:
                 while refused is None:
-                    chunk: Chunk | None = None
+                    piece: Piece | None = None
                     with anyio.move_on_after(keeper.due_in()):
                         try:
-                            chunk = await anext(chunks)
+                            piece = await anext(pieces)
                         except StopAsyncIteration:
                             break
-                    if chunk is None:  # none came in time: commit what there is
+                    if piece is None:  # none came in time: commit what there is
                         await keeper.flush()
                         continue
-                    refused = await self._take(chunk, asked[chunk.query], zones, keeper)
+                    refused = await self._take(piece, asked[piece.query], zones, keeper)
                     if keeper.is_due():
                         await keeper.flush()
         except anyio.get_cancelled_exc_class():
@@ -245,24 +247,24 @@ class _Run:
             raise refused
 
     async def _take(
-        self, chunk: Chunk, asked: Sequence[Asked], zones: Zones, keeper: Keeper
+        self, piece: Piece, asked: Sequence[Asked], zones: Zones, keeper: Keeper
     ) -> AuthenticationError | None:
         """Take one answer; return the error after which no other request would fare better."""
         self._done += 1
         try:
-            if chunk.error is not None:
-                raise chunk.error
+            if piece.error is not None:
+                raise piece.error
             for one in asked:
-                for note in chunk.notes:
+                for note in piece.notes:
                     if note.kind != "numbering_unknown":  # which the question tells, and no answer
                         self.said.setdefault(note.kind, note)
-                answered = one.add(chunk)
+                answered = one.add(piece)
                 if answered is not None and zones.judge(answered):
                     await self._keep(answered, keeper)
         except AuthenticationError as error:
             return error
         except IndivdError as error:
-            self.failures.append(Failure(request=str(chunk.request), error=error))
+            self.failures.append(Failure(request=str(piece.request), error=error))
         else:
             self.answered += 1
         if self.options.on_progress is not None:

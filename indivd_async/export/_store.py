@@ -19,9 +19,6 @@ from ..planning import Window
 from ._manifest import Manifest
 from ._question import Place
 
-#: Rows that are held in memory at most before they are committed, and those of a row group in files.
-GROUP_ROWS = 200_000
-
 
 @attrs.frozen(kw_only=True)
 class Region:

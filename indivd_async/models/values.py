@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from ..errors import InvalidQueryError
 from ..profile import Numbering
 from .clocks import first_instant, is_time_zone
+
+R = TypeVar("R")
 
 
 class FrozenMap(Mapping[Any, Any]):
@@ -165,6 +168,16 @@ def draft_of(cls: type) -> type:
     """
     plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
+
+
+def with_changes(row: R, **changes: Any) -> R:
+    """Return *row* with *changes*: a frozen row, or one that is as it was decoded."""
+    if attrs.has(type(row)):
+        return attrs.evolve(row, **changes)  # type: ignore[misc]
+    row = copy(row)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return row
 
 
 def word_bucket(bucket: Bucket) -> str:

@@ -115,20 +115,15 @@ def _pyarrow_type(column: Column) -> Any:
 
 
 def _buffers(column: Column, values: Values, rows: int) -> Buffers:
-    if column.kind == "timestamp":
-        values = _microseconds(values)
     if isinstance(values, Runs):
-        return _numbers_in_runs(column, values, rows)
+        if values.packed is None:
+            values.packed = _numbers_in_runs(column, values, rows)
+        return values.packed
+    if column.kind == "timestamp":
+        values = Same(_since_epoch(cast("Same", values).value), rows)  # moments belong to buckets
     if isinstance(values, Same):
         return (_strings_alike if column.kind == "string" else partial(_numbers_alike, column))(values.value, rows)
     return _strings(values, rows) if column.kind == "string" else _numbers(column, values, rows)
-
-
-def _microseconds(values: Values) -> Values:
-    if isinstance(values, Same):
-        return Same(_since_epoch(values.value), values.rows)
-    assert isinstance(values, Runs)  # moments belong to buckets
-    return Runs([_since_epoch(moment) for moment in values.values], values.lengths)
 
 
 def _since_epoch(moment: datetime | None) -> int | None:
@@ -156,6 +151,8 @@ def _numbers_alike(column: Column, value: Any, rows: int) -> Buffers:
 
 
 def _numbers_in_runs(column: Column, runs: Runs, rows: int) -> Buffers:
+    if column.kind == "timestamp":
+        runs = Runs([_since_epoch(moment) for moment in runs.values], runs.lengths)
     if rows < _WORTHWHILE_RUN * len(runs.values) or None in runs.values:
         return _numbers(column, list(runs), rows)
     _, packed = _numbers(column, runs.values, len(runs.values))

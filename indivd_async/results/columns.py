@@ -82,12 +82,14 @@ class Same:
         return repeat(self.value, self.rows)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Runs:
     """The values of a column that stay the same for some rows each: the values, and for how many rows."""
 
     values: Sequence[Any]
     lengths: Sequence[int]
+    #: What Arrow has made of them: answers with the same buckets share their runs.
+    packed: list[bytes | None] | None = attrs.field(default=None, init=False, repr=False)
 
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(map(repeat, self.values, self.lengths))

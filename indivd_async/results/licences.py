@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from ..models import ZoneVisitorsRow
+from ..models.values import with_changes
 from .chunks import Chunk, ZoneVisitorsAnswer
 from .notes import Note
 
@@ -67,7 +68,7 @@ class Licences:
             own = group if place.loc_id is None else place.loc_id
             if own not in groups and (own, place.zone_id) not in zones:
                 return row
-            return attrs.evolve(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
+            return with_changes(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 
         return tuple(map(hide, rows))
 

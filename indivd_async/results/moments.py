@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import lru_cache
 from itertools import compress, count
 from operator import attrgetter, is_not
@@ -31,45 +31,47 @@ def when_and_where(
     """
     ends = list(compress(count(1), map(is_not, buckets[1:], buckets)))
     starts = [0, *ends]
-    lengths = [end - start for start, end in zip(starts, (*ends, len(buckets)), strict=True)]
-    firsts = [buckets[start] for start in starts]
-    distinct = {id(one): one for one in firsts}
+    lengths = tuple([end - start for start, end in zip(starts, (*ends, len(buckets)), strict=True)])
+    firsts = tuple([buckets[start] for start in starts])
     numbering = known.profile.numbering
-    read = {
-        key: (_start_of(bucket, clock, numbering), *read_labels(bucket), _weekday_of(bucket, numbering))
-        for key, bucket in distinct.items()
-    }
-    columns = zip(*[read[id(bucket)] for bucket in firsts], strict=True)
-    start, *labels = [_in_runs(values, lengths, len(buckets)) for values in columns]
-    if isinstance(clocks, Same):
-        moments = {key: _in_utc(bucket, clocks.value, numbering) for key, bucket in distinct.items()}
-        utc = _in_runs([moments[id(bucket)] for bucket in firsts], lengths, len(buckets))
-    else:
+    read_all = _read_all if len(firsts) <= _MOST_REMEMBERED else _read_all.__wrapped__
+    one_clock = clocks.value if isinstance(clocks, Same) else None
+    start, utc, *labels = read_all(firsts, lengths, clock, one_clock, numbering)
+    if not isinstance(clocks, Same):
         pairs = [(id(bucket), tz) for bucket, tz in zip(buckets, clocks, strict=True)]
-        found = {(key, tz): _in_utc(distinct[key], tz, numbering) for key, tz in set(pairs)}
+        distinct = {id(one): one for one in firsts}
+        found = {(key, tz): _read(distinct[key], clock, tz, numbering)[1] for key, tz in set(pairs)}
         utc = Runs([found[pair] for pair in pairs], [1] * len(pairs))
     return [start, utc, clocks, *place, *labels]
 
 
-#: Of answer after answer the buckets are the same, one location after the other: a year of hours on one clock.
-_remember = lru_cache(maxsize=16_384)
+#: Buckets of a window that are remembered, a month of hours: more would take more memory than they are worth.
+_MOST_REMEMBERED = 31 * 24
 
 
-@_remember
-def _start_of(bucket: Bucket, tz: str | None, numbering: Numbering) -> datetime | None:
-    return bucket.start(tz, numbering=numbering)
+@lru_cache(maxsize=32)  # answers for one location after the other have the same buckets
+def _read_all(
+    buckets: tuple[Bucket, ...], lengths: tuple[int, ...], clock: str | None, tz: str | None, numbering: Numbering
+) -> Sequence[Values]:
+    distinct = {id(one): one for one in buckets}
+    read = {key: _read(bucket, clock, tz, numbering) for key, bucket in distinct.items()}
+    columns = zip(*[read[id(bucket)] for bucket in buckets], strict=True)
+    return [_in_runs(values, lengths) for values in columns]
 
 
-@_remember
-def _in_utc(bucket: Bucket, tz: str | None, numbering: Numbering) -> datetime | None:
-    start = None if tz is None else _start_of(bucket, tz, numbering)
+@lru_cache(maxsize=16_384)  # for windows that are cut otherwise: a year of hours on one clock
+def _read(bucket: Bucket, clock: str | None, tz: str | None, numbering: Numbering) -> tuple[Any, ...]:
+    """Return `bucket_start` on *clock*, the same in UTC by *tz*, the labels, and the weekday."""
+    start = None if tz is None else bucket.start(tz, numbering=numbering)
     try:
-        return None if start is None else start.astimezone(UTC)
+        utc = None if start is None else start.astimezone(UTC)
     except OverflowError:  # the first day that there is
-        return None
+        utc = None
+    if tz is None or clock != tz:
+        start = bucket.start(clock, numbering=numbering)
+    return start, utc, *read_labels(bucket), _weekday_of(bucket, numbering)
 
 
-@_remember
 def _weekday_of(bucket: Bucket, numbering: Numbering) -> int | None:
     if bucket.dayofweek is not None:
         return numbering.weekday(bucket.dayofweek)
@@ -77,8 +79,8 @@ def _weekday_of(bucket: Bucket, numbering: Numbering) -> int | None:
     return None if start is None else start.isoweekday()
 
 
-def _in_runs(values: Sequence[Any], lengths: Sequence[int], rows: int) -> Values:
-    return Same(values[0], rows) if values.count(values[0]) == len(values) else Runs(values, lengths)
+def _in_runs(values: Sequence[Any], lengths: Sequence[int]) -> Values:
+    return Same(values[0], sum(lengths)) if values.count(values[0]) == len(values) else Runs(values, lengths)
 
 
 def alike(values: list[Any]) -> Values:

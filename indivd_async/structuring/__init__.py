@@ -26,9 +26,14 @@ S = TypeVar("S")
 # Both ways are imported at first use: cattrs and msgspec would double what `import indivd_async` adds to that of httpx.
 
 
-def structure_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer:
+def structure_answer(
+    endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int], for_table: bool = False
+) -> Answer:
     """
     Structure the answer of a data endpoint; *tz* and *carried* are what the request says of its rows.
+
+    *for_table*: rows may stay as they were decoded, with the attributes of rows: whoever makes columns of them at once
+    needs no more.
 
     Fields that are not known stay in the `extra` of the object that had them (those of a row's `_id` under that name);
     those of objects that no row stands for, such as the top level and the periods, in the answer's. Raises
@@ -36,7 +41,7 @@ def structure_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Map
     """
     from .documented import read_documented
 
-    answer = read_documented(endpoint, body, tz=tz, carried=carried)
+    answer = read_documented(endpoint, body, tz=tz, carried=carried, for_table=for_table)
     if answer is None:
         from .reading import decide_answer
 
@@ -55,9 +60,13 @@ def structure_entities(endpoint: str, body: bytes) -> Listing:
     return decide_entities(endpoint, body)
 
 
-def read_answer(request: PlannedRequest, body: bytes) -> Answer:
+def read_answer(request: PlannedRequest, body: bytes, *, for_table: bool = False) -> Answer:
     """Structure the answer to *request*; a `DecodeError` names it."""
-    return _name(request, lambda: structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried))
+
+    def structure() -> Answer:
+        return structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried, for_table=for_table)
+
+    return _name(request, structure)
 
 
 def read_entities(request: PlannedRequest, reply: Reply) -> Listing:

@@ -8,7 +8,7 @@ other names, every fault. A property test holds both ways to equal answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from sys import intern
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -34,9 +34,18 @@ from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, Zone
 from .forms import FORMS, DropIns, Form, Period, Visits
 
 
-def read_documented(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer | None:
-    """Structure *body* if it has the documented shape, else return None; *tz* and *carried* go into the rows."""
+def read_documented(
+    endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int], for_table: bool = False
+) -> Answer | None:
+    """
+    Structure *body* if it has the documented shape, else return None; *tz* and *carried* go into the rows.
+
+    *for_table* leaves rows of zone_visitors as they were decoded: they have the attributes of rows, no more, and go
+    when their columns are made.
+    """
     decoder, build = _SHAPES[endpoint]
+    if for_table and endpoint == "zone_visitors":
+        build = partial(_build_visits, make_rows=_complete_visit_rows)
     try:
         return build(decoder.decode(body.removeprefix(b"\xef\xbb\xbf")), tz=tz, carried=carried)
     except (_Declined, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -52,6 +61,14 @@ class _Declined(Exception):
 _Int = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
 #: Objects of which all is sent, or {}.
 _WHOLE_OR_EMPTY = (DwellTimeStats, Exclude, Period, DropInTotals)
+
+
+class _Ours:
+    """The type of fields that are filled in here: no value that is sent is of it."""
+
+
+#: Classes whose place the structs can take: they have the fields that are not sent, too.
+_STANDS_FOR = {ZoneVisitorsRow: ("tz",), Aggregation: ("bucket", "loc_name")}
 
 
 def _wire_of(kind: Any) -> Any:
@@ -87,8 +104,12 @@ def _struct_of(cls: type, **otherwise: Any) -> Any:
                 fields.append((field.name, wire | UnsetType, UNSET))
             else:
                 fields.append((field.name, wire, None) if field.default is None else (field.name, wire))
+    fields += [(name, _Ours, _Ours()) for name in _STANDS_FOR.get(cls, ())]
+    namespace = {"extra": NOTHING_EXTRA} if cls in _STANDS_FOR else {}
     # Without the collector: these objects hold no cycles, and none outlives the call.
-    return msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(
+        cls.__name__, fields, namespace=namespace, kw_only=True, forbid_unknown_fields=True, gc=False
+    )
 
 
 _fields_of = msgspec.structs.astuple
@@ -132,9 +153,16 @@ def _build_lines(wires: list[Any], *, tz: str | None, carried: Mapping[str, int]
     return LineCrossesAnswer(rows=tuple(rows))
 
 
-def _build_visits(wire: Any, *, tz: str | None, carried: Mapping[str, int]) -> ZoneVisitorsAnswer:  # noqa: ARG001
+def _build_visits(
+    wire: Any,
+    *,
+    tz: str | None,
+    carried: Mapping[str, int],  # noqa: ARG001
+    make_rows: Callable[[list[Any], str | None], Any] | None = None,
+) -> ZoneVisitorsAnswer:
+    make_rows = make_rows or _build_visit_rows
     periods = [(each, _is_sent(each)) for each in (wire.current, wire.comparison)]
-    current, comparison = (_build_visit_rows(each.insights, tz) if sent else None for each, sent in periods)
+    current, comparison = (make_rows(each.insights, tz) if sent else None for each, sent in periods)
     dates, others = ((each.startdate, each.enddate) if sent else (None, None) for each, sent in periods)
     return ZoneVisitorsAnswer(current=current or (), comparison=comparison, dates=dates, comparison_dates=others)
 
@@ -190,6 +218,23 @@ def _build_visit_rows(wires: list[Any], tz: str | None) -> tuple[ZoneVisitorsRow
         row.__class__ = row_class
         rows.append(row)
     return tuple(rows)
+
+
+def _complete_visit_rows(wires: list[Any], tz: str | None) -> tuple[Any, ...]:
+    """Give *wires* what rows have, and what was sent as {} the form that it has in them."""
+    share_bucket, share_exclude, is_sent = bucket_of, _exclude, _is_sent
+    for wire in wires:
+        wire.tz = tz
+        place = wire.aggregation
+        place.bucket = share_bucket(
+            place.year, place.month, place.week, place.dayofmonth, place.dayofweek, place.hour, place.minute
+        )
+        place.loc_name = None
+        if (sent := wire.dwell_time_stats) is not None and not is_sent(sent):
+            wire.dwell_time_stats = None
+        if (sent := wire.exclude) is not None:
+            wire.exclude = share_exclude(sent.min_dwell_time, sent.max_dwell_time)
+    return tuple(wires)
 
 
 @lru_cache(maxsize=1024)

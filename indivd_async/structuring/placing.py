@@ -21,7 +21,8 @@ def place_rows(answer: Answer, request: PlannedRequest, places: Places) -> None:
                 set_name(row, places.names[only])  # type: ignore[index]
     elif isinstance(answer, ZoneVisitorsAnswer):
         for visits in (answer.current, answer.comparison or ()):
-            _place(Aggregation, [row.aggregation for row in visits], only, places)
+            whose = [row.aggregation for row in visits]
+            _place(type(whose[0]) if whose else Aggregation, whose, only, places)  # they may be as they were decoded
     else:
         zones = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
         _place(ZoneDropIn, zones, only, places)

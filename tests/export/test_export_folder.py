@@ -863,7 +863,7 @@ async def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_many_rows_become_large_row_groups_and_few_parts(tmp_path: Path) -> None:
-    """Small parts are joined, up to a million rows; row groups have 200,000."""
+    """Small parts are joined, up to a million rows; row groups have 25,000: so many are held to write one."""
     query = LineCrosses("2025-01-01", "2025-07-31", location=124, aggregate_by="minute")
     schema = tables.arrow_schema(query)
 
@@ -886,7 +886,7 @@ def test_many_rows_become_large_row_groups_and_few_parts(tmp_path: Path) -> None
     parts = [pyarrow.parquet.ParquetFile(path) for path in sorted(tmp_path.glob("part-*.parquet"))]
     assert [part.metadata.num_rows for part in parts] == [990_000, 360_000]
     groups = [[part.metadata.row_group(n).num_rows for n in range(part.num_row_groups)] for part in parts]
-    assert groups == [[200_000] * 4 + [190_000], [200_000, 160_000]]
+    assert groups == [[25_000] * 39 + [15_000], [25_000] * 14 + [10_000]]
 
 
 def test_without_pyarrow_the_error_names_the_extra() -> None:

@@ -6,12 +6,19 @@ import copy
 import json
 from typing import Any
 
+import attrs
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from indivd_async import ZoneVisitors
 from indivd_async.errors import DecodeError
-from indivd_async.structuring import structure_answer
+from indivd_async.models import Places, ZoneVisitorsRow
+from indivd_async.models.values import with_changes
+from indivd_async.planning import Plan
+from indivd_async.results import Chunk, ZoneVisitorsAnswer, tables
+from indivd_async.results.licences import Licences
+from indivd_async.structuring import place_rows, structure_answer
 from indivd_async.structuring.documented import read_documented
 from indivd_async.structuring.reading import decide_answer
 
@@ -191,6 +198,55 @@ def test_documented_shapes_are_served_fast_and_alike(answer: tuple[str, Any]) ->
     fast = read_documented(endpoint, body, **ASKED[endpoint])
     assert fast == decide_answer(endpoint, body, **ASKED[endpoint])
     assert repr(fast) == outcome(decide_answer, endpoint, body)
+
+
+VISITS_OF = ZoneVisitors("2025-01-01", "2025-12-31", location=[124], tz="Asia/Kathmandu")
+PLANNED = next(iter(Plan(VISITS_OF)))
+
+
+def columns_of(answer: Any) -> Any:
+    """Return the columns that an answer for a table makes, after all that is done to its rows on the way."""
+    place_rows(answer, PLANNED, Places(locations={}, names={124: "Shop"}))
+    answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
+    chunk = Licences().hide(Chunk(query=VISITS_OF, request=PLANNED, answer=answer))
+    return [[list(column) for column in batch.columns] for batch in tables.batches_of_chunk(chunk)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(SHAPES["zone_visitors"])
+def test_rows_for_a_table_stay_as_decoded_and_make_the_same_columns(sent: Any) -> None:
+    """Nothing of a row is needed to make columns of it, and what is null or left out is so in both."""
+    body = json.dumps(sent).encode()
+    asked: dict[str, Any] = {"tz": "Asia/Kathmandu", "carried": {}}
+    rows = read_documented("zone_visitors", body, **asked)
+    decoded = read_documented("zone_visitors", body, **asked, for_table=True)
+    assert isinstance(rows, ZoneVisitorsAnswer)
+    assert isinstance(decoded, ZoneVisitorsAnswer)
+    assert not any(isinstance(row, ZoneVisitorsRow) for row in decoded.current)
+    assert repr(columns_of(decoded)) == repr(columns_of(rows))
+
+
+@settings(max_examples=300, deadline=None)
+@given(broken_answers())
+def test_what_is_read_for_a_table_is_what_is_read_else(answer: tuple[str, bytes]) -> None:
+    """What is declined for rows is declined for a table."""
+    endpoint, body = answer
+    rows, decoded = (read_documented(endpoint, body, **ASKED[endpoint], for_table=value) for value in (False, True))
+    assert (rows is None) == (decoded is None)
+
+
+@pytest.mark.parametrize("where", ["aggregation", "row"])
+@pytest.mark.parametrize("field", ["bucket", "loc_name", "tz", "extra"])
+@pytest.mark.parametrize("value", [None, "x", 1, {"a": 1}, [], True])
+def test_fields_that_rows_have_beside_those_of_the_api_are_not_taken_from_an_answer(
+    where: str, field: str, value: Any
+) -> None:
+    """They are unknown fields like any other: the slower way keeps them."""
+    row: dict[str, Any] = {"visits": 1, "aggregation": {"zone_id": 5}}
+    (row if where == "row" else row["aggregation"])[field] = value
+    body = json.dumps({"current": {"startdate": "a", "enddate": "b", "insights": [row]}}).encode()
+    for for_table in (False, True):
+        assert read_documented("zone_visitors", body, **ASKED["zone_visitors"], for_table=for_table) is None
 
 
 @settings(max_examples=500, deadline=None)

@@ -28,8 +28,6 @@ class DataEndpoint:
     groupings: frozenset[str]
     #: Whether several groupings may be combined, with commas.
     combines: bool
-    #: Parameters that take several values; the others take one.
-    lists: tuple[str, ...]
     #: Grouping to the number of days one request may cover, both ends counted.
     max_days: Mapping[str, int]
     #: Groupings that one request may ask only within a calendar year.
@@ -40,8 +38,6 @@ class DataEndpoint:
     chunked: tuple[str, ...]
     #: Whether rows of those chunks that share a key are added up (else they may not share one).
     chunks_add: bool
-    #: The parameter for a clock, where the endpoint has one.
-    has_tz: bool
 
 
 LINE_CROSSES = DataEndpoint(
@@ -51,13 +47,11 @@ LINE_CROSSES = DataEndpoint(
     comparison_grouping=None,
     groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute"}),
     combines=False,
-    lists=("floor", "zone_to", "zone_from", "category", "line_ids"),
     max_days={"minute": 3, "hour": 7},
     within_year=frozenset({"week"}),
     defaults=((1, "hour"), (31, "dayofmonth"), (float("inf"), "month")),
     chunked=("line_ids",),
     chunks_add=True,
-    has_tz=False,
 )
 ZONE_VISITORS = DataEndpoint(
     name="zone_visitors",
@@ -66,13 +60,11 @@ ZONE_VISITORS = DataEndpoint(
     comparison_grouping="comparison_aggregate_by",
     groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"}),
     combines=True,
-    lists=("location", "zones"),
     max_days={},
     within_year=frozenset(),
     defaults=((1, "hour"), (31, "dayofmonth"), (364, "week"), (float("inf"), "month")),
     chunked=("zones", "location"),
     chunks_add=False,
-    has_tz=True,
 )
 DROP_IN_RATE = DataEndpoint(
     name="drop_in_rate",
@@ -81,13 +73,11 @@ DROP_IN_RATE = DataEndpoint(
     comparison_grouping="comparison_interval",
     groupings=frozenset({"year", "month", "week", "day", "hour"}),
     combines=False,
-    lists=("location", "zone"),
     max_days={},
     within_year=frozenset(),
     defaults=((1, "hour"), (31, "day"), (364, "week"), (float("inf"), "month")),
     chunked=("zone", "location"),
     chunks_add=True,
-    has_tz=True,
 )
 DATA_ENDPOINTS = {endpoint.name: endpoint for endpoint in (LINE_CROSSES, ZONE_VISITORS, DROP_IN_RATE)}
 

@@ -111,8 +111,8 @@ def _explain_ends(layout: Layout, selection: tuple[int, int] | None) -> Iterator
         return
     only = layout.count((first, end)) == 1
     for name, unit, position in (("request" if only else "first", first, 0), ("last", end - 1, -1)):
-        fields = list(layout.build((unit, unit + 1)))[position]
-        yield f"  {name}: {_shorten(encode_params(fields['params'].items()), _MOST_TEXT)}"
+        request = list(layout.build((unit, unit + 1)))[position]
+        yield f"  {name}: {_shorten(encode_params(request.params.items()), _MOST_TEXT)}"
         if only:
             return
 

@@ -13,20 +13,21 @@ window (weeks). Shards are ranges of units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import product
-from typing import Any
 
 import attrs
 
 from ..models import FrozenMap
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, Profile
-from ..queries import LineCrosses, Query
-from .series import Series, fan_out, time_zone_groups
+from ..queries import Query
+from .request import PlannedRequest
+from .series import Series, list_series
 from .urls import size_of
-from .windows import Part, Window, periods
+from .windows import Part, Window, cut_periods
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +44,7 @@ class Layout:
     @property
     def units(self) -> int:
         """How many units shards can be made of."""
-        return sum(len(self.families) * (1 if part.rows_repeat else len(part.windows)) for part in self.parts)
+        return sum(1 for _ in self._walk())
 
     def count(self, selection: tuple[int, int] | None = None) -> int:
         """Count the requests without building them."""
@@ -51,54 +52,54 @@ class Layout:
             return len(self.series) * sum(len(part.windows) for part in self.parts)
         return sum(len(members) * len(windows) for _, windows, members, _ in self._selected(selection))
 
-    def build(self, selection: tuple[int, int] | None = None) -> Iterator[dict[str, Any]]:
-        """Build the fields of each request, in order."""
-        for part, windows, members, index in self._selected(selection or (0, self.units)):
-            for window, number in product(windows, members):
-                yield self._fields(part, window, number, index)
-                index += 1
+    def build(self, selection: tuple[int, int] | None = None) -> Iterator[PlannedRequest]:
+        """Build each request, in order."""
+        for part, windows, members, first in self._selected(selection):
+            for index, (window, number) in enumerate(product(windows, members), first):
+                yield self._build(part, window, number, index)
 
-    def _selected(self, selection: tuple[int, int]) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...], int]]:
-        first, end = selection
-        unit = index = 0
+    def _walk(self) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...]]]:
+        """Yield the part, windows and series of each unit."""
         for part in self.parts:
-            slices = [part.windows] if part.rows_repeat else [(window,) for window in part.windows]
-            for windows, members in product(slices, self.families):
-                if first <= unit < end:
-                    yield part, windows, members, index
-                unit += 1
-                index += len(windows) * len(members)
+            apart = [part.windows] if part.rows_repeat else ((window,) for window in part.windows)
+            yield from ((part, windows, members) for windows in apart for members in self.families)
 
-    def _fields(self, part: Part, window: Window, number: int, index: int) -> dict[str, Any]:
+    def _selected(
+        self, selection: tuple[int, int] | None
+    ) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...], int]]:
+        """Yield the selected units, each with the index of its first request."""
+        first, end = selection or (0, math.inf)
+        index = 0
+        for unit, (part, windows, members) in enumerate(self._walk()):
+            if first <= unit < end:
+                yield part, windows, members, index
+            index += len(windows) * len(members)
+
+    def _build(self, part: Part, window: Window, number: int, index: int) -> PlannedRequest:
         series = self.series[number]
         params = dict(_dates(window, part.comparison))
         if part.grouping is not None:
             params[self.endpoint.grouping] = part.grouping
         params.update(series.params)
-        return {
-            "index": index,
-            "endpoint": self.endpoint.name,
-            "path": self.endpoint.path,
-            "params": FrozenMap.adopt(params),
-            "reason": self._reason(part, window, series),
-            "window": window,
-            "period": part.period,
-            "tz": series.tz,
-            "carried": series.carried,
-            "series": number,
-            "locations": series.locations,
-            "profile": self.profile,
-        }
+        return PlannedRequest(
+            index=index,
+            endpoint=self.endpoint.name,
+            path=self.endpoint.path,
+            params=FrozenMap.adopt(params),
+            reason=self._reason(part, window, series),
+            window=window,
+            period=part.period,
+            tz=series.tz,
+            carried=series.carried,
+            series=number,
+            locations=series.locations,
+            profile=self.profile,
+        )
 
     def _reason(self, part: Part, window: Window, series: Series) -> str:
-        reasons = []
-        if len(self.parts) > 1:
-            reasons.append(f"{part.period} period")
-        if len(part.windows) > 1:
-            reasons.append(f"days {window}")
-        if series.why:
-            reasons.append(series.why)
-        return "; ".join(reasons) or "all that is asked fits one request"
+        period = f"{part.period} period" if len(self.parts) > 1 else ""
+        days = f"days {window}" if len(part.windows) > 1 else ""
+        return "; ".join(filter(None, (period, days, series.why))) or "all that is asked fits one request"
 
 
 def _dates(window: Window, comparison: Window | None) -> Iterator[tuple[str, str]]:
@@ -117,23 +118,16 @@ def lay_out(
 ) -> Layout:
     """Cut *query* along its axes."""
     known = profile or NOTHING_KNOWN
-    parts = periods(query, cutoff, known)
+    parts = cut_periods(query, cutoff, known)
     # Beside its series a request has dates and a grouping.
     beside = max(
         size_of([*_dates(part.windows[0], part.comparison), (query.endpoint.grouping, part.grouping or "")])
         for part in parts
     )
-    if isinstance(query, LineCrosses):
-        series = fan_out(query, locations, beside, known)
-    else:
-        series = time_zone_groups(query, locations, beside, known)
-    families: dict[int, list[int]] = {}
+    series = list_series(query, locations, beside, known)
+    families: dict[int, tuple[int, ...]] = {}
     for number, item in enumerate(series):
-        families.setdefault(item.family, []).append(number)
+        families[item.family] = (*families.get(item.family, ()), number)
     return Layout(
-        endpoint=query.endpoint,
-        parts=parts,
-        series=tuple(series),
-        families=tuple(tuple(members) for members in families.values()),
-        profile=profile,
+        endpoint=query.endpoint, parts=parts, series=series, families=tuple(families.values()), profile=profile
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from functools import cached_property
 from html import escape
 from itertools import pairwise
 from typing import Any
@@ -50,7 +51,6 @@ class Plan:
     """Which of the plan's units this shard holds, first and one past the last; None means all."""
     profile: Profile | None = attrs.field(default=None, kw_only=True)
     """What is known of the service: how it numbers, its clocks and limits."""
-    _layout: Layout | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.cutoff is not None and (isinstance(self.cutoff, datetime) or not isinstance(self.cutoff, date)):
@@ -58,21 +58,10 @@ class Plan:
         if self.locations is None and needs_locations(self.query, self.profile or NOTHING_KNOWN):
             raise InvalidQueryError("locations", "their time zones must be known to plan this query", None)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """The plan's series, windows and units, from which requests are built."""
-        if self._layout is None:
-            object.__setattr__(self, "_layout", lay_out(self.query, self.locations, self.cutoff, self.profile))
-        assert self._layout is not None
-        return self._layout
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.query, self.locations, self.cutoff, self.selection, self.profile
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        for name, item in zip(("query", "locations", "cutoff", "selection", "profile"), state, strict=True):
-            object.__setattr__(self, name, item)
-        object.__setattr__(self, "_layout", None)
+        return lay_out(self.query, self.locations, self.cutoff, self.profile)
 
     def __repr__(self) -> str:
         shard = "" if self.selection is None else f", units {self.selection[0]} to {self.selection[1]}"
@@ -86,8 +75,7 @@ class Plan:
         return self.layout.count(self.selection)
 
     def __iter__(self) -> Iterator[PlannedRequest]:
-        for fields in self.layout.build(self.selection):
-            yield PlannedRequest(**fields)
+        return self.layout.build(self.selection)
 
     @property
     def requests(self) -> tuple[PlannedRequest, ...]:
@@ -118,7 +106,7 @@ class Plan:
             for field in attrs.fields(type(self.query))
             if (item := getattr(self.query, field.name)) != field.default
         }
-        document = {
+        document: dict[str, Any] = {
             "version": _JSON_VERSION,
             "endpoint": self.query.endpoint.name,
             "query": query,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping
+from itertools import count, product
 
 import attrs
 
 from ..errors import InvalidQueryError
-from ..models import FrozenMap, Location
+from ..models import NOTHING_EXTRA, FrozenMap, Location
 from ..models.clocks import is_time_zone
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
@@ -71,33 +71,38 @@ def _time_zone_of(id: int, location: Location | None) -> str:
 # Series.
 
 
+def list_series(
+    query: Query, locations: tuple[tuple[int, str], ...] | None, beside: int, profile: Profile
+) -> tuple[Series, ...]:
+    """List what is asked beside the days; *beside* are the bytes of a URL that days and groupings take."""
+    if isinstance(query, LineCrosses):
+        return tuple(_fan_out(query, locations or (), beside, profile))
+    return tuple(_time_zone_groups(query, locations, beside, profile))
+
+
 def _longest_url(profile: Profile) -> int:
     return min(profile.longest_url or MAX_URL_BYTES, MAX_URL_BYTES)
 
 
-def fan_out(
-    query: LineCrosses,
-    locations: tuple[tuple[int, str], ...] | None,
-    beside: int,
-    profile: Profile = NOTHING_KNOWN,
-) -> list[Series]:
+def _fan_out(
+    query: LineCrosses, locations: tuple[tuple[int, str], ...], beside: int, profile: Profile
+) -> Iterator[Series]:
     given: dict[str, tuple[int, ...] | None] = {field: getattr(query, name) for field, name in PER.items()}
     if query.per == "location" and given["location"] is None:
-        given["location"] = tuple(id for id, _ in locations or ())
+        given["location"] = tuple(id for id, _ in locations)
     apart = {field for field in ("location", "organization") if given[field] is not None} | ({query.per} - {None})
     fanned = {field: given[field] or () for field in PER if field in apart}
     # The longest value of each counts, so that all series are cut alike.
     beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
     together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
     pieces = fit_lists(query.endpoint, together, beside=beside, at_most=_longest_url(profile))
-    tzs = dict(locations or ())
-    series = []
+    tzs = dict(locations)
     for family, values in enumerate(product(*fanned.values())):
         carried = dict(zip(fanned, values, strict=True))
         asked = [(PER[field], str(value)) for field, value in carried.items()]
         why = [f"{field} {value}" for field, value in carried.items() if len(fanned[field]) > 1]
-        series += [
-            Series(
+        for piece in pieces:
+            yield Series(
                 params=(*asked, *piece.params),
                 tz=profile.clock_of("line_crosses", tzs.get(carried.get("location", -1)) or None),
                 carried=FrozenMap(carried),
@@ -105,43 +110,31 @@ def fan_out(
                 family=family,
                 why=", ".join(filter(None, (*why, piece.why))),
             )
-            for piece in pieces
-        ]
-    return series
 
 
-def time_zone_groups(
-    query: ZoneVisitors | DropInRate,
-    locations: tuple[tuple[int, str], ...] | None,
-    beside: int,
-    profile: Profile = NOTHING_KNOWN,
-) -> list[Series]:
-    groups = _groups(query, locations)
-    zones_name = "zones" if isinstance(query, ZoneVisitors) else "zone"
-    zones: tuple[int, ...] | None = getattr(query, zones_name)
+def _time_zone_groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, beside: int, profile: Profile
+) -> Iterator[Series]:
+    endpoint, groups, numbers = query.endpoint, _groups(query, locations), count()
+    zones_name = endpoint.chunked[0]
     scalars = [(name, str(value)) for name in _SCALARS if (value := getattr(query, name, None)) is not None]
-    series: list[Series] = []
     for tz, ids in groups:
         sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
         fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
-        lists = {name: values for name, values in (("location", ids), (zones_name, zones)) if values is not None}
-        apart = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
-        why = apart if len(groups) > 1 else ""
-        pieces = fit_lists(query.endpoint, lists, beside=beside + size_of(fixed), at_most=_longest_url(profile))
-        clock = tz if sends_tz else profile.clock_of(query.endpoint.name, tz) or tz
-        series += [
-            Series(
+        lists = {"location": ids, zones_name: getattr(query, zones_name)}
+        given = {name: values for name, values in lists.items() if values is not None}
+        why = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
+        pieces = fit_lists(endpoint, given, beside=beside + size_of(fixed), at_most=_longest_url(profile))
+        for piece in pieces:
+            yield Series(
                 params=(*piece.params, *fixed),
-                tz=clock,
-                carried=FrozenMap(),
+                tz=tz if sends_tz else profile.clock_of(endpoint.name, tz) or tz,
+                carried=NOTHING_EXTRA,
                 locations=piece.lists.get("location"),
                 # A summary and its details add up over all series; rows per zone belong to one series each.
-                family=0 if query.endpoint.chunks_add else len(series) + number,
-                why=", ".join(filter(None, (why, piece.why))),
+                family=0 if endpoint.chunks_add else next(numbers),
+                why=", ".join(filter(None, (why if len(groups) > 1 else "", piece.why))),
             )
-            for number, piece in enumerate(pieces)
-        ]
-    return series
 
 
 def _groups(

@@ -53,9 +53,7 @@ class Piece:
         return tuple((name, _join(ids)) for name, ids in self.lists.items())
 
 
-def fit_lists(
-    endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, at_most: int = MAX_URL_BYTES
-) -> list[Piece]:
+def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, at_most: int) -> list[Piece]:
     """
     Cut the lists that may be cut, so that every combination of their pieces fits a URL of *at_most* bytes.
 

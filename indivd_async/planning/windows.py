@@ -13,6 +13,7 @@ from ..models.clocks import ONE_DAY
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, WEEKS, Profile
 from ..queries import LineCrosses, Query
+from ..queries.fields import periods_of
 
 
 @attrs.frozen
@@ -176,17 +177,14 @@ class Part:
         return len(self.windows) > self.forced
 
 
-# Periods and windows.
-
-
 def default_grouping(endpoint: DataEndpoint, window: Window) -> str:
     """Name what the API groups by when it is not told, by the length of the whole period."""
     return next(name for days, name in endpoint.defaults if window.days <= days)
 
 
-def periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KNOWN) -> tuple[Part, ...]:
+def cut_periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KNOWN) -> tuple[Part, ...]:
     """Cut the periods of *query*, and say by what each is to be grouped."""
-    parts = _periods(query, cutoff, profile)
+    parts = _cut_periods(query, cutoff, profile)
     if not query.endpoint.combines or False not in (profile.hours_carry_dates, profile.labels_carry_parents):
         return parts
     # By one label alone this service tells no other; asked for by all of them it tells them all.
@@ -194,20 +192,18 @@ def periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KNOWN)
     return tuple(attrs.evolve(part, grouping=spelled.get(part.grouping or "", part.grouping)) for part in parts)
 
 
-def _periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[Part, ...]:
+def _cut_periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[Part, ...]:
     endpoint = query.endpoint
     grouping: str | None = getattr(query, endpoint.grouping)
-    window = Window(query.start_date, query.end_date)
+    own: str | None = getattr(query, endpoint.comparison_grouping or "", None)
+    window, *others = (Window(start, end) for _, start, end in periods_of(query))
     resolved = grouping or default_grouping(endpoint, window)
     current = _cut(query, "current", window, resolved, cutoff, profile)
-    if isinstance(query, LineCrosses) or query.comparison_start_date is None or query.comparison_end_date is None:
-        sent = resolved if len(current.windows) > 1 else grouping
-        return (attrs.evolve(current, grouping=sent),)
-    own: str | None = getattr(query, endpoint.comparison_grouping or "")
-    other = Window(query.comparison_start_date, query.comparison_end_date)
-    comparison = _cut(query, "comparison", other, own or resolved, cutoff, profile)
+    if not others:
+        return (attrs.evolve(current, grouping=resolved if len(current.windows) > 1 else grouping),)
+    comparison = _cut(query, "comparison", others[0], own or resolved, cutoff, profile)
     if comparison.resolved == resolved and len(current.windows) == len(comparison.windows) == 1:
-        return (attrs.evolve(current, period="both", grouping=grouping, comparison=other),)
+        return (attrs.evolve(current, period="both", grouping=grouping, comparison=others[0]),)
     # Asked for apart, each would be grouped by its own length: both are told what the whole query means, unless the
     # current period is asked for in one piece and the comparison has a grouping of its own.
     sent = grouping if own is not None and len(current.windows) == 1 else resolved

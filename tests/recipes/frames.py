@@ -21,6 +21,6 @@ with Indivd() as client:
     print(pa.table(visits).group_by("zone_name").aggregate([("visits", "sum")]).sort_by("zone_name"))
 
     # More than fits: pulled as it is read.
-    year = ZoneVisitors("2024-01-01", "2024-12-31", aggregate_by="hour,dayofmonth,month,year", per="location")
-    reader = client.reader(year)
+    places = ZoneVisitors("2025-03-01", "2025-03-31", aggregate_by="hour,dayofmonth,month,year", per="location")
+    reader = client.reader(places)
     print(duckdb.sql("SELECT loc_name, sum(visits) AS visits FROM reader GROUP BY ALL ORDER BY ALL"))

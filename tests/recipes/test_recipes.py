@@ -98,7 +98,7 @@ def test_a_shell_script(run: Callable[..., Any]) -> None:
 
 
 def test_frames(run: Callable[..., Any]) -> None:
-    """Three libraries read one answer, with equal sums; a year by place comes through SQL."""
+    """Three libraries read one answer, with equal sums; a month of all places comes through SQL."""
     said = run(sys.executable, str(HERE / "frames.py")).stdout
     sums = re.findall(r"(?m)^Entrance +(\d+)$", said)
     assert len(sums) == 1, said

@@ -9,6 +9,16 @@ how far it is. Needs the extra `parquet`.
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
 ``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes; only where parts are exchanged (at the end,
 and by a refresh) a reader may for a moment see rows twice. What is half written lies beside the folder.
+
+>>> import anyio, tempfile
+>>> from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
+>>> async def main(out):
+...     async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as client:
+...         query = ZoneVisitors("2025-03-01", "2025-03-31", location=[124, 127], aggregate_by="hour")
+...         return await export(client, query, out)
+>>> with tempfile.TemporaryDirectory() as out:
+...     anyio.run(main, out).complete
+True
 """
 
 from __future__ import annotations
@@ -51,28 +61,22 @@ async def export(
     Export the answer to *query* into the folder *out* or the table *to*, or go on with an export that has begun there.
 
     Each run asks for what is not there: days, and locations that have opened; one whose clock has changed, or a zone of
-    which has moved to another, is asked again. Days that had not ended everywhere on earth when they were asked for,
-    and have since, are asked again. Locations that are no longer listed stay. The report says what became of each.
-
-    Failed requests do not end it: they are listed in the report, and asked again by the next run. A folder belongs to
-    one question, and to one process at a time; but its period may change from run to run, and its locations may become
-    more.
+    which has moved to another, is asked again, and so are days that had not ended when they were asked for and have
+    since. Locations that are no longer listed stay. The report says what became of each, and lists failed requests,
+    which the next run asks again. A folder belongs to one question, but its period may change and its locations grow.
 
     Args:
         client: whose concurrency, retries and limits hold.
         query: `split` and `on_error` do not matter to what is in the folder.
         out: the folder; made if it is not there.
-        to: the address of a table instead: ``duckdb:///FILE?table=NAME`` (four slashes before an absolute path) or
-            ``postgresql://USER@HOST/DATABASE?table=NAME`` (or ``SCHEMA.NAME``). The table is made with keys and types;
-            what it holds stands in the table `indivd_exports` beside it. Needs the extra `database`.
+        to: the address of a table instead, which is made with keys and types: ``duckdb:///FILE?table=NAME`` or
+            ``postgresql://USER@HOST/DATABASE?table=NAME``. Needs the extra `database`.
         partition: "location,month", one of them, or "none": how folders are made. By default as the rows tell.
-        refresh: ask again for so many of the last days that an earlier run has put there (none of them in the future),
-            replace their rows, and report what changed.
-        keep: let days stay that are there when the period begins later than it did. An end that is earlier takes
-            nothing away.
-        prune: take such days away. One of the two must be said then.
+        refresh: ask again for so many of the last days that are there, replace their rows, and report what changed.
+        keep: let days stay that are there when the period begins later than it did.
+        prune: take such days away. One of the two must be said then; an end that is earlier takes nothing away.
         accept_empty: let an answer without rows take rows away. Without it they stay, and the report tells.
-        on_progress: called with a `Progress` for each answer; requests of earlier runs are not counted.
+        on_progress: called with a `Progress` for each answer of this run.
         commit_every: seconds; so much is lost at most.
 
     Raises:
@@ -80,29 +84,10 @@ async def export(
         DestinationError: the database cannot be reached, for a minute where it could be before, or refuses.
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
-
-    >>> import anyio, tempfile
-    >>> from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
-    >>> from indivd_async.export import export
-    >>> async def main(out):
-    ...     async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as client:
-    ...         query = ZoneVisitors("2025-03-01", "2025-03-31", location=[124, 127], aggregate_by="hour")
-    ...         return await export(client, query, out)
-    >>> with tempfile.TemporaryDirectory() as out:
-    ...     anyio.run(main, out).complete
-    True
     """
-    if refresh is not None and (isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1):
-        raise ConfigError(f"{{refresh}}: must be a whole number of days of at least 1; got {refresh!r}")
-    if keep and prune:
-        raise ConfigError("{prune}: days that fall out are either kept or pruned, not both")
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise ImportError("exports need pyarrow: pip install 'indivd-async[parquet]'") from None
+    _require_pyarrow()
     from ._running import Options, run
 
-    open_store = _choose_store(out, to)
     options = Options(
         ended=last_today(datetime.now(UTC)) - ONE_DAY,
         partition=partition,
@@ -113,7 +98,14 @@ async def export(
         on_progress=on_progress,
         commit_every=commit_every,
     )
-    return await run(client, query, open_store, options)
+    return await run(client, query, _choose_store(out, to), options)
+
+
+def _require_pyarrow() -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ImportError("exports need pyarrow: pip install 'indivd-async[parquet]'") from None
 
 
 def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
-from functools import partial
+from collections.abc import Callable, Sequence
+from datetime import date
 from uuid import uuid4
 
 import anyio
@@ -15,27 +14,23 @@ import attrs
 from ..client import AsyncIndivd
 from ..client.exports import renewing, stream_made
 from ..errors import AuthenticationError, ConfigError, IndivdError
-from ..models.clocks import ONE_DAY
-from ..planning import Window
-from ..planning.windows import bucket_unit
 from ..progress import Progress
 from ..queries import Query
 from ..results import Note
 from ..results.notes import numbering_unknown, unnumbered
 from ._asking import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from ._comparing import Comparison
-from ._coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
 from ._keeping import Keeper
-from ._manifest import Manifest, Subject, columns_of
-from ._question import choose_partition, first_day_kept, groupings_of, periods_of, read_partition, settle
-from ._store import Change, Region, Store
+from ._manifest import Manifest, columns_of
+from ._missing import follow_up, make_asks, prune, refresh_since
+from ._question import choose_partition, groupings_of, read_partition, settle
+from ._store import Store
 from ._world import World, look_up
 from ._zones import Zones
 from .report import Failure, Fate, Report
 
 #: Rounds in which what answers have brought up is asked for.
 _ROUNDS = 4
-_LONG_AGO = date(1970, 1, 2)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +45,13 @@ class Options:
     accept_empty: bool = False
     on_progress: Callable[[Progress], object] | None = None
     commit_every: float = 5.0
+
+    def __attrs_post_init__(self) -> None:
+        refresh = self.refresh
+        if refresh is not None and (isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1):
+            raise ConfigError(f"{{refresh}}: must be a whole number of days of at least 1; got {refresh!r}")
+        if self.keep and self.prune:
+            raise ConfigError("{prune}: days that fall out are either kept or pruned, not both")
 
 
 async def run(client: AsyncIndivd, query: Query, open_store: Callable[[], Store], options: Options) -> Report:
@@ -87,7 +89,7 @@ class _Run:
 
     async def go(self, query: Query) -> Report:
         """Ask for what is missing and for what may have changed, and keep it as it comes."""
-        began, retries = time.monotonic(), self.client.stats.retries
+        began, retries, options = time.monotonic(), self.client.stats.retries, self.options
         before = self.store.manifest
         world = await self._prepare(query)
         self.failures += world.failures
@@ -102,18 +104,21 @@ class _Run:
         keeper = Keeper(
             store=self.store,
             comparison=Comparison(schema=self.manifest.schema),
-            ended=self.options.ended,
-            commit_every=self.options.commit_every,
-            accept_empty=self.options.accept_empty,
+            ended=options.ended,
+            commit_every=options.commit_every,
+            accept_empty=options.accept_empty,
             zones=zones,
         )
-        asks = list(self._asks(world, self._refresh_since(before)))
+        since = refresh_since(before, ended=options.ended, days=options.refresh)
+        asks = list(make_asks(self.manifest, world, options.ended, since))
         for _ in range(_ROUNDS):
             await self._gather([ask for ask in asks if ask.again], zones, keeper, fresh=True)
             await self._gather([ask for ask in asks if not ask.again], zones, keeper)
             await self._judge_again(zones, keeper)
             zones.held = self.manifest.held
-            asks = list(self._follow_up(world, zones))
+            asks = [
+                ask for ask in follow_up(self.manifest, world, zones, ended=options.ended) if ask not in self._tried
+            ]
             if not asks:
                 break
         for answered, problem in zones.give_up():
@@ -151,63 +156,11 @@ class _Run:
         settled = settle(manifest.query, query, manifest.partition, place, keep=options.keep, prune=options.prune)
         world = await look_up(self.client, settled, manifest.partition, manifest)
         # The rest of the question may have changed, too, in what makes no difference: it is kept as it was.
-        changes, held = _prune(manifest, settled)
+        changes, held = prune(manifest, settled)
         settled = attrs.evolve(settled, split=manifest.query.split, on_error=manifest.query.on_error)
         manifest = attrs.evolve(manifest, query=settled, members=world.members, held=held)
         await anyio.to_thread.run_sync(store.commit, changes, manifest)
         return world
-
-    def _refresh_since(self, before: Manifest | None) -> dict[str, date]:
-        """Return, for each period, the first day to ask again; nothing where nothing is."""
-        if self.options.refresh is None or before is None:
-            return {}
-        # By the days that are there, not by those that were wanted: a run that was killed before it had any new day is
-        # followed by one that asks the same days again. (Days are asked again before new ones are asked for.)
-        last: dict[str, date] = {}
-        for (period, _), holding in before.held.items():
-            for window in holding.windows:
-                last[period] = max(window.end, last.get(period, window.end))
-        tomorrow = self.options.ended + ONE_DAY
-        days = timedelta(days=self.options.refresh - 1)
-        return {period: min(day, tomorrow) - days for period, day in last.items()}
-
-    def _asks(self, world: World, refresh_since: Mapping[str, date]) -> Iterator[Ask]:
-        """Yield what is missing, and what is to be asked again."""
-        for period, wanted in self._wanted(world, refresh_since):
-            for location, one in wanted:
-                held = self.manifest.held.get((period, location), Holding())
-                yield from _make_asks(period, location, held, one)
-
-    def _wanted(
-        self, world: World, refresh_since: Mapping[str, date]
-    ) -> Iterator[tuple[str, Iterator[tuple[int | None, Wanted]]]]:
-        query = self.manifest.query
-        groupings = groupings_of(query)
-        for period, window in periods_of(query).items():
-            wanted = Wanted(
-                period=window,
-                clock=None,
-                unit=bucket_unit(groupings[period]),
-                ended=self.options.ended,
-                refresh_since=refresh_since.get(period),
-            )
-            # By clock: the hours of a location are those of the one before it then, and need not be read again.
-            places = sorted(world.places.items(), key=lambda place: place[1] or "")
-            yield period, ((id, attrs.evolve(wanted, clock=clock)) for id, clock in places)
-
-    def _follow_up(self, world: World, zones: Zones) -> Iterator[Ask]:
-        """Yield what is to be asked because zones are in the answers for another location than before."""
-        waiting: dict[Subject, list[Window]] = {}
-        for answered in zones.waiting:
-            for other, days in zones.days_to_ask(answered):
-                waiting.setdefault((answered.ask.period, other), []).append(days)
-        for period, wanted in self._wanted(world, {}):
-            for location, one in wanted:
-                held = self.manifest.held.get((period, location), Holding())
-                held = held.doubt(waiting.get((period, location), ()))
-                for ask in _make_asks(period, location, held, one):
-                    if ask.accept_empty and ask not in self._tried:
-                        yield ask
 
     # Asking.
 
@@ -323,37 +276,3 @@ class _Run:
             notes=tuple(notes),
             provisional_from=min(open_days, default=None),
         )
-
-
-def _make_asks(period: str, location: int | None, held: Holding, wanted: Wanted) -> Iterator[Ask]:
-    again, new = to_ask(held, wanted)
-    doubted = held.doubted
-    ask = partial(Ask, period=period, location=location, clock=wanted.clock)
-    for window in again:
-        yield ask(
-            window=window,
-            again=True,
-            whole=window == wanted.period,
-            at_once=held.kind != "days",
-            accept_empty=any(overlap(window, days) is not None for days in doubted),
-        )
-    for window in new:
-        yield ask(window=window, whole=window == wanted.period)
-
-
-def _prune(manifest: Manifest, settled: Query) -> tuple[list[Change], dict[Subject, Holding]]:
-    """Say which rows go because the period begins later, and what is there then."""
-    changes = []
-    held = dict(manifest.held)
-    units = {period: bucket_unit(grouping) for period, grouping in groupings_of(settled).items()}
-    for period, first in first_day_kept(manifest.query, settled).items():
-        unit = units[period]
-        if unit is None:
-            continue  # all is asked for again
-        changes.append(Change(region=Region(period=period, window=Window(_LONG_AGO, first - ONE_DAY))))
-        # A month of which some days go is asked for again: its row goes whole.
-        gone = Window(_LONG_AGO, last_day_of_bucket(first - ONE_DAY, unit))
-        for subject, holding in held.items():
-            if subject[0] == period and holding.kind != "whole":
-                held[subject] = holding.remove(gone)
-    return changes, held

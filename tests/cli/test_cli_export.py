@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import polars
+import pytest
 from test_cli_processes import YEAR, start, wait_for_requests
 
 WEEK = ("--start-date", "2025-03-03", "--end-date", "2025-03-09", "--location", "124,127", "--aggregate-by", "hour")
@@ -73,6 +74,53 @@ def test_what_needs_a_look_ends_with_3(site: Any, indivd: Indivd, tmp_path: Path
         assert indivd(*argv, "--refresh", "2d", "--accept-empty").code == 0
     finally:
         site.application.world.zone_visitors = told
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            ("zone_visitors", "--aggregate-by", grouping)
+            for grouping in ("hour", "week", "dayofweek", "dayofweek,hour")
+        ),
+        *(
+            ("line_crosses", "--category", "1", "--aggregate-by", grouping)
+            for grouping in ("hour", "week", "dayofweek")
+        ),
+        *(("drop_in_rate", "--interval", interval) for interval in ("hour", "week")),
+    ],
+    ids=" ".join,
+)
+def test_a_healthy_job_ends_with_0(question: tuple[str, ...], site: Any, indivd: Indivd, tmp_path: Path) -> None:
+    """Also where weeks have the API's own numbers, nobody comes at night, and it is asked again."""
+    town = site.application.world
+    told = {name: getattr(town, name) for name in ("zone_visitors", "line_crosses", "drop_in_rate")}
+    town.zone_visitors = lambda *args, **asked: close_one(told["zone_visitors"](*args, **asked))
+    town.line_crosses = lambda *args, **asked: close_one(told["line_crosses"](*args, **asked))
+    try:
+        argv = ("export", *question, "--start-date", "2025-02-24", "--out", str(tmp_path / "out"), "--location", "124")
+        for more in ((), ("--refresh", "3d"), ()):
+            said = indivd(*argv, "--end-date", "2025-03-09", "--json", *more)
+            report = json.loads(said.out)
+            assert (said.code, report["needs_look"], report["failures"]) == (0, False, []), report["notes"]
+        assert report["rows"] > 0
+        if question[0] != "drop_in_rate":
+            assert "rows_of_zeros" in {
+                note["kind"] for note in json.loads(indivd(*argv, "--end-date", "2025-03-23", "--json").out)["notes"]
+            }
+    finally:
+        vars(town).update(told)
+
+
+def close_one(said: Any) -> Any:
+    """Let nobody come in the first bucket."""
+    if isinstance(said, list):
+        said[0]["count"] = 0
+    else:
+        said["current"]["insights"][0].update(
+            visits=0, unique_visits=0, bounce=0, dwell_time=0.0, dwell_time_stats={}, exclude={}
+        )
+    return said
 
 
 def test_a_start_that_moves_on_needs_a_word(site: Any, indivd: Indivd, tmp_path: Path) -> None:

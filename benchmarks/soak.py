@@ -160,7 +160,7 @@ def _make_executor(url: str) -> Executor:
 
 
 def _lost_lanes(executor: Executor) -> int:
-    lanes = executor._core.lanes
+    lanes = executor.lanes
     return len(lanes._made) - len(lanes._idle)
 
 

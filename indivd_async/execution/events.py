@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..planning import PlannedRequest
 
 
@@ -72,3 +74,27 @@ class Stats:
     """Attempts in the air now."""
     peak_in_flight: int = 0
     """Attempts in the air at most at any one moment."""
+
+
+class Teller:
+    """Counts what happens to the requests of a client, and tells who listens."""
+
+    def __init__(self, on_event: Callable[[Event], object] | None) -> None:
+        self.on_event = on_event
+        self._counts: dict[Kind, int] = dict.fromkeys(("planned", "started", "retry", "finished", "failed"), 0)
+
+    def count(self, kind: Kind, number: int = 1) -> None:
+        self._counts[kind] += number
+
+    def tell(self, kind: Kind, request: PlannedRequest, **said: Any) -> None:
+        """Call `on_event`; what it raises is logged, and never reaches a request."""
+        if self.on_event is None:
+            return
+        counts = self._counts
+        told = Counts(
+            planned=counts["planned"], finished=counts["finished"], failed=counts["failed"], retried=counts["retry"]
+        )
+        try:
+            self.on_event(Event(kind=kind, request=request, counts=told, **said))
+        except Exception:
+            logger.exception("on_event raised; the request goes on")

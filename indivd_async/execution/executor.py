@@ -8,16 +8,17 @@ is changed between two awaits, so that no lock is needed.
 from __future__ import annotations
 
 import random
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 import anyio
 
 from ..errors import DeadlineExceededError
+from ..transport import LanePool
 from .deadline import NEVER, Deadline
-from .events import Event, Stats
+from .events import Event, Stats, Teller
+from .home import Home
+from .retrying import Pace, RetryBudget, SharedPause
 from .sending import Sending
-from .shared import Core
 from .statuses import deadline_advice
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+def _as_it_is(reply: Any) -> Any:
+    return reply
 
 
 class Executor:
@@ -48,73 +53,64 @@ class Executor:
         sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self._core = Core(lanes, base_url, retry, limits, on_event, clock, sleep, random)
-        self._timeouts = timeouts
-        self._retry = retry
-
-    @property
-    def base_url(self) -> BaseURL:
-        return self._core.base_url
-
-    @property
-    def stats(self) -> Stats:
-        return self._core.stats
+        self.base_url = base_url
+        self.timeouts = timeouts
+        self.retry = retry
+        # Views share what follows.
+        self.lanes = LanePool(lanes)
+        self.home = Home(self.lanes, clock, sleep)
+        self.budget = RetryBudget(retry)
+        self.pause = SharedPause()
+        self.pace = None if limits.requests_per_second is None else Pace(limits.requests_per_second)
+        self.stats = Stats()
+        self.teller = Teller(on_event)
+        self.draw = random
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
         """Make a view with other options; lanes, stats, pace, pause and budget are shared."""
         view = object.__new__(type(self))
-        view._core = self._core
-        view._timeouts = timeouts or self._timeouts
-        view._retry = retry or self._retry
+        vars(view).update(vars(self), timeouts=timeouts or self.timeouts, retry=retry or self.retry)
         return view
 
     def now(self) -> float:
         """Read the clock of deadlines: the event loop's."""
-        return self._core.clock()
+        return self.home.clock()
 
     def check(self) -> None:
         """Raise ClientClosedError where the client cannot be used: after its end, in a fork, on another loop."""
-        self._core.enter()
+        self.home.enter()
 
     def announce(self, number: int) -> None:
         """Count requests that will be sent, so that progress knows its total before they are pulled."""
-        self._core.count("planned", number)
+        self.teller.count("planned", number)
 
     def planned(self, request: PlannedRequest) -> None:
         """Tell of a request that was announced and is about to be sent."""
-        self._core.tell("planned", request)
+        self.teller.tell("planned", request)
 
     def settled(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
         """Count and tell of a request that ended without an attempt of its own."""
-        self._core.count(kind)
-        self._core.tell(kind, request)
+        self.teller.count(kind)
+        self.teller.tell(kind, request)
 
     async def aclose(self) -> None:
         """Close all lanes, waiting for nothing; what is in the air or waits ends with ClientClosedError."""
-        await self._core.aclose()
+        await self.home.aclose()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client holds connections and a token and is never pickled; plans and results are")
 
-    @overload
-    async def send(self, request: PlannedRequest, *, deadline: Deadline = NEVER) -> Reply: ...
-    @overload
-    async def send(self, request: PlannedRequest, *, read: Callable[[Reply], T], deadline: Deadline = NEVER) -> T: ...
     async def send(
-        self,
-        request: PlannedRequest,
-        *,
-        read: Callable[[Reply], Any] = lambda reply: reply,
-        deadline: Deadline = NEVER,
-    ) -> Any:
+        self, request: PlannedRequest, *, read: Callable[[Reply], T] = _as_it_is, deadline: Deadline = NEVER
+    ) -> T:
         """
         Ask until there is an answer, or no sense in asking on, and return what *read* makes of the reply (status 200).
 
         A request whose reply *read* refuses has failed. It ends with *deadline* at the latest. Raises errors of
         the tree, with the request and its attempts.
         """
-        self._core.enter()
-        return await Sending(self._core, self._timeouts, self._retry, request, deadline).run(read)
+        self.home.enter()
+        return await Sending(self, request, deadline).run(read)
 
     async def ready(self, deadline: Deadline = NEVER) -> None:
         """
@@ -122,16 +118,15 @@ class Executor:
 
         What one request can only fail by, a long Retry-After or a slow pace, a batch waits for.
         """
-        core = self._core
-        if self._timeouts.deadline is None:
+        if self.timeouts.deadline is None:
             return
         while True:
-            now = core.clock()
-            turn = core.pause.until if core.pace is None else max(core.pause.until, core.pace.next_start(now))
-            moment = turn - self._timeouts.deadline / 2
+            now = self.now()
+            turn = self.pause.until if self.pace is None else max(self.pause.until, self.pace.next_start(now))
+            moment = turn - self.timeouts.deadline / 2
             if moment <= now or moment >= deadline.ends:
                 return
-            await core.sleep_until(moment)
+            await self.home.sleep_until(moment)
 
     async def share(
         self,
@@ -142,16 +137,17 @@ class Executor:
         deadline: Deadline,
     ) -> T:
         """Return what *ask* gives, or what another caller gets who asks the same (*key*) at this moment."""
-        self._core.enter()  # the other caller may be of a loop or process whose events never come here
-        return await flights.fly(key, ask, deadline, partial(self._expired, request, deadline))
+        self.home.enter()  # the other caller may be of a loop or process whose events never come here
 
-    def _expired(self, request: PlannedRequest, deadline: Deadline) -> DeadlineExceededError:
-        base = self._core.base_url
-        return DeadlineExceededError(
-            f"{base.host}:{base.port}: the same question of another caller was not answered within the deadline.",
-            host=base.host,
-            port=base.port,
-            request=request,
-            attempts=0,
-            advice=deadline_advice(deadline.why),
-        )
+        def expired() -> DeadlineExceededError:
+            host, port = self.base_url.host, self.base_url.port
+            return DeadlineExceededError(
+                f"{host}:{port}: the same question of another caller was not answered within the deadline.",
+                host=host,
+                port=port,
+                request=request,
+                attempts=0,
+                advice=deadline_advice(deadline.why),
+            )
+
+        return await flights.fly(key, ask, deadline, expired)

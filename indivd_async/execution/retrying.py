@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..settings import RetryPolicy
+    from ..transport import Failure
 
 
 #: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
@@ -28,17 +29,6 @@ _OVERLOADED = frozenset({429, 503})
 #: Waiting clients would come back in step; each adds up to this share of the wait that was asked for.
 _SPREAD = 0.1
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
-
-
-@attrs.frozen(kw_only=True)
-class Failure:
-    """An attempt that brought no usable answer: a status, or None where no whole answer came."""
-
-    status: int | None = None
-    #: Seconds, as the answer asked.
-    retry_after: float | None = None
-    #: A reused connection that was closed before the first byte of the answer, for the first time in this request.
-    stale: bool = False
 
 
 @attrs.frozen
@@ -153,7 +143,7 @@ def next_wait(
 
     *now* and *deadline* are readings of one clock, *random* gives numbers from 0 up to 1.
     """
-    if failure.status is not None and not is_retried(failure.status):
+    if not failure.is_retried or (failure.status is not None and not is_retried(failure.status)):
         return GiveUp()
     asked = failure.retry_after
     if asked is not None and asked > policy.max_retry_after:

@@ -18,19 +18,18 @@ from ..errors import (
     ResponseTooLargeError,
     TransportError,
 )
-from ..transport import Fault, Reply, UnknownCodingError
+from ..transport import Failure, Reply, UnknownCodingError
 from .deadline import Deadline
 from .events import Kind, logger
-from .retrying import Failure, GiveUp, Wait, next_wait, parse_retry_after
-from .shared import Core
+from .retrying import GiveUp, Wait, next_wait, parse_retry_after
 from .statuses import STATUS_PAGE, api_error, deadline_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..planning import PlannedRequest
-    from ..settings import RetryPolicy, Timeouts
     from ..transport import Lane
+    from .executor import Executor
 
 
 T = TypeVar("T")
@@ -48,28 +47,22 @@ _HAIR_S = 1e-3
 class Sending:
     """One request on its way, from the call to its reply or its error."""
 
-    __slots__ = ("_attempts", "_core", "_deadline", "_free", "_request", "_retry", "_started", "_timeouts")
+    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_request", "_started")
 
-    def __init__(
-        self,
-        core: Core,
-        timeouts: Timeouts,
-        retry: RetryPolicy,
-        request: PlannedRequest,
-        deadline: Deadline,
-    ) -> None:
-        self._core = core
-        self._timeouts = timeouts
-        self._retry = retry
+    def __init__(self, executor: Executor, request: PlannedRequest, deadline: Deadline) -> None:
+        self._executor = executor
         self._request = request
-        self._started = core.clock()
+        self._started = executor.now()
         self._attempts = 0
         #: Attempts that the policy does not count: the one on a stale connection.
         self._free = 0
-        self._deadline = Deadline.after(timeouts.deadline, self._started, "{Timeouts.deadline}").earlier(deadline)
+        #: What went wrong at last; whatever ends the request is raised from it.
+        self._last: IndivdError | None = None
+        own = Deadline.after(executor.timeouts.deadline, self._started, "{Timeouts.deadline}")
+        self._deadline = own.earlier(deadline)
 
     async def run(self, read: Callable[[Reply], T]) -> T:
-        self._core.stats.requests += 1
+        self._executor.stats.requests += 1
         status = None
         try:
             reply = await self._ask()
@@ -83,47 +76,46 @@ class Sending:
 
     async def _ask(self) -> Reply:
         """Attempt after attempt; a lane is held during each, and not while waiting for the next."""
-        core = self._core
+        executor, lanes = self._executor, self._executor.lanes
         target = self._request.target.encode("ascii")
-        last: IndivdError | None = None
         while True:
-            reply: Reply | None = None
-            fault: Fault | None = None
-            lane = core.lanes.take() or await self._wait_for_lane(last)
+            lane = lanes.take() or await self._wait_for_lane()
             try:
-                await self._wait_for_turn(last)
-                reply = await self._attempt(lane, target, last)
-            except Fault as caught:
+                await self._wait_for_turn()
+                reply = await self._attempt(lane, target)
+            except Failure as caught:
                 # With its frames it would keep this one alive, and this one it.
-                fault = caught.with_traceback(None)
-                if fault.is_crowded and core.lanes.narrow():
+                failure = caught.with_traceback(None)
+                if failure.is_crowded and lanes.narrow():
                     # Nothing was asked; a lane that is connected will.
                     self._attempts -= 1
-                    core.stats.attempts -= 1
+                    executor.stats.attempts -= 1
                     continue
+            else:
+                if reply.status == 200:
+                    executor.budget.success()
+                    return reply if self._attempts == 1 else attrs.evolve(reply, attempts=self._attempts)
+                wait_s = parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now(), date=reply.date)
+                failure = Failure(status=reply.status, retry_after=wait_s)
             finally:
-                core.lanes.give_back(lane)
-            if reply is not None and reply.status == 200:
-                core.budget.success()
-                return reply if self._attempts == 1 else attrs.evolve(reply, attempts=self._attempts)
-            last = await self._follow(reply, fault)
+                lanes.give_back(lane)
+            await self._follow(failure)
 
-    async def _attempt(self, lane: Lane, target: bytes, last: IndivdError | None) -> Reply:
-        core = self._core
-        limit_s = self._deadline.ends - core.clock()
+    async def _attempt(self, lane: Lane, target: bytes) -> Reply:
+        timeouts, stats = self._executor.timeouts, self._executor.stats
+        limit_s = self._deadline.ends - self._executor.now()
         if limit_s <= 0:
-            raise self._out_of_time("its turn came too late") from last
-        if self._timeouts.attempt is not None:
-            limit_s = min(limit_s, self._timeouts.attempt)
+            raise self._out_of_time("its turn came too late") from self._last
+        if timeouts.attempt is not None:
+            limit_s = min(limit_s, timeouts.attempt)
         self._attempts += 1
-        stats = core.stats
         stats.attempts += 1
         stats.in_flight += 1
         stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
         logger.debug("%s, attempt %d", self._request, self._attempts)
         self._tell("started")
         try:
-            reply = await lane.get(target, self._timeouts, None if limit_s == math.inf else limit_s)
+            reply = await lane.get(target, timeouts, None if limit_s == math.inf else limit_s)
         except UnknownCodingError as error:
             raise DecodeError([str(error)], request=self._request) from None
         finally:
@@ -131,16 +123,16 @@ class Sending:
         stats.bytes += reply.wire_bytes
         return reply
 
-    async def _follow(self, reply: Reply | None, fault: Fault | None) -> IndivdError:
-        """After an attempt that failed: wait for the next, and return what went wrong; or raise it."""
-        core = self._core
-        if core.lanes.closed:
+    async def _follow(self, failure: Failure) -> None:
+        """After an attempt that failed: wait for the next, or raise what went wrong."""
+        executor = self._executor
+        if executor.lanes.closed:
             raise ClientClosedError("the client was closed while this request was in the air")
-        now = core.clock()
-        failure = self._failure(reply, fault)
-        core.pause.hear(self._retry, failure, now)
-        verdict = self._judge(failure, fault, now)
-        error = self._error(failure, fault, verdict if isinstance(verdict, GiveUp) else GiveUp())
+        now = executor.now()
+        is_free = failure.stale and not self._free
+        executor.pause.hear(executor.retry, failure, now)
+        verdict = self._judge(failure if is_free else attrs.evolve(failure, stale=False), now)
+        error = self._error(failure, verdict if isinstance(verdict, GiveUp) else GiveUp())
         if isinstance(verdict, GiveUp):
             # What the answer asked for says more than that there was no time for it.
             if verdict.out_of_time and failure.retry_after is None:
@@ -150,60 +142,51 @@ class Sending:
             finally:
                 # Its traceback holds this frame; the two would wait for the garbage collector.
                 del error
-        self._free += failure.stale
-        core.stats.retries += 1
+        self._free += is_free
+        executor.stats.retries += 1
         logger.debug("%s, asking again in %.3f s: %s", self._request, verdict.seconds, error)
         self._tell("retry", status=failure.status, wait=verdict.seconds)
+        self._last = error
         if verdict.seconds > 0:
-            await core.sleep_until(now + verdict.seconds)
-        return error
+            await executor.home.sleep_until(now + verdict.seconds)
 
-    def _failure(self, reply: Reply | None, fault: Fault | None) -> Failure:
-        if reply is None:
-            return Failure(stale=fault is not None and fault.stale and not self._free)
-        wait_s = parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now(), date=reply.date)
-        return Failure(status=reply.status, retry_after=wait_s)
-
-    def _judge(self, failure: Failure, fault: Fault | None, now: float) -> Wait | GiveUp:
-        if fault is not None and not fault.retried:
-            return GiveUp()
-        if fault is not None and now >= self._deadline.ends - _HAIR_S:
+    def _judge(self, failure: Failure, now: float) -> Wait | GiveUp:
+        if failure.status is None and failure.is_retried and now >= self._deadline.ends - _HAIR_S:
             return GiveUp("the last attempt took what was left", out_of_time=True)
         return next_wait(
-            self._retry,
+            self._executor.retry,
             failure,
             self._attempts - self._free,
             now=now,
             deadline=self._deadline.ends,
-            budget=self._core.budget,
-            random=self._core.draw,
+            budget=self._executor.budget,
+            random=self._executor.draw,
         )
 
-    async def _wait_for_lane(self, last: IndivdError | None) -> Lane:
-        core = self._core
-        limit_s = self._deadline.ends - core.clock()
+    async def _wait_for_lane(self) -> Lane:
+        executor, lanes = self._executor, self._executor.lanes
+        limit_s = self._deadline.ends - executor.now()
         if limit_s <= 0:
-            raise self._out_of_time("it was over before the request began") from last
-        if core.pause.until > self._deadline.ends:
-            raise self._out_of_time("a Retry-After pauses the client for longer") from last
-        lane = await core.lanes.wait(None if limit_s == math.inf else limit_s)
-        if core.lanes.closed:
+            raise self._out_of_time("it was over before the request began") from self._last
+        if executor.pause.until > self._deadline.ends:
+            raise self._out_of_time("a Retry-After pauses the client for longer") from self._last
+        lane = await lanes.wait(None if limit_s == math.inf else limit_s)
+        if lanes.closed:
             if lane is not None:
-                core.lanes.give_back(lane)
-            raise ClientClosedError("the client was closed while this request was waiting") from last
+                lanes.give_back(lane)
+            raise ClientClosedError("the client was closed while this request was waiting") from self._last
         if lane is not None:
             return lane
-        raise self._out_of_time("all lanes were busy ({Limits.concurrency})") from last
+        raise self._out_of_time("all lanes were busy ({Limits.concurrency})") from self._last
 
-    async def _wait_for_turn(self, last: IndivdError | None) -> None:
+    async def _wait_for_turn(self) -> None:
         """Wait while the client pauses, and for the next start that its pace allows."""
-        core = self._core
-        pace = core.pace
+        pause, pace = self._executor.pause, self._executor.pace
         booked = pace is None
         while True:
-            now = core.clock()
-            if core.pause.until > now:
-                moment, reason = core.pause.until, "a Retry-After pauses the client for longer"
+            now = self._executor.now()
+            if pause.until > now:
+                moment, reason = pause.until, "a Retry-After pauses the client for longer"
                 # Else all that had booked before would start at once after it.
                 booked = pace is None
             elif pace is None or booked:
@@ -212,36 +195,35 @@ class Sending:
                 moment, reason = pace.next_start(now), "{Limits.requests_per_second} leaves no earlier turn"
                 booked = True
             if moment > self._deadline.ends:
-                raise self._out_of_time(reason) from last
+                raise self._out_of_time(reason) from self._last
             if booked and pace is not None:
                 pace.book(moment)
             if moment > now:
                 try:
-                    await core.sleep_until(moment)
+                    await self._executor.home.sleep_until(moment)
                 except BaseException:
                     if booked and pace is not None:
                         pace.give_back(moment)
                     raise
 
     def _tell(self, kind: Kind, *, status: int | None = None, wait: float | None = None) -> None:
-        core = self._core
-        core.count(kind)
-        if core.on_event is not None:
-            elapsed = core.clock() - self._started
-            core.tell(kind, self._request, attempt=self._attempts, status=status, wait=wait, elapsed=elapsed)
+        teller = self._executor.teller
+        teller.count(kind)
+        if teller.on_event is not None:
+            elapsed = self._executor.now() - self._started
+            teller.tell(kind, self._request, attempt=self._attempts, status=status, wait=wait, elapsed=elapsed)
 
-    def _error(self, failure: Failure, fault: Fault | None, verdict: GiveUp) -> IndivdError:
-        if fault is not None:
-            error = self._transport_error(fault.error, fault.reason, verdict.reason)
-            # What the library below raised; the Fault between the two only carried it.
-            error.__cause__ = fault.__cause__
+    def _error(self, failure: Failure, verdict: GiveUp) -> IndivdError:
+        if failure.status is None:
+            error = self._transport_error(failure.error, failure.reason, verdict.reason)
+            # What the library below raised; the Failure between the two only carried it.
+            error.__cause__ = failure.__cause__
             return error
-        assert failure.status is not None
         return api_error(
             failure.status,
             request=self._request,
             attempts=self._attempts,
-            elapsed_s=self._core.clock() - self._started,
+            elapsed_s=self._executor.now() - self._started,
             retry_after=failure.retry_after,
             gave_up=verdict.reason,
             out_of_time=verdict.out_of_time,
@@ -252,8 +234,8 @@ class Sending:
         return self._transport_error(DeadlineExceededError, what)
 
     def _transport_error(self, kind: type[TransportError], what: str, gave_up: str = "") -> TransportError:
-        base = self._core.base_url
-        elapsed_s = self._core.clock() - self._started
+        base = self._executor.base_url
+        elapsed_s = self._executor.now() - self._started
         tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
         why = f" {gave_up}." if gave_up else ""
         return kind(

@@ -6,11 +6,11 @@ from .address import BaseURL, Token, parse_base_url
 from .choosing import HttpClient, HttpTransport, plan_lanes
 from .lane import Lane, is_on_trio
 from .pool import LanePlan, LanePool
-from .replies import Fault, Reply, UnknownCodingError
+from .replies import Failure, Reply, UnknownCodingError
 
 __all__ = [
     "BaseURL",
-    "Fault",
+    "Failure",
     "HttpClient",
     "HttpTransport",
     "Lane",

@@ -15,11 +15,11 @@ import aiohttp
 import anyio
 import yarl
 
-from ..errors import ConfigError, ConnectionFailedError, RequestTimeoutError
+from ..errors import ConfigError, RequestTimeoutError
 from .address import BaseURL, Token, bracketed, request_headers
-from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, connection_fault, is_on_trio
+from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
 from .network import is_readable, proxy_address, proxy_headers
-from .replies import Draft, Fault, Reply, read_body
+from .replies import Draft, Failure, Reply, read_body
 
 if TYPE_CHECKING:
     import ssl
@@ -149,13 +149,13 @@ class AiohttpLane(Lane):
         except aiohttp.ClientOSError as error:
             raise _EndedError(str(error), stale=self._connector.reused) from None
 
-    def sort(self, error: Exception, attempt: Attempt) -> Fault:
+    def sort(self, error: Exception, attempt: Attempt) -> Failure:
         if isinstance(error, TimeoutError):
             wait: Wait = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "read"
-            return Fault(RequestTimeoutError, WAITS[wait].format(getattr(attempt.timeouts, wait)))
+            return Failure(reason=WAITS[wait].format(getattr(attempt.timeouts, wait)), error=RequestTimeoutError)
         if isinstance(error, aiohttp.ClientResponseError):
-            return Fault(ConnectionFailedError, f"what came is not HTTP/1.1: {error.message.splitlines()[0]}")
-        return connection_fault(error, stale=isinstance(error, _EndedError) and error.stale)
+            return Failure(reason=f"what came is not HTTP/1.1: {error.message.splitlines()[0]}")
+        return connection_failure(error, stale=isinstance(error, _EndedError) and error.stale)
 
     async def retire(self) -> None:
         self._connector.distrusted = self._connector.last

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..errors import ConnectionFailedError
 from .address import BaseURL, SecretBytes, Token, request_headers
 from .http11 import Answer, ProtocolError
 from .httpx_lane import is_intercepted
-from .lane import CLOSING_S, Attempt, Lane, connection_fault
+from .lane import CLOSING_S, Attempt, Lane, connection_failure
 from .network import Connection, connect, proxy_headers
-from .replies import Fault, Reply
+from .replies import Failure, Reply
 
 if TYPE_CHECKING:
     import ssl
@@ -74,7 +73,7 @@ class DirectLane(Lane):
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         if not _TARGET.fullmatch(target):
-            raise Fault(ConnectionFailedError, "the target of a request must be visible ASCII", retried=False)
+            raise Failure(reason="the target of a request must be visible ASCII", is_retried=False)
         connection, reused = await self._connect(attempt)
         answer = Answer(self._max_bytes)
         try:
@@ -110,8 +109,8 @@ class DirectLane(Lane):
         attempt.allow("read", connection.used_at)
         return connection, False
 
-    def sort(self, error: Exception, attempt: Attempt) -> Fault:
-        return connection_fault(error, stale=attempt.is_stale)
+    def sort(self, error: Exception, attempt: Attempt) -> Failure:
+        return connection_failure(error, stale=attempt.is_stale)
 
     async def retire(self) -> None:
         connection, self._connection = self._connection, None

@@ -9,10 +9,10 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from ..errors import ClientClosedError, ConnectionFailedError, RequestTimeoutError
+from ..errors import ClientClosedError, RequestTimeoutError
 from .address import BaseURL, Token, request_headers
-from .lane import CLOSING_S, Attempt, Lane, connection_fault, words_of
-from .replies import Draft, Fault, Reply, read_body
+from .lane import CLOSING_S, Attempt, Lane, connection_failure, words_of
+from .replies import Draft, Failure, Reply, read_body
 
 if TYPE_CHECKING:
     import ssl
@@ -100,13 +100,13 @@ class HttpxLane(Lane):
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await response.aclose()
 
-    def sort(self, error: Exception, attempt: Attempt) -> Fault:  # noqa: ARG002
+    def sort(self, error: Exception, attempt: Attempt) -> Failure:  # noqa: ARG002
         if isinstance(error, self._library.TimeoutException):
-            return Fault(RequestTimeoutError, words_of(error))
+            return Failure(reason=words_of(error), error=RequestTimeoutError)
         if isinstance(error, self._library.StreamError):
             # A hook of the caller's that took the body would take it again.
-            return Fault(ConnectionFailedError, words_of(error), retried=False)
-        return connection_fault(error)
+            return Failure(reason=words_of(error), is_retried=False)
+        return connection_failure(error)
 
     async def retire(self) -> None:
         # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 
-from ..errors import ConnectionFailedError, RequestTimeoutError
-from .replies import Draft, Fault, Reply
+from ..errors import RequestTimeoutError
+from .replies import Draft, Failure, Reply
 
 if TYPE_CHECKING:
     from ..settings import Timeouts
@@ -57,11 +57,13 @@ class Attempt:
         self._wait: Wait | None = wait if until < self._ends else None
         self.scope.deadline = min(until, self._ends)
 
-    def fault(self) -> Fault:
+    def failure(self) -> Failure:
         """Tell which bound ended the attempt."""
         if self._wait is not None:
-            return Fault(RequestTimeoutError, WAITS[self._wait].format(getattr(self.timeouts, self._wait)))
-        return Fault(RequestTimeoutError, f"the answer was not whole after {self._limit_s:.3g} s")
+            return Failure(
+                reason=WAITS[self._wait].format(getattr(self.timeouts, self._wait)), error=RequestTimeoutError
+            )
+        return Failure(reason=f"the answer was not whole after {self._limit_s:.3g} s", error=RequestTimeoutError)
 
 
 class Lane:
@@ -72,11 +74,11 @@ class Lane:
     closed before `get` returns or raises, and the next request makes a new one.
     """
 
-    #: What ends an attempt with a Fault; all else is no affair of the network's.
+    #: What ends an attempt with a Failure; all else is no affair of the network's.
     ends: ClassVar[tuple[type[Exception], ...]]
     #: What an attempt begins with; None where a library below bounds its waits.
     first_wait: ClassVar[Wait | None] = None
-    #: Whether a Fault says what it was raised from.
+    #: Whether a Failure says what it was raised from.
     tells_cause: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -87,9 +89,9 @@ class Lane:
         """
         Ask for *target* (path and query, percent-encoded) and read the whole answer, within *limit_s* seconds.
 
-        Raises Fault where none came, and UnknownCodingError where it cannot be read.
+        Raises Failure where none came, and UnknownCodingError where it cannot be read.
         """
-        failure: Fault | None = None
+        failure: Failure | None = None
         attempt = Attempt(timeouts, limit_s, self.first_wait)
         try:
             with attempt.scope as self._scope:
@@ -109,14 +111,14 @@ class Lane:
             if not attempt.is_kept:
                 await self.retire()
         if self._closed:
-            raise Fault(ConnectionFailedError, "the client was closed", retried=False)
+            raise Failure(reason="the client was closed", is_retried=False)
         if attempt.draft is not None and attempt.draft.status != 200:
             # It holds whatever becomes of its body.
             return attempt.draft.whole()
-        raise failure or attempt.fault()
+        raise failure or attempt.failure()
 
     async def aclose(self) -> None:
-        """Close what belongs to the lane; a request on it ends with a Fault."""
+        """Close what belongs to the lane; a request on it ends with a Failure."""
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()
@@ -126,7 +128,7 @@ class Lane:
         """Ask, and read the answer."""
         raise NotImplementedError
 
-    def sort(self, error: Exception, attempt: Attempt) -> Fault:
+    def sort(self, error: Exception, attempt: Attempt) -> Failure:
         """Say what one of `ends` means."""
         raise NotImplementedError
 
@@ -157,15 +159,15 @@ def cut_tracebacks(error: BaseException) -> None:
         link.__traceback__ = None
 
 
-def connection_fault(error: BaseException, *, stale: bool = False) -> Fault:
+def connection_failure(error: BaseException, *, stale: bool = False) -> Failure:
     """Sort what ended a connection, or prevented it."""
     links, words = _links(error), words_of(error)
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in links):
         # It would be the same the next time.
-        return Fault(ConnectionFailedError, f"{words}; {_WHOM_TO_TRUST}", retried=False)
+        return Failure(reason=f"{words}; {_WHOM_TO_TRUST}", is_retried=False)
     if any(map(_is_crowded, links)):
-        return Fault(ConnectionFailedError, f"{words}; {HOW_TO_OPEN_MORE}", is_crowded=True)
-    return Fault(ConnectionFailedError, words, stale=stale)
+        return Failure(reason=f"{words}; {HOW_TO_OPEN_MORE}", is_crowded=True)
+    return Failure(reason=words, stale=stale)
 
 
 def _is_crowded(error: BaseException) -> bool:

@@ -59,26 +59,24 @@ class Reply:
     signs: tuple[tuple[str, str], ...] = ()
 
 
-class Fault(Exception):
-    """No whole answer came: which error that is, why in words, and whether asking again makes sense."""
+@attrs.frozen(kw_only=True)
+class Failure(Exception):
+    """An attempt that brought no usable answer: which *error* that is, why, and whether asking again makes sense."""
 
-    def __init__(
-        self,
-        error: type[TransportError],
-        reason: str,
-        *,
-        retried: bool = True,
-        stale: bool = False,
-        is_crowded: bool = False,
-    ) -> None:
-        super().__init__(reason)
-        self.error = error
-        self.reason = reason
-        self.retried = retried
-        #: The connection had served before and ended before the first byte of this answer.
-        self.stale = stale
-        #: Nothing was asked: this process may open no more connections.
-        self.is_crowded = is_crowded
+    reason: str = ""
+    error: type[TransportError] = ConnectionFailedError
+    #: Of the answer, which then says all; None where no whole one came.
+    status: int | None = None
+    #: Seconds, as the answer asked.
+    retry_after: float | None = None
+    is_retried: bool = True
+    #: The connection had served before and ended before the first byte of this answer.
+    stale: bool = False
+    #: Nothing was asked: this process may open no more connections.
+    is_crowded: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class UnknownCodingError(Exception):
@@ -89,9 +87,9 @@ class Draft:
     """
     A reply whose head has come and whose body is coming.
 
-    `feed` and `whole` raise Fault where the body is larger than *max_bytes*, as it comes or decoded, or is broken, and
-    UnknownCodingError where it cannot be decoded. A body of another status than 200 is only counted: what becomes of
-    it takes nothing from the status.
+    `feed` and `whole` raise Failure where the body is larger than *max_bytes*, as it comes or decoded, or is broken,
+    and UnknownCodingError where it cannot be decoded. A body of another status than 200 is only counted: what becomes
+    of it takes nothing from the status.
     """
 
     def __init__(self, status: int, headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
@@ -136,7 +134,7 @@ class Draft:
             self._unpack(b"")
             # zlib takes the end of its input for a pause; only its own end marker and checksum say that all is there.
             if self._decoder is not None and not self._decoder.eof:
-                raise Fault(ConnectionFailedError, "the gzip body breaks off")
+                raise Failure(reason="the gzip body breaks off")
         return Reply(
             status=self.status,
             body=self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces),
@@ -158,7 +156,7 @@ class Draft:
                 # One byte more than there is room for shows that there is more.
                 piece = self._decoder.decompress(chunk, min(_PIECE, self._room + 1))
             except zlib.error as error:
-                raise Fault(ConnectionFailedError, f"the body is broken gzip ({error})") from error
+                raise Failure(reason=f"the body is broken gzip ({error})") from error
             self._room -= len(piece)
             if self._room < 0:
                 raise self._too_large("decoded")
@@ -166,9 +164,9 @@ class Draft:
                 self._pieces.append(piece)
             chunk = self._decoder.unconsumed_tail or self._decoder.unused_data
 
-    def _too_large(self, where: str) -> Fault:
+    def _too_large(self, where: str) -> Failure:
         reason = f"the answer is larger {where} than Limits.max_response_bytes ({self._max_bytes:,} bytes)"
-        return Fault(ResponseTooLargeError, reason, retried=False)
+        return Failure(reason=reason, is_retried=False, error=ResponseTooLargeError)
 
 
 async def read_body(draft: Draft, stream: AsyncIterable[bytes]) -> Reply:
@@ -179,7 +177,7 @@ async def read_body(draft: Draft, stream: AsyncIterable[bytes]) -> Reply:
             if not draft.feed(chunk):
                 await _abandon(chunks)
                 break
-    except (Fault, UnknownCodingError):
+    except (Failure, UnknownCodingError):
         await _abandon(chunks)
         raise
     except Exception:

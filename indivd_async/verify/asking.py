@@ -19,6 +19,7 @@ from ..planning.urls import encode_params
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
     from ..execution import Executor
+    from ..transport import Reply
 
 #: Questions in the air at once: gentle to a service that others use, too.
 AT_ONCE = 4
@@ -98,7 +99,7 @@ async def ask(executor: Executor, question: Question) -> Heard:
     executor.announce(1)
     executor.planned(request)
     try:
-        reply = await executor.send(request)
+        reply: Reply = await executor.send(request)
     except _ENDS_ALL:
         raise
     except ApiError as error:
@@ -130,7 +131,7 @@ class Asker:
         #: Requests that were sent.
         self.sent = 0
         self._executor = client._executor  # noqa: SLF001  the one place where this room meets the client's
-        self._retry = self._executor._retry  # noqa: SLF001
+        self._retry = self._executor.retry
         self._on_heard = on_heard
 
     @property

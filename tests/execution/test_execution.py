@@ -178,10 +178,10 @@ async def test_a_pause_may_grow_while_it_is_waited_for() -> None:
         if not release.is_set():
             release.set()
             # While the first sleeps, another is told to wait longer.
-            executor._core.pause.until = 1050.0
+            executor.pause.until = 1050.0
         await time.sleep(seconds)
 
-    executor._core._sleep = sleep
+    executor.home.sleep = sleep
     with pytest.raises(ServerError):
         await executor.send(Question())
     with pytest.raises(ServerError):
@@ -259,14 +259,14 @@ async def test_who_leaves_gives_the_turn_back() -> None:
         transport=Script(OK), limits=Limits(concurrency=50, requests_per_second=0.01), timeouts=Timeouts(deadline=None)
     )
     await executor.send(Question())
-    turn = executor._core.pace.next_start(0.0)
+    turn = executor.pace.next_start(0.0)
     for _ in range(3):
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(executor.send, Question())
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
-    assert executor._core.pace.next_start(0.0) == turn
+    assert executor.pace.next_start(0.0) == turn
 
 
 async def test_what_the_callers_transport_raises_counts_as_failed() -> None:
@@ -396,7 +396,7 @@ async def test_no_time_left_to_wait_for_a_lane() -> None:
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(DeadlineExceededError, match="over before the request began"):
             await executor.send(Question(), deadline=Deadline(999.0))
-        executor._core.pause.until = 2000.0
+        executor.pause.until = 2000.0
         with pytest.raises(DeadlineExceededError, match="a Retry-After pauses"):
             await executor.send(Question(), deadline=Deadline(1001.0))
         release.set()
@@ -433,10 +433,10 @@ async def test_pace_books_anew_after_a_pause() -> None:
     executor, script, time = scripted(OK, limits=Limits(concurrency=4, requests_per_second=1), retry=AT_ONCE)
 
     async def sleep(seconds: float) -> None:
-        executor._core.pause.until = 1020.0
+        executor.pause.until = 1020.0
         await time.sleep(seconds)
 
-    executor._core._sleep = sleep
+    executor.home.sleep = sleep
     for _ in range(4):
         await executor.send(Question())
     assert script.asked_at == [1000.0, 1020.0, 1021.0, 1022.0]

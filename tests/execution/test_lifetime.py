@@ -55,8 +55,8 @@ async def assert_serves(executor: Executor, server: RawServer) -> None:
 
     await send_each(executor, [Question("/serves")] * LANES * 4, handle, workers=LANES * 2)
     assert served == LANES * 4
-    assert len(executor._core.lanes._idle) == len(executor._core.lanes._made) <= LANES
-    assert not executor._core.lanes._waiters
+    assert len(executor.lanes._idle) == len(executor.lanes._made) <= LANES
+    assert not executor.lanes._waiters
 
 
 def serving(peer: Peer) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from indivd_async.execution.retrying import (
-    Failure,
     GiveUp,
     Pace,
     RetryBudget,
@@ -24,6 +23,7 @@ from indivd_async.execution.retrying import (
     parse_retry_after,
 )
 from indivd_async.settings import RetryPolicy
+from indivd_async.transport import Failure
 
 POLICY = RetryPolicy()
 LAST_MOMENT = 0.999_999

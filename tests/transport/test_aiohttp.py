@@ -162,7 +162,7 @@ async def test_no_token_in_a_lane() -> None:
     with RawServer(lambda peer: peer.serve(answer())) as server:
         executor = make_executor(server.url, transport="aiohttp")
         await executor.send(Question())
-        (lane,) = executor._core.lanes._made
+        (lane,) = executor.lanes._made
         shown = list(map(repr, vars(lane).values()))
         await executor.aclose()
     assert any("***" in text for text in shown)

@@ -143,7 +143,7 @@ def handlers(faults: dict[str, Handler]) -> list[object]:
 
 async def fails(executor: Executor, error: type[IndivdError], match: str = ".") -> IndivdError:
     """Ask, and end with *error*, within the deadline and what a busy machine needs."""
-    deadline = executor._timeouts.deadline
+    deadline = executor.timeouts.deadline
     assert deadline is not None
     with anyio.fail_after(deadline + 5), pytest.raises(error, match=match) as caught:
         await executor.send(Question())
@@ -447,7 +447,7 @@ async def test_a_stale_connection_is_tried_again_for_free(end: Callable[[Peer], 
         await executor.send(Question())
         reply = await executor.send(Question())
         assert reply.attempts == 2
-        assert executor._core.budget.tokens == 991
+        assert executor.budget.tokens == 991
         await executor.aclose()
 
 
@@ -617,4 +617,4 @@ async def test_an_outage_of_a_minute_and_the_recovery() -> None:
     assert during <= 1.1 * sent + 100
     for question in arrivals(1000, 0.02):
         assert (await executor.send(question)).attempts == 1
-    assert executor._core.budget.tokens == 1000
+    assert executor.budget.tokens == 1000

@@ -15,7 +15,7 @@ from attrs import frozen
 from raw_server import answer
 
 from indivd_async.transport.http11 import Answer, ProtocolError
-from indivd_async.transport.replies import Fault
+from indivd_async.transport.replies import Failure
 
 LIMIT = 3000
 PACKED = gzip.compress(b"[1, 2, 3]")
@@ -57,7 +57,7 @@ def read(parts: list[bytes], *, ended: bool = False) -> Outcome:
         if ended and not reading.done:
             reading.end()
         return told(reading) if reading.done else UNFINISHED
-    except (ProtocolError, Fault):
+    except (ProtocolError, Failure):
         return REFUSED
 
 

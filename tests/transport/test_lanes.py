@@ -23,7 +23,7 @@ from indivd_async.errors import (
     ServerError,
 )
 from indivd_async.settings import Limits
-from indivd_async.transport import Fault, Reply, Token, UnknownCodingError, parse_base_url
+from indivd_async.transport import Failure, Reply, Token, UnknownCodingError, parse_base_url
 from indivd_async.transport.replies import Draft, read_body
 
 pytestmark = pytest.mark.anyio
@@ -193,10 +193,10 @@ async def test_bodies(chunks: list[bytes], headers: list[tuple[bytes, bytes]], e
 )
 async def test_large_bodies(chunks: list[bytes], error: type[Exception], reason: str) -> None:
     """A body beyond the limit is given up, not retried, and its stream is ended."""
-    with pytest.raises(Fault, match=reason) as caught:
+    with pytest.raises(Failure, match=reason) as caught:
         await read(*chunks)
     assert caught.value.error is error
-    assert not caught.value.retried
+    assert not caught.value.is_retried
 
 
 async def test_exactly_the_limit_is_read() -> None:
@@ -207,7 +207,7 @@ async def test_exactly_the_limit_is_read() -> None:
 
 async def test_decoded_size_is_bounded() -> None:
     """A small body that decodes to a large one is given up."""
-    with pytest.raises(Fault, match="decoded") as caught:
+    with pytest.raises(Failure, match="decoded") as caught:
         await read(gzip.compress(b"x" * 1001), headers=[GZIP])
     assert caught.value.error is ResponseTooLargeError
 
@@ -228,10 +228,10 @@ async def test_decoded_size_is_bounded() -> None:
 )
 async def test_broken_gzip_is_a_broken_transport(packed: bytes) -> None:
     """What is not whole is never taken for an answer; it is retried like a broken connection."""
-    with pytest.raises(Fault, match="gzip") as caught:
+    with pytest.raises(Failure, match="gzip") as caught:
         await read(packed, headers=[GZIP])
     assert caught.value.error is ConnectionFailedError
-    assert caught.value.retried
+    assert caught.value.is_retried
 
 
 @pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"deflate"])
@@ -262,7 +262,7 @@ async def test_an_endless_generator_is_left() -> None:
                 self.ended = True
 
     body = Endless()
-    with pytest.raises(Fault, match="on the wire"):
+    with pytest.raises(Failure, match="on the wire"):
         await read_body(Draft(200, [], 1000), body)
     assert body.ended
 

@@ -21,7 +21,7 @@ from raw_server import Peer, RawServer
 
 from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
 from indivd_async.settings import Limits
-from indivd_async.transport import Fault, Token, parse_base_url, plan_lanes
+from indivd_async.transport import Failure, Token, parse_base_url, plan_lanes
 from indivd_async.transport.network import Connection, connect
 
 pytestmark = pytest.mark.anyio
@@ -118,7 +118,7 @@ async def test_a_closed_lane_sends_nothing() -> None:
         lane = plan_lanes(parse_base_url(server.url), Token(TOKEN), Limits()).make()
         assert (await lane.get(b"/", ROOMY, 20)).body == b"[]"
         await lane.aclose()
-        with pytest.raises(Fault, match="was closed"):
+        with pytest.raises(Failure, match="was closed"):
             await lane.get(b"/", ROOMY, 20)
         assert len(server.requests) == 1
 
@@ -127,9 +127,9 @@ async def test_what_is_asked_for_is_one_line() -> None:
     """A target that would be two requests is refused before anything is connected."""
     lane = plan_lanes(parse_base_url("https://api.invalid"), Token(TOKEN), Limits()).make()
     for target in (b"/ HTTP/1.1\r\nX: y", b"/a b", b"/\xe5", b""):
-        with pytest.raises(Fault, match="visible ASCII") as caught:
+        with pytest.raises(Failure, match="visible ASCII") as caught:
             await lane.get(target, ROOMY, 20)
-        assert not caught.value.retried
+        assert not caught.value.is_retried
     await lane.aclose()
 
 

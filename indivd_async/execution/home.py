@@ -1,4 +1,4 @@
-"""What all views of one client share."""
+"""Where a client lives: on one event loop, in one process, until it is closed."""
 
 from __future__ import annotations
 
@@ -9,58 +9,32 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
 
-from ..errors import (
-    ClientClosedError,
-    ClosedReason,
-)
-from ..transport import LanePlan, LanePool, is_on_trio
-from .events import Counts, Event, Kind, Stats, logger
-from .retrying import Pace, RetryBudget, SharedPause
+from ..errors import ClientClosedError, ClosedReason
+from ..transport import LanePool, is_on_trio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..planning import PlannedRequest
-    from ..settings import Limits, RetryPolicy
-    from ..transport import BaseURL
 
-
-class Core:
-    """What all views of one client share."""
+class Home:
+    """The loop and process of the first use, whose connections no other can use; its clock, and its end."""
 
     def __init__(
-        self,
-        lanes: LanePlan,
-        base_url: BaseURL,
-        retry: RetryPolicy,
-        limits: Limits,
-        on_event: Callable[[Event], object] | None,
-        clock: Callable[[], float] | None,
-        sleep: Callable[[float], Awaitable[object]],
-        draw: Callable[[], float],
+        self, lanes: LanePool, clock: Callable[[], float] | None, sleep: Callable[[float], Awaitable[object]]
     ) -> None:
-        self.lanes = LanePool(lanes)
-        self.base_url = base_url
-        self.budget = RetryBudget(retry)
-        self.pause = SharedPause()
-        self.pace = None if limits.requests_per_second is None else Pace(limits.requests_per_second)
-        self.stats = Stats()
-        self.on_event = on_event
         self.clock = clock or anyio.current_time
         self._is_clock_given = clock is not None
-        self.draw = draw
-        self._sleep = sleep
+        self.sleep = sleep
+        self._lanes = lanes
         self._sleepers: set[anyio.CancelScope] = set()
-        self._told: dict[str, int] = dict.fromkeys(("planned", "started", "retry", "finished", "failed"), 0)
         self._loop: object = None
         self._pid = os.getpid()
         self._closing: object = None
 
     def enter(self) -> None:
         """Refuse use after the end, in a fork, and on another event loop than the first."""
-        if self.lanes.closed:
+        if self._lanes.closed:
             raise ClientClosedError("this client was closed; make a new one")
         if os.getpid() != self._pid:
             raise ClientClosedError(
@@ -84,13 +58,13 @@ class Core:
 
     async def aclose(self) -> None:
         """Close, from wherever; closing again does nothing."""
-        if self.lanes.closed:
+        if self._lanes.closed:
             return
         if self._loop is None or (os.getpid() == self._pid and self._loop is _running_loop()):
             await self._close()
             return
         # The connections are another loop's, or process's: nothing of them can be used here, not even to say goodbye.
-        self.lanes.closed = True
+        self._lanes.closed = True
         if os.getpid() == self._pid:
             with suppress(RuntimeError):  # asyncio's, and trio.RunFinishedError: the loop has ended, and they with it
                 self._close_there(self._loop)
@@ -109,34 +83,18 @@ class Core:
     async def _close(self) -> None:
         for scope in tuple(self._sleepers):
             scope.cancel()
-        await self.lanes.aclose()
+        await self._lanes.aclose()
 
     async def sleep_until(self, moment: float) -> None:
         """Sleep, at most until the client is closed."""
         with anyio.CancelScope() as scope:
             self._sleepers.add(scope)
             try:
-                await self._sleep(max(0.0, moment - self.clock()))
+                await self.sleep(max(0.0, moment - self.clock()))
             finally:
                 self._sleepers.discard(scope)
-        if self.lanes.closed:
+        if self._lanes.closed:
             raise ClientClosedError("the client was closed while this request was waiting")
-
-    def count(self, kind: Kind, number: int = 1) -> None:
-        self._told[kind] += number
-
-    def tell(self, kind: Kind, request: PlannedRequest, **said: Any) -> None:
-        """Call `on_event`; what it raises is logged, and never reaches a request."""
-        if self.on_event is None:
-            return
-        told = self._told
-        counts = Counts(
-            planned=told["planned"], finished=told["finished"], failed=told["failed"], retried=told["retry"]
-        )
-        try:
-            self.on_event(Event(kind=kind, request=request, counts=counts, **said))
-        except Exception:
-            logger.exception("on_event raised; the request goes on")
 
 
 def _running_loop() -> object:

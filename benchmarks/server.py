@@ -12,12 +12,13 @@ import asyncio
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,7 @@ http {{
     open_file_cache max=4096 inactive=600;
     open_file_cache_valid 600;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port}{secure} backlog=4096;
         root {home};
 {fixed}
         location = {zones} {{ rewrite ^ /zones-$arg_start_date.json break; }}
@@ -70,37 +71,68 @@ http {{
 
 
 @contextmanager
-def serving(*, latency_s: float = 0) -> Iterator[str]:
+def serving(*, latency_s: float = 0, tls: bool = False) -> Iterator[str]:
     """
     Serve both endpoints until the block ends; the value is the base URL.
 
     With *latency_s* each answer comes so many seconds after its request, from the server that is at hand everywhere.
+    With *tls* SSL_CERT_FILE names whom to trust until then.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as home:
         port = _free_port()
         nginx = None if latency_s else shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        certificate = _certify(Path(home)) if tls else None
         command = (
-            _nginx_command(nginx, Path(home), port)
+            _nginx_command(nginx, Path(home), port, certificate)
             if nginx is not None
             else [sys.executable, "-m", "benchmarks.server", str(port), "--latency", str(latency_s)]
         )
+        if certificate is not None and nginx is None:
+            command += ["--certificate", str(certificate)]
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             _wait_for(port, server)
-            yield f"http://127.0.0.1:{port}"
+            with _trusting(Path(home) / "authority.pem") if tls else nullcontext():
+                yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait()
 
 
-def _nginx_command(nginx: str, home: Path, port: int) -> list[str]:
+def _certify(home: Path) -> Path:
+    """Return a certificate with its key for this machine; that of who made it lies beside."""
+    import trustme
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(home / "authority.pem")
+    path = home / "certificate.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
+@contextmanager
+def _trusting(authority: Path) -> Iterator[None]:
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = str(authority)
+    try:
+        yield
+    finally:
+        del os.environ["SSL_CERT_FILE"]
+        if before is not None:
+            os.environ["SSL_CERT_FILE"] = before
+
+
+def _nginx_command(nginx: str, home: Path, port: int, certificate: Path | None) -> list[str]:
     user = "user root;" if os.getuid() == 0 else ""
-    fixed = []
+    secure, fixed = "", []
+    if certificate is not None:
+        secure = " ssl"
+        fixed += [f"ssl_certificate {certificate};", f"ssl_certificate_key {certificate};"]
     for number, (path, body) in enumerate(_FIXED.items()):
         home.joinpath(f"fixed-{number}.json").write_bytes(body())
         fixed.append(f"location = {path} {{ rewrite ^ /fixed-{number}.json break; }}")
     home.joinpath("nginx.conf").write_text(
-        _NGINX.format(home=home, port=port, user=user, fixed="\n".join(fixed), zones=ZONES_PATH)
+        _NGINX.format(home=home, port=port, user=user, secure=secure, fixed="\n".join(fixed), zones=ZONES_PATH)
     )
     for day in days(DAYS):
         home.joinpath(f"zones-{day}.json").write_bytes(zone_visitors(day))
@@ -164,8 +196,12 @@ def _zones(day: str) -> bytes:
     return zone_visitors(date.fromisoformat(day))
 
 
-async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", port, backlog=4096)
+async def _serve(port: int, certificate: Path | None) -> None:
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", port, backlog=4096, ssl=context)
     await server.serve_forever()
 
 
@@ -173,6 +209,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Answer line_crosses and zone_visitors.")
     parser.add_argument("port", type=int)
     parser.add_argument("--latency", type=float, default=0, help="seconds before each answer")
+    parser.add_argument("--certificate", type=Path, help="speak TLS, with this one")
     options = parser.parse_args()
     _Connection.latency_s = options.latency
-    asyncio.run(_serve(options.port))
+    asyncio.run(_serve(options.port, options.certificate))

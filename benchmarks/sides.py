@@ -68,10 +68,14 @@ def _use_objects(answer: Any) -> int:
     return sum(1 for row in answer.current.insights if row.visits)
 
 
+def _use_table(answer: Any) -> int:
+    return int(answer.num_rows)
+
+
 # This library.
 
 
-def _ours(transport: str | None = None, *, query_each: bool = False) -> Side:
+def _ours(transport: str | None = None, *, query_each: bool = False, to_arrow: bool = False) -> Side:
     @asynccontextmanager
     async def side(url: str, lanes: int, rows: bool) -> AsyncIterator[Ask]:
         from indivd_async import AsyncIndivd, Limits, LineCrosses, ZoneVisitors
@@ -88,6 +92,13 @@ def _ours(transport: str | None = None, *, query_each: bool = False) -> Side:
             start, end = (FIRST_DAY + timedelta(days=k) for k in (first, first + count - 1))
             return ZoneVisitors(start, end, aggregate_by="dayofmonth", location=124, tz=TZ, split=1)
 
+        async def ask_for_tables(first: int, count: int, hold: bool) -> int:
+            import pyarrow
+
+            async with client.stream(query(first, count)) as chunks:
+                tables = [pyarrow.table(chunk) async for chunk in chunks]
+            return sum(table.num_rows for table in tables)
+
         async def ask(first: int, count: int, hold: bool) -> int:
             asked = (query(n, 1) for n in range(first, first + count)) if query_each else query(first, count)
             if hold:
@@ -101,9 +112,10 @@ def _ours(transport: str | None = None, *, query_each: bool = False) -> Side:
                     used += sum(1 for row in chunk.rows if (row.visits if rows else row.count))
             return used
 
-        options: Any = {} if transport is None else {"transport": transport}
+        # Peers take the authority of the server over TLS from the environment, too.
+        options: Any = {"trust_env": url.startswith("https")} | ({"transport": transport} if transport else {})
         async with AsyncIndivd(TOKEN, base_url=url, limits=Limits(concurrency=lanes), **options) as client:
-            yield ask
+            yield ask_for_tables if to_arrow else ask
 
     return side
 
@@ -140,7 +152,8 @@ def _aiohttp(kind: str) -> Side:
         import aiohttp
 
         params, path = _params(rows), ZONES_PATH if rows else LINES_PATH
-        read: Any = {"json": lambda: None, "pydantic": lambda: _models().model_validate_json, "msgspec": _wire}[kind]()
+        make_read, use = _READS[kind]
+        read: Any = make_read()
 
         async def get(number: int) -> Any:
             async with session.get(path, params=params(number)) as response:
@@ -148,7 +161,7 @@ def _aiohttp(kind: str) -> Side:
                 return await response.json() if read is None else read(await response.read())
 
         async def ask(first: int, count: int, hold: bool) -> int:
-            return await _gather(get, _use_json if read is None else _use_objects, first, count, lanes, hold)
+            return await _gather(get, use, first, count, lanes, hold)
 
         async with aiohttp.ClientSession(url, headers=_HEADERS) as session:
             yield ask
@@ -259,16 +272,64 @@ def _wire() -> Any:
     return msgspec.json.Decoder(answer).decode
 
 
+def _tabled() -> Any:
+    import pyarrow
+
+    decode = _wire()
+
+    def read(content: bytes) -> Any:
+        rows = []
+        for row in decode(content).current.insights:
+            labels, stats, exclude = row.aggregation, row.dwell_time_stats, row.exclude
+            first, second, third = stats.quantiles
+            rows.append(
+                {
+                    "year": labels.year,
+                    "month": labels.month,
+                    "dayofmonth": labels.dayofmonth,
+                    "zone_id": labels.zone_id,
+                    "zone_name": labels.zone_name,
+                    "bounce_threshold": labels.bounce_threshold,
+                    "visits": row.visits,
+                    "unique_visits": row.unique_visits,
+                    "bounce": row.bounce,
+                    "dwell_time": row.dwell_time,
+                    "mean": stats.mean,
+                    "min": stats.min,
+                    "max": stats.max,
+                    "quantile_25": first,
+                    "quantile_50": second,
+                    "quantile_75": third,
+                    "n": stats.n,
+                    "min_dwell_time": exclude.min_dwell_time,
+                    "max_dwell_time": exclude.max_dwell_time,
+                }
+            )
+        return pyarrow.Table.from_pylist(rows)
+
+    return read
+
+
+#: How a user of aiohttp reads an answer, and uses what is read.
+_READS: dict[str, tuple[Callable[[], Any], Callable[[Any], int]]] = {
+    "json": (lambda: None, _use_json),
+    "pydantic": (lambda: _models().model_validate_json, _use_objects),
+    "msgspec": (_wire, _use_objects),
+    "tables": (_tabled, _use_table),
+}
+
 SIDES: dict[str, Side] = {
     "indivd_async": _ours(),
     "indivd_async, a query each": _ours(query_each=True),
     "indivd_async over aiohttp": _ours("aiohttp"),
+    "indivd_async to Arrow": _ours(to_arrow=True),
     "httpx": _httpx("httpx"),
     "httpx2": _httpx("httpx2"),
     "aiohttp": _aiohttp("json"),
     "httpx + pydantic": _httpx("httpx", pydantic=True),
     "aiohttp + pydantic": _aiohttp("pydantic"),
     "aiohttp + msgspec": _aiohttp("msgspec"),
+    "aiohttp + msgspec to Arrow": _aiohttp("tables"),
     "openai": _openai,
 }
 #: How many rows one answer has, by whether they are those of zone_visitors.

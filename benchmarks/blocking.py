@@ -12,7 +12,7 @@ from indivd_async.blocking import Indivd
 from .measuring import Row, row
 from .server import serving
 
-_QUERY = ZoneVisitors("2025-01-01", "2025-01-01", aggregate_by="year,month,dayofmonth", tz="UTC")
+_QUERY = ZoneVisitors("2015-01-01", "2015-01-01", aggregate_by="year,month,dayofmonth", tz="UTC")
 
 
 def main(quick: bool) -> list[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
@@ -19,7 +18,7 @@ from ..results import AnyResult, DropInRateResult, LineCrossesResult, ZoneVisito
 from ..settings import RetryPolicy, Timeouts
 from .portal import Portal
 from .reader import ArrowReader
-from .stream import Chunks, open_stream
+from .stream import OpenStream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -157,16 +156,17 @@ class Indivd:
 
     def stream(
         self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
-    ) -> AbstractContextManager[Chunks]:
+    ) -> OpenStream:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
-        ``with client.stream(queries) as chunks: for chunk in chunks: …``. Memory is bounded and a slow consumer holds
-        the requests back. A failed piece is yielded with its `error`, never raised. Leaving the context cancels what
+        ``with client.stream(queries) as chunks: for chunk in chunks: …``, or all of it as one frame:
+        ``polars.DataFrame(client.stream(queries).table())``. Memory is bounded and a slow consumer holds the requests
+        back. A failed piece is yielded with its `error`, never raised. Leaving the context cancels what
         is under way. Chunks are not merged: rows that a plan would add up come apart; `reader` gives them whole.
         *queries* are pulled in the thread of the loop.
         """
-        return open_stream(self._portal, self._client, queries, ordered, progress)
+        return OpenStream(self._portal, self._client.stream(queries, ordered, progress=progress))
 
     def reader(self, queries: Query | Plan | Iterable[Query | Plan]) -> ArrowReader:
         """

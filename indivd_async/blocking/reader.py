@@ -40,12 +40,10 @@ class ArrowReader:
         # What can be read but once is read once: the first tells the schema.
         self._once = iter(given) is given
         source = iter(given)
-        first = next(source, None)
-        if first is None:
-            raise InvalidQueryError("queries", "must be at least one, since the columns depend on it", [])
-        self._columns = tables.schema_of(_query_of(first))
-        self._schema = tables.arrow_schema(_query_of(first))
-        self._queries = itertools.chain((first,), source) if self._once else given
+        some = list(itertools.islice(source, 1))
+        self._first = tables.check_same_columns(map(_query_of, some))
+        self._schema = tables.arrow_schema(self._first)
+        self._queries = itertools.chain(some, source) if self._once else given
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the rows as an Arrow stream."""
@@ -80,13 +78,7 @@ class ArrowReader:
         else:
             queries = self._queries
         for query in queries:
-            if tables.schema_of(_query_of(query)) != self._columns:
-                raise InvalidQueryError(
-                    "queries",
-                    "must all be of one endpoint, and on the same clock (`tz`) or on each location's own",
-                    query,
-                    "Read the others by a reader of their own.",
-                )
+            tables.check_same_columns((self._first, _query_of(query)))
             plan = query if isinstance(query, Plan) else self._portal.run(self._client.plan(query))
             yield from plan.shards(max(1, math.ceil(len(plan) / DEFAULT_CONCURRENCY)))
 

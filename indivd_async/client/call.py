@@ -8,7 +8,6 @@ does none of their work.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +29,6 @@ from .keeping import Keeping
 
 if TYPE_CHECKING:
     from datetime import date
-    from types import TracebackType
 
     from ..progress import Tally
     from ..transport import Reply
@@ -276,26 +274,3 @@ class Call:
         result = (await self.fetch([unsplit]))[0]
         others = [note for note in result.notes if note.kind != "incomplete_labels"]  # which this one tells
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *others))
-
-
-class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
-    """A call that is a stream: it begins when the context is entered, and ends with it."""
-
-    def __init__(
-        self, begin: Callable[[], AbstractContextManager[Call]], open_stream: Callable[[Call], ChunkStream[C]]
-    ) -> None:
-        self._begin = begin
-        self._open_stream = open_stream
-        self._open = AsyncExitStack()
-
-    async def __aenter__(self) -> ChunkStream[C]:
-        async with AsyncExitStack() as stack:
-            call = stack.enter_context(self._begin())
-            chunks = await stack.enter_async_context(self._open_stream(call))
-            self._open = stack.pop_all()
-        return chunks
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._open.__aexit__(kind, error, traceback)

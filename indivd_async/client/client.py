@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -30,19 +30,18 @@ from ..queries import (
     ZoneGrouping,
     ZoneVisitors,
 )
-from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
+from ..results import AnyResult, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
-from .call import Answered, Call, OpenStream
+from .call import Answered, Call
 from .catalogue import Catalogue
 from .copying import copy_attributes
 from .keeping import Keeping
+from .opened import OpenChunks
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
-
-    from ..execution import ChunkStream
 
 Dates = date | str
 R = TypeVar("R", bound=AnyResult)
@@ -433,20 +432,18 @@ class AsyncIndivd:
 
     def stream(
         self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
-    ) -> AbstractAsyncContextManager[ChunkStream[Chunk]]:
+    ) -> OpenChunks:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
-        A plan, or a shard of one, may stand for a query.
+        ``async with client.stream(queries) as chunks: async for chunk in chunks: …``, or all of it as one frame:
+        ``polars.DataFrame(await client.stream(queries).table())``. A plan, or a shard of one, may stand for a query.
         Memory is bounded and a slow consumer holds the requests back. A failed piece is yielded with its `error`,
         never raised; after a 401 nothing more is sent and the rest is yielded with that error. Leaving the context
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
         several = [queries] if isinstance(queries, Query | Plan) else queries
-        return OpenStream(
-            lambda: self._call("stream", collects=True, progress=progress),
-            lambda call: call.stream(several, ordered, lambda chunk: chunk),
-        )
+        return OpenChunks(lambda: self._call("stream", collects=True, progress=progress), several, ordered)
 
     @overload
     async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...

@@ -12,8 +12,8 @@ from ..cache import Renewing
 from ..execution import ChunkStream
 from ..planning import Plan
 from ..results import Chunk
-from .call import OpenStream
 from .client import AsyncIndivd
+from .opened import OpenStream
 
 # ruff: noqa: SLF001  what is private to the client is of this room
 

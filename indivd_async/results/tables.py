@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..errors import InvalidQueryError
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
 from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
+from .shown import question_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -77,12 +79,34 @@ def stream_of(query: Query, chunks: Iterable[Chunk]) -> ArrowStream:
     return ArrowStream(query, chunks)
 
 
-@attrs.frozen
+def check_same_columns(queries: Iterable[Query]) -> Query:
+    """Return the first of *queries*; raise where another's answer has other columns, for one stream has one schema."""
+    first: Query | None = None
+    for query in queries:
+        if not isinstance(query, Query):
+            raise InvalidQueryError("queries", "must be of LineCrosses, ZoneVisitors, DropInRate", query)
+        first = first or query
+        if schema_of(query) != schema_of(first):
+            raise InvalidQueryError(
+                "queries",
+                "must all be of one endpoint, and on the same clock (`tz`) or on each location's own",
+                query,
+                "Read the others by themselves.",
+            )
+    if first is None:
+        raise InvalidQueryError("queries", "must be at least one, since the columns depend on it", [])
+    return first
+
+
+@attrs.frozen(repr=False)
 class ArrowStream:
-    """Chunks that can be read as one Arrow table."""
+    """Chunks that can be read as one Arrow table, as often as wanted where they are a list."""
 
     query: Query
     chunks: Iterable[Chunk]
+
+    def __repr__(self) -> str:
+        return f"<ArrowStream of {question_of(self.query)}>"
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         from . import arrow

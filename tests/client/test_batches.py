@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import polars
+import pyarrow
 import pytest
 from scripted import Params, Script, counts_by_day, days_of, visits_by_day
 
-from indivd_async import AsyncIndivd, Limits, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async import AsyncIndivd, InvalidQueryError, Limits, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.cache import SQLiteCache
 
 pytestmark = pytest.mark.anyio
@@ -119,3 +121,19 @@ async def test_batches_and_a_single_call_share_one_client_fairly() -> None:
     assert years.index("2022") <= 6
     assert script.peak == 2
     assert {"2023", "2024"} <= set(years[:8])
+
+
+async def test_a_stream_is_one_frame_in_one_line() -> None:
+    """Of a query, a plan or many; all must have the same columns, and nothing is asked where they have not."""
+    question = ZoneVisitors("2025-03-01", "2025-03-07", location=124, split=2, aggregate_by="dayofmonth")
+    async with AsyncIndivd("sandbox", transport=sandbox.transport()) as client:
+        frame = polars.DataFrame(await client.stream(question, ordered=True).table())
+        assert frame.to_dicts() == (await client.fetch(question)).to_dicts()
+        table = await client.stream(iter([await client.plan(question)])).table()
+        assert pyarrow.table(table).num_rows == pyarrow.table(table).num_rows == len(frame)
+        assert repr(table).startswith("<ArrowStream of zone_visitors 2025-03-01")
+        asked = client.stats.requests
+        for others in ([question, LineCrosses("2025-03-01", "2025-03-02")], [], [question, "visits"]):
+            with pytest.raises(InvalidQueryError, match="queries"):
+                await client.stream(others).table()  # type: ignore[arg-type]
+        assert client.stats.requests == asked

@@ -569,3 +569,21 @@ def test_a_failed_piece_ends_the_reading_with_its_error() -> None:
         for query in (WEEK, collecting):
             with pytest.raises((OSError, ServerError, Exception), match="500 for"):
                 pa.table(client.reader(query))
+
+
+def test_a_stream_is_one_frame_in_one_line(client: Indivd) -> None:
+    """The rows of all queries; a piece that fails is an error, never a gap."""
+    polars = pytest.importorskip("polars")
+    later = ZoneVisitors("2025-03-08", "2025-03-10", location=124, aggregate_by="dayofmonth")
+    frame = polars.DataFrame(client.stream([WEEK, later], ordered=True).table())
+    assert frame["visits"].to_list() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    with pytest.raises(InvalidQueryError, match="at least one"):
+        client.stream([]).table()
+
+    def fail(path: str, params: Params) -> Any:
+        return 500 if params["start_date"] == "2025-03-03" else visits_by_day(path, params)
+
+    with Indivd("t", transport=Script(fail), retry=RetryPolicy(attempts=1)) as failing:
+        with pytest.raises(ServerError):
+            failing.stream(WEEK).table()
+        assert failing.stats.in_flight == 0

@@ -21,6 +21,7 @@ _SCRIPTS = (
     "scaling",
     "makespan",
     "decoding",
+    "witnessing",
     "planning",
     "merging",
     "tables",

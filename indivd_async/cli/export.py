@@ -20,7 +20,7 @@ from .asking import asking
 from .connecting import shows_progress
 from .options import UsageError
 from .output import say_missing
-from .spelling import tell
+from .spelling import spell, tell, tell_note
 from .terminal import say
 
 NEEDS_LOOK = 3
@@ -74,7 +74,7 @@ def _tell(report: Report, *, quiet: bool) -> None:
     for fate in report.locations:
         say(fate.message)
     for note in report.notes:
-        say(f"note: {note.message}")
+        say(f"note: {tell_note(note)}")
     if not quiet:
         _tell_more(report)
     if report.failures:
@@ -112,7 +112,7 @@ def _as_json(report: Report) -> str:
         "seconds": round(report.seconds, 3),
         "failures": [{"request": failure.request, "error": tell(failure.error)} for failure in report.failures],
         "provisional_from": report.provisional_from,
-        "notes": [attrs.asdict(note) for note in report.notes],
+        "notes": [note.to_dict(spell) for note in report.notes],
         "locations": [attrs.asdict(fate) for fate in report.locations],
         "needs_look": report.needs_look,
         "changes": None if report.changes is None else attrs.asdict(report.changes),

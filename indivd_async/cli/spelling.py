@@ -19,22 +19,7 @@ _OPTIONS: Mapping[str, str] = {
     "Limits.requests_per_second": "--requests-per-second",
     "Timeouts.deadline": "--timeout",
     "Timeouts.total": "--total-timeout",
-}
-#: Notes that speak of calls, by kind.
-_NOTES: Mapping[str, str] = {
-    "numbering_unknown": (
-        "The numbers of weeks and weekdays are the API's own, which need not be those of ISO 8601 (2025-W10). `indivd "
-        "verify --profile FILE` measures them; --profile FILE, or INDIVD_PROFILE, takes what it learned."
-    ),
-    "unlicensed_metrics": (
-        "Unique visits, bounces and dwell times are empty for locations that show visits but none of these anywhere: "
-        "their plan (Indivd Basic) does not measure them."
-    ),
-    "unscoped_lines": (
-        "No zones, categories or lines were given, so a visitor is counted once for every line crossed; --zone-to, "
-        "--zone-from, --category or --line-ids narrow it down."
-    ),
-    "partial_sum": "A failed request was one part of sums: some figures lack its share. Run the command again.",
+    "retry_failed()": "run the command again",
 }
 
 
@@ -78,4 +63,4 @@ def tell(error: BaseException) -> str:
 
 def tell_note(note: Note) -> str:
     """Say what there is to know about figures."""
-    return _NOTES.get(note.kind, note.message)
+    return note.worded(spell)

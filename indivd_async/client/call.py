@@ -20,8 +20,9 @@ from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
-from ..results import Answer, AnyResult, Chunk, Listed, Note, has_rows
+from ..results import Answer, AnyResult, Chunk, Listed, has_rows
 from ..results.licences import Licences
+from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
 from ..witnessing import Owners, witness_answer
 from .catalogue import Catalogue
@@ -39,11 +40,7 @@ Answered = tuple[Answer, int]
 _Asked = tuple[Query, Iterable[PlannedRequest], int]
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
-_ASKED_UNSPLIT = Note(
-    kind="asked_unsplit",
-    message="The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise "
-    "than assumed. It was asked again in one piece.",
-)
+_ASKED_UNSPLIT = word_note("asked_unsplit")
 
 
 @attrs.frozen(kw_only=True)

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from ..errors import DecodeError
 from ..planning import Window
 from ..results import Note
+from ..results.notes import word_note
 from ._asking import Answered
 from ._columns import filter_regions, has_repeated_keys, key_columns, key_texts
 from ._comparing import Comparison
@@ -152,9 +153,8 @@ class Keeper:
                     "expected each row once, got some of one zone and bucket twice, which a table with keys refuses"
                 )
                 raise DecodeError([f"{problem} @ $"], request=answered.request)
-            self.notes["repeated_key"] = Note(
-                kind="repeated_key",
-                message="An answer has two rows of one zone and bucket. Both are kept; sums over them may be too high.",
+            self.notes["repeated_key"] = word_note(
+                "repeated_key", count="Some", example="two rows of one zone and bucket"
             )
 
     def _check_edges(self, answered: Answered) -> None:
@@ -171,10 +171,8 @@ class Keeper:
             problem = f"expected rows of {answered.window}, got one that another answer has brought too @ $"
             raise DecodeError([problem], request=answered.request)
         if answered.strays:
-            self.notes["labels_elsewhere"] = Note(
-                kind="labels_elsewhere",
-                message="Some hours are labelled with a day that was not asked for, as by another clock. No key comes "
-                "twice, so they are kept; asking for such days again means asking for all.",
+            self.notes["labels_elsewhere"] = word_note(
+                "labels_elsewhere", count="Some", example="no key comes twice", window=answered.window
             )
 
 

@@ -17,7 +17,7 @@ from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..progress import Progress
 from ..queries import Query
 from ..results import Note
-from ..results.notes import numbering_unknown, unnumbered
+from ..results.notes import numbering_notes, word_note
 from ._asking import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from ._comparing import Comparison
 from ._keeping import Keeper
@@ -94,8 +94,8 @@ class _Run:
         world = await self._prepare(query)
         self.failures += world.failures
         self.fates += world.fates
-        if unknown := unnumbered(groupings_of(query).values(), self.client.profile):
-            self.said["numbering_unknown"] = numbering_unknown(unknown)
+        for note in numbering_notes(groupings_of(query).values(), self.client.profile):
+            self.said[note.kind] = note
         zones = Zones(
             owners=dict(self.manifest.zones),
             held=self.manifest.held,
@@ -261,8 +261,7 @@ class _Run:
         foreign = list(self.store.foreign())
         notes = list({**self.said, **keeper.notes}.values())
         if foreign:
-            message = f"Files that are not of this export, and that readers take for its rows: {', '.join(foreign[:5])}"
-            notes.append(Note(kind="foreign_files", message=message))
+            notes.append(word_note("foreign_files", files=", ".join(foreign[:5])))
         return Report(
             path=self.store.target,
             requests=self.answered,

@@ -12,7 +12,7 @@ from ..planning import Plan, PlannedRequest
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
-from ..results.notes import numbering_unknown
+from ..results.notes import numbered, numbering_notes, word_note
 
 
 @attrs.frozen(kw_only=True)
@@ -27,20 +27,7 @@ class Known:
     lists: Mapping[str, Container[int]] = attrs.field(factory=dict)
 
 
-PARTIAL_SUM = Note(
-    kind="partial_sum",
-    message="A failed request was one part of sums: some figures lack its share until it is fetched (retry_failed).",
-)
-_UNSCOPED = Note(
-    kind="unscoped_lines",
-    message="No zones, categories or lines were given, so a visitor is counted once for every line crossed; "
-    "Indivd's article on the API says to scope such requests.",
-)
-_UNSCOPED_ZONES = Note(
-    kind="unscoped_drop_in",
-    message="No zone was given, so the summary and the details are of all zones together, which Indivd's "
-    "article on the API calls rarely useful; zone_details has each by itself.",
-)
+PARTIAL_SUM = word_note("partial_sum")
 #: The list that the ids of a parameter are in.
 _LISTS = {
     "zones": "zones",
@@ -51,25 +38,19 @@ _LISTS = {
     "line_ids": "lines",
     "organization": "organizations",
 }
-#: Labels that have numbers, and what they are called.
-_NUMBERED = {"week": "weeks", "dayofweek": "weekdays"}
 _LAST_OF_WEEK = timedelta(days=6)
-_NO_LOCATIONS = Note(
-    kind="no_locations",
-    message="The token's list of locations is empty, so there was nothing to ask for and nothing was sent.",
-)
 
 
 def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     """Find what is worth saying about *result*; nothing here costs a request."""
     query = plan.query
     if not plan.layout.series:
-        yield _NO_LOCATIONS
+        yield word_note("no_locations")
     if isinstance(query, LineCrosses) and not (query.zone_to or query.zone_from or query.category or query.line_ids):
-        yield _UNSCOPED
+        yield word_note("unscoped_lines")
     if isinstance(result, DropInRateResult):
         if getattr(query, "zone", None) is None and len(result.zone_details.current) > 1:
-            yield _UNSCOPED_ZONES
+            yield word_note("unscoped_drop_in")
         yield from _on_rates(result)
     yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
@@ -81,19 +62,13 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
 
 def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
     """Say where weeks or weekdays have numbers that nobody knows, or others than the profile says."""
+    groupings = [part.resolved for part in plan.layout.parts]
+    if not numbered(groupings) or not len(result):
+        return
+    yield from numbering_notes(groupings, plan.profile)
     numbering = (plan.profile or NOTHING_KNOWN).numbering
-    grouped = {name for part in plan.layout.parts for name in part.resolved.split(",")}
-    asked = [(name, words) for name, words in _NUMBERED.items() if name in grouped and len(result)]
-    unknown = [words for name, words in asked if getattr(numbering, f"{words}") is None]
-    if unknown:
-        yield numbering_unknown(unknown)
-    contradicting = [words for name, words in asked if any(_contradicts(b, numbering, plan) for b in _buckets(result))]
-    if contradicting:
-        yield Note(
-            kind="profile_contradicted",
-            message="Some labels are not numbered as the profile says, so it is not followed here: weeks and weekdays "
-            "stay the API's own. Let `indivd verify` write the profile anew.",
-        )
+    if any(_contradicts(bucket, numbering, plan) for bucket in _buckets(result)):
+        yield word_note("profile_contradicted")
 
 
 def _buckets(result: AnyResult) -> set[Bucket]:
@@ -122,22 +97,14 @@ def _on_rates(result: DropInRateResult) -> Iterator[Note]:
     rows = (*result.details.current, *(result.details.comparison or ()))
     rates += [(row.drop_in_rate, row.enter, row.passing_by) for row in rows]
     if over or any(map(_is_over, rates)):
-        where = f" Zones: {', '.join(map(str, over))}." if over else ""
-        yield Note(
-            kind="drop_in_over_100",
-            message="Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how "
-            f"lines are set up, not a rate.{where}",
-        )
+        yield word_note("drop_in_over_100", zones=f" Zones: {', '.join(map(str, over))}." if over else "")
 
 
 def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
     unplaced = {row.aggregation.zone_id for row in result if row.aggregation.loc_id is None}
     if unplaced:
         shown = ", ".join(map(str, sorted(unplaced)[:10])) + (" and more" if len(unplaced) > 10 else "")
-        yield Note(
-            kind="location_unknown",
-            message=f'Nothing tells in which location zones {shown} are; per="location" asks for each apart.',
-        )
+        yield word_note("location_unknown", zones=shown)
 
 
 def _is_zone_over(zone: ZoneDropIn) -> bool:
@@ -165,11 +132,7 @@ def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
             if last_day >= _today(clock, known.now):
                 names.add(clock or "the location's time zone, which is not known here")
     if names:
-        yield Note(
-            kind="provisional_period",
-            message=f"The period reaches a day that has not ended ({', '.join(sorted(names))}): "
-            "its figures still grow.",
-        )
+        yield word_note("provisional_period", clocks=", ".join(sorted(names)))
 
 
 def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> set[str | None]:
@@ -193,21 +156,14 @@ def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
     doubtful = (item.request for item in coverage if item.status != "failed" and not _shows_scope(item))
     unlisted = sorted({id for request in doubtful for id in request.locations or () if id not in known.locations})
     if unlisted:
-        yield Note(
-            kind="possibly_out_of_scope",
-            message=f"Locations {', '.join(map(str, unlisted))} are not in this token's list of locations: they may be "
-            "out of its scope, and missing here.",
-        )
+        yield word_note("possibly_out_of_scope", locations=", ".join(map(str, unlisted)))
 
 
 def _on_lists(query: Query, known: Known) -> Iterator[Note]:
     for parameter, name in _LISTS.items():
         listed, asked = known.lists.get(name), getattr(query, parameter, None)
         if unlisted := [id for id in asked or () if id not in listed] if listed is not None else []:
-            yield Note(
-                kind="unlisted_ids",
-                message=f"{parameter} {', '.join(map(str, unlisted[:5]))}: the list of {name} has no such id.",
-            )
+            yield word_note("unlisted_ids", what=parameter, ids=", ".join(map(str, unlisted[:5])), list=name)
 
 
 def _shows_scope(item: Coverage) -> bool:

@@ -51,6 +51,10 @@ class FrozenMap(Mapping[Any, Any]):
     def __getitem__(self, key: Any) -> Any:
         return self._items[key]
 
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the value of *key*, or *default*, without the exception that `Mapping` takes the way over."""
+        return self._items.get(key, default)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 

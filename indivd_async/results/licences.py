@@ -9,16 +9,10 @@ import attrs
 from ..models import ZoneVisitorsRow
 from ..models.values import with_changes
 from .chunks import Chunk, ZoneVisitorsAnswer
-from .notes import Note
+from .notes import word_note
 
-UNLICENSED = Note(
-    kind="unlicensed_metrics",
-    message="Unique visits, bounces and dwell times are None for zones that show visits but none of these anywhere: "
-    "their plan (Indivd Basic) does not measure them.",
-)
-_SO_FAR = attrs.evolve(
-    UNLICENSED, message=f"{UNLICENSED.message} So it is in what has come so far; a stream cannot look ahead."
-)
+UNLICENSED = word_note("unlicensed_metrics", where="anywhere")
+_SO_FAR = word_note("unlicensed_metrics", where="in what has come so far (a stream cannot look ahead)")
 #: A location where rows tell theirs, else all that was asked on one clock.
 _Group = int | str | None
 _Subject = tuple[_Group, int]

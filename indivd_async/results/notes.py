@@ -1,53 +1,32 @@
 """
-What there is to know about figures: a kind for programs, a sentence for people.
+What there is to know about figures: a kind for programs, a sentence for people, and what to do.
 
-`KINDS` is the list of all kinds. Results and chunks carry notes as `notes`, reports of an export too, and every
-`--json` of the command has them.
+`KINDS` is the list of all kinds, and the one place that words them. Results and chunks carry notes as `notes`, reports
+of an export too, and every `--json` of the command that tells figures has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import attrs
 
 from ..profile import NOTHING_KNOWN, Profile
+from ..wording import Spelling, spell_words
 
-#: Kinds that follow from what was asked, from the plan of the account or from how a place is set up: nothing is amiss.
-EXPECTED: Mapping[str, str] = {
-    "asked_unsplit": "A period was cut, its pieces did not fit together, and it was asked again in one piece.",
-    "location_unknown": "Rows do not tell the location they belong to.",
-    "no_locations": "The token sees no location, so nothing was asked.",
-    "numbering_unknown": "Weeks or weekdays have the API's own numbers, which it does not document.",
-    "provisional_period": "The period reaches a day that has not ended.",
-    "rows_of_zeros": "Rows count nobody: whether nobody came or nothing was measured they do not say.",
-    "unlicensed_metrics": "Zeros that a Basic plan does not measure are None.",
-    "unscoped_drop_in": "The summary and details of drop_in_rate are of several zones together.",
-    "unscoped_lines": "Crossings of all lines were asked for, so a visitor counts once for each line.",
-}
-#: Kinds that somebody should look at.
-DOUBTFUL: Mapping[str, str] = {
-    "answer_says": "An answer has fields beside its rows that are not known, such as a warning.",
-    "drop_in_over_100": "More entries than passers-by: a sign of how lines are set up.",
-    "filter_ignored": "Dwell times lie beyond the filter that was sent.",
-    "foreign_files": "The folder of an export has files of others.",
-    "grouped_otherwise": "Where the grouping was left to the API, it is another than documented.",
-    "implausible_figures": "Counts below zero, more visitors than visits, a mean beyond the least and the most.",
-    "incomplete_labels": "Labels do not tell the day or year they belong to.",
-    "labels_elsewhere": "Hours are labelled by another clock, at the edge of the days asked for.",
-    "odd_labels": "Labels have names that are not known, or numbers that no calendar has.",
-    "odd_rates": "Rates are not 100 · entries / passers-by.",
-    "partial_sum": "A failed request was one part of a sum.",
-    "possibly_out_of_scope": "Locations were asked for that the token's list does not have.",
-    "profile_contradicted": "Labels are not numbered as the profile says.",
-    "repeated_comparison": "The figures of the comparison are those of the current period.",
-    "repeated_key": "One key stands more than once in an answer.",
-    "sections_disagree": "The summary, details and zones of drop_in_rate do not add up to one another.",
-    "unlisted_ids": "Ids were asked for or came back that a list which was looked up does not have.",
-    "unreadable_dates": "The dates that an answer repeats cannot be read.",
-}
-#: Every kind, and what it says.
-KINDS: Mapping[str, str] = {**EXPECTED, **DOUBTFUL}
+
+@attrs.frozen
+class Kind:
+    """
+    One kind of note: its name, what notes of it say, with ``{places}`` for what was found, and what can be done.
+
+    The advice has parameters as errors have them (see `wording`), which whoever shows it spells.
+    """
+
+    name: str
+    sentence: str
+    advice: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +40,188 @@ class Note:
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody should look at it; so are kinds that are not in the list."""
+        return self.kind not in EXPECTED
+
+    @property
+    def advice(self) -> str:
+        """What can be done, as the message has it."""
+        return spell_words(_advice_on(self.kind))
+
+    def worded(self, spelling: Spelling) -> str:
+        """
+        Return the message with the parameters in its advice spelled by *spelling*.
+
+        >>> word_note("partial_sum").worded(lambda name, value: "run it again").split(". ")[-1]
+        'To have it: run it again.'
+        """
+        advice = _advice_on(self.kind)
+        return self.message.replace(spell_words(advice), spell_words(advice, spelling)) if advice else self.message
+
+    def to_dict(self, spelling: Spelling | None = None) -> dict[str, Any]:
+        """Return what it says, for JSON: kind, message, and whether somebody should look at it."""
+        message = self.message if spelling is None else self.worded(spelling)
+        return {"kind": self.kind, "message": message, "doubtful": self.doubtful}
+
+
+#: What follows from the question, from the plan of the account or from how a place is set up: nothing is amiss.
+_EXPECTED = (
+    Kind(
+        "asked_unsplit",
+        "The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise "
+        "than assumed. It was asked again in one piece.",
+    ),
+    Kind(
+        "location_unknown",
+        "Nothing tells in which location zones {zones} are.",
+        '{per:"location"} asks for each location apart.',
+    ),
+    Kind(
+        "no_locations",
+        "The token's list of locations is empty, so there was nothing to ask for and nothing was sent.",
+    ),
+    Kind(
+        "numbering_unknown",
+        "The numbers of weeks and weekdays are the API's own, which it does not document and which need not be those "
+        "of ISO 8601 (2025-W10): nothing is computed from them.",
+        "`indivd verify` measures them, and {profile:FILE} takes what it learned.",
+    ),
+    Kind("provisional_period", "The period reaches a day that has not ended ({clocks}): its figures still grow."),
+    Kind(
+        "rows_of_zeros",
+        "Some rows count nobody: whether nobody came or nothing was measured, as outside opening hours, they do not "
+        "say.",
+        "Leave them out of averages, or hold them against the opening hours.",
+    ),
+    Kind(
+        "unlicensed_metrics",
+        "Unique visits, bounces and dwell times are left empty (None) for zones that show visits but none of these "
+        "{where}: their plan (Indivd Basic) does not measure them.",
+    ),
+    Kind(
+        "unscoped_drop_in",
+        "No zone was given, so the summary and the details are of all zones together, which Indivd's article on the "
+        "API calls rarely useful; zone_details has each by itself.",
+    ),
+    Kind(
+        "unscoped_lines",
+        "No zones, categories or lines were given, so a visitor is counted once for every line crossed; Indivd's "
+        "article on the API says to scope such requests.",
+        "{zone_to}, {zone_from}, {category} or {line_ids} narrow it down.",
+    ),
+)
+#: What somebody should look at.
+_DOUBTFUL = (
+    Kind("answer_says", "The answer says beside its rows: {said}.", "Read it before the figures are used."),
+    Kind(
+        "drop_in_over_100",
+        "Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how lines are set "
+        "up, not a rate; where it lasts, support@indivd.com is who can tell.{zones}",
+    ),
+    Kind(
+        "filter_ignored",
+        "{name} {sent} s was sent, and there are dwell times beyond it: the filter was not applied.",
+        "Take these dwell times for those of all visits.",
+    ),
+    Kind(
+        "foreign_files", "Files not of this export, which readers take for its rows: {files}.", "Move them elsewhere."
+    ),
+    Kind(
+        "grouped_otherwise",
+        "By default {asked} was expected, and the answer has {said}: it is grouped otherwise than documented.",
+        "Name the grouping to have the one you want.",
+    ),
+    Kind(
+        "implausible_figures",
+        "The row of {where} has figures that no measurement gives: a count below zero, more visitors, bounces or dwell "
+        "times than visits, or a mean or quartiles beyond the least and the most.",
+        "Do not use it before Indivd has explained it.",
+    ),
+    Kind(
+        "incomplete_labels",
+        "Labels do not tell their {lacks}: where {window} has several, one row holds what belongs to several buckets.",
+        "Ask for one of them at a time.",
+    ),
+    Kind(
+        "labels_elsewhere",
+        "{count} labels lie within hours of the days asked for, and not in them ({example}, asked {window}): they "
+        "are those of another clock, such as UTC.",
+        "Ask for a day more at either end; an export that asks for such days again asks for all of them.",
+    ),
+    Kind(
+        "odd_labels",
+        "Labels that are not documented: {odd}. Names that are not known are in `extra`, and tell rows apart; numbers "
+        "that no calendar has are counted otherwise.",
+        "Nothing is computed from such labels, and nothing should be.",
+    ),
+    Kind(
+        "odd_rates",
+        "{count} rates are not 100 · entries / passers-by, such as {example}: fractions, or other counts.",
+        "Compute rates from the counts.",
+    ),
+    Kind(
+        "partial_sum",
+        "A failed request was one part of sums: some figures lack its share until it is fetched.",
+        "To have it: {retry_failed()}.",
+    ),
+    Kind(
+        "possibly_out_of_scope",
+        "Locations {locations} are not in this token's list of locations: they may be out of its scope, and missing "
+        "here.",
+        "{locations()} shows which there are.",
+    ),
+    Kind(
+        "profile_contradicted",
+        "Some labels are not numbered as the profile says, so it is not followed here: weeks and weekdays stay the "
+        "API's own.",
+        "Let `indivd verify` write the profile anew.",
+    ),
+    Kind(
+        "repeated_comparison",
+        "The figures of the comparison ({other}) are those of the current period ({window}), all of them.",
+        "Ask for the two periods apart, each as a query of its own.",
+    ),
+    Kind(
+        "repeated_key",
+        "{count} keys stand more than once in one answer, such as {example}. All rows are kept, and sums over them "
+        "may be too high.",
+        "Do not add them up before Indivd has explained them.",
+    ),
+    Kind(
+        "sections_disagree",
+        "Sections of the answer do not agree: {found}.",
+        "The rows of each zone are the finest there is; take one section, and always the same.",
+    ),
+    Kind("unlisted_ids", "{what} {ids}: the list of {list} has no such id."),
+    Kind(
+        "unreadable_dates",
+        "The answer gives its dates as {said!r}, which cannot be read, so they were not compared.",
+        "Look whether they are the days asked for.",
+    ),
+)
+#: Kinds by their names.
+EXPECTED: Mapping[str, Kind] = {kind.name: kind for kind in _EXPECTED}
+DOUBTFUL: Mapping[str, Kind] = {kind.name: kind for kind in _DOUBTFUL}
+KINDS: Mapping[str, Kind] = {**EXPECTED, **DOUBTFUL}
+
+
+def word_note(kind: str, **found: object) -> Note:
+    """
+    Make a note of a *kind*, with what was *found* in its sentence.
+
+    >>> print(word_note("provisional_period", clocks="Europe/Stockholm"))
+    The period reaches a day that has not ended (Europe/Stockholm): its figures still grow.
+    """
+    words = KINDS[kind].sentence.format_map(found)
+    advice = spell_words(KINDS[kind].advice)
+    return Note(kind=kind, message=f"{words} {advice}" if advice else words)
+
+
+def _advice_on(kind: str) -> str:
+    return KINDS[kind].advice if kind in KINDS else ""
 
 
 def unite_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
@@ -85,23 +246,18 @@ def _unite(same: list[Note]) -> Note:
     )
 
 
-def numbering_unknown(what: Iterable[str]) -> Note:
-    """Say that the numbers of *what*, weeks or weekdays, are not known."""
-    words = " and ".join(what).capitalize()
-    return Note(
-        kind="numbering_unknown",
-        message=f"{words} have the API's own numbers, which it does not document and which need not be those of ISO "
-        "8601 (2025-W10): nothing is computed from them. `indivd verify` measures them, and AsyncIndivd(profile=…) "
-        "takes what it learned.",
-    )
-
-
 #: Labels that have numbers, and what a profile calls them.
 _NUMBERED = (("week", "weeks"), ("dayofweek", "weekdays"))
 
 
-def unnumbered(groupings: Iterable[str], profile: Profile | None) -> list[str]:
-    """Name what has numbers that nobody knows in labels by these *groupings*: weeks, weekdays."""
+def numbered(groupings: Iterable[str]) -> list[str]:
+    """Name what has numbers in labels by these *groupings*: weeks, weekdays."""
     names = {name for grouping in groupings for name in grouping.split(",")}
+    return [words for name, words in _NUMBERED if name in names]
+
+
+def numbering_notes(groupings: Iterable[str], profile: Profile | None) -> list[Note]:
+    """Say, where it is so, that labels by these *groupings* have numbers that nobody knows."""
     numbering = (profile or NOTHING_KNOWN).numbering
-    return [words for name, words in _NUMBERED if name in names and getattr(numbering, words) is None]
+    is_unknown = any(getattr(numbering, words) is None for words in numbered(groupings))
+    return [word_note("numbering_unknown")] if is_unknown else []

@@ -2,151 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import attrs
 
 from ..models import Bucket
-from ..models.endpoints import DATA_ENDPOINTS, DataEndpoint
+from ..models.endpoints import DATA_ENDPOINTS
+from ..models.values import word_bucket
 from ..planning import PlannedRequest, Window
 from ..planning.windows import default_grouping
-from ..results import Answer, Dates, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-
-_bucket_of: Callable[[Any], Bucket] = attrgetter("bucket")
-_place_of: Callable[[Any], Any] = attrgetter("aggregation")
-_zone_of: Callable[[Any], int] = attrgetter("zone_id")
+from ..results import Answer, Dates, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 
 
 @attrs.frozen
-class Difference:
-    """What was asked and what the answer says, in words; an error unless it is of the *kind* of a note."""
+class Mismatch:
+    """What was asked and what the answer says, in words: its figures are certainly not those asked for."""
 
     asked: str
     said: str
-    kind: str = ""
     advice: str = ""
 
 
-#: Buckets in the order of their rows: of a period, or of one zone in it, which the text names.
-Sheet = tuple[str, list[Bucket], Sequence[Any]]
+#: What a witness says: nothing, that the answer is another (an error), or that it may be (a note).
+Testimony = Iterable[Mismatch | Note]
 
 
-class Side:
-    """One period of an answer: the days asked for, and what came."""
+@attrs.frozen
+class Sheet:
+    """One list of rows: of a period, or of one zone in it. What labels each is the row itself, or its aggregation."""
 
-    __slots__ = ("block", "buckets", "dates", "name", "places", "rows", "sheets", "window", "zone_ids")
-
-    def __init__(self, name: str, window: Window, dates: Dates) -> None:
-        self.name = name
-        self.window = window
-        self.dates = dates
-        #: Rows of line_crosses and zone_visitors; for drop_in_rate those of all zones together.
-        self.rows: Sequence[Any] = ()
-        #: What says whose a row or block is: zone_visitors' aggregations, drop_in_rate's zones.
-        self.places: Sequence[Any] = ()
-        self.zone_ids: list[int] = []
-        self.block: DropInBlock | None = None
-        self.sheets: list[Sheet] = []
-        #: Every bucket that came, once.
-        self.buckets: Iterable[Bucket] = ()
-
-    def _hold(self, rows: Sequence[Any]) -> None:
-        self.rows = rows
-        found = list(map(_bucket_of, self.places or rows))
-        self.sheets = [("", found, rows)]
-        # By identity: equal buckets are shared, and this is many times faster than their hash.
-        self.buckets = dict(zip(map(id, found), found, strict=True)).values()
-
-    @classmethod
-    def of_lines(cls, name: str, window: Window, rows: Sequence[Any]) -> Side:
-        side = cls(name, window, (None, None))
-        side._hold(rows)
-        return side
-
-    @classmethod
-    def of_visits(cls, name: str, window: Window, rows: Sequence[Any], dates: Dates) -> Side:
-        side = cls(name, window, dates)
-        side.places = list(map(_place_of, rows))
-        side.zone_ids = list(map(_zone_of, side.places))
-        side._hold(rows)
-        return side
-
-    @classmethod
-    def of_block(cls, name: str, window: Window, block: DropInBlock) -> Side:
-        summary = block.summary
-        side = cls(name, window, (None, None) if summary is None else (summary.startdate, summary.enddate))
-        side._hold(block.details)
-        side.block = block
-        side.places = block.zones
-        side.zone_ids = [zone.zone_id for zone in block.zones]
-        side.sheets += [
-            (f"zone {zone.zone_id}: ", list(map(_bucket_of, zone.details)), zone.details) for zone in block.zones
-        ]
-        side.buckets = {id(bucket): bucket for _, found, _ in side.sheets for bucket in found}.values()
-        return side
+    period: str
+    window: Window
+    rows: Sequence[Any]
+    labels: Sequence[Any]
+    zone: int | None = None
 
 
+@attrs.define
 class Case:
-    """An answer and its question; `zones` are locations by zone, as the catalogue has them, where it is known."""
+    """An answer and its question."""
 
-    __slots__ = ("answer", "endpoint", "grouping", "params", "request", "sides", "signs", "zones")
+    request: PlannedRequest
+    answer: Answer
+    #: Headers that may say that there is more.
+    signs: Sequence[tuple[str, str]]
+    #: Locations by zone, as the catalogue has them, where it is known.
+    zones: Mapping[int, int | None] | None
+    grouping: str
+    #: The days of the comparison, where one request brings both periods.
+    other: Window | None
+    #: Name and days of each period, with its first and last day as the answer repeats them.
+    periods: list[tuple[str, Window, Dates]] = attrs.field(factory=list)
+    sheets: list[Sheet] = attrs.field(factory=list)
+    #: What says whose a row or block is: zone_visitors' aggregations, drop_in_rate's zones.
+    places: list[Any] = attrs.field(factory=list)
+    #: Periods of drop_in_rate.
+    blocks: list[DropInBlock] = attrs.field(factory=list)
 
-    def __init__(
-        self,
-        request: PlannedRequest,
-        answer: Answer,
-        signs: Sequence[tuple[str, str]],
-        zones: Mapping[int, int | None] | None,
-    ) -> None:
-        self.request = request
-        self.answer = answer
-        self.signs = signs
-        self.zones = zones
-        self.params: Mapping[str, str] = request.params
-        self.endpoint: DataEndpoint = DATA_ENDPOINTS[request.endpoint]
-        window = request.window
-        assert window is not None
-        self.grouping: str = self.params.get(self.endpoint.grouping) or default_grouping(self.endpoint, window)
-        self.sides = list(_sides(self, window))
-
-    @property
-    def is_grouping_sent(self) -> bool:
-        """Whether the grouping was named to the API, or left to it."""
-        return self.endpoint.grouping in self.params
-
-    @property
-    def other_window(self) -> Window | None:
-        """The second period of a request that brings both."""
-        if "comparison_start_date" not in self.params:
-            return None
-        return Window(*(date.fromisoformat(self.params[f"comparison_{end}_date"]) for end in ("start", "end")))
-
-    def ids(self, name: str) -> frozenset[int] | None:
-        """Return the ids that the parameter *name* holds, None where it was not sent."""
-        text = self.params.get(name)
-        return None if text is None else _ids(text)
+    def asked(self, name: str) -> str | None:
+        """Return a parameter as it was sent, None where it was not."""
+        value: str | None = self.request.params.get(name)
+        return value
 
 
-@lru_cache(maxsize=256)
-def _ids(text: str) -> frozenset[int]:
-    return frozenset(map(int, text.split(",")))
+def grouping_of(request: PlannedRequest) -> str:
+    """Return the grouping that was sent, or else the one that is documented for so many days."""
+    endpoint, window = DATA_ENDPOINTS[request.endpoint], request.window
+    assert window is not None
+    return request.params.get(endpoint.grouping) or default_grouping(endpoint, window)
 
 
-def _sides(case: Case, window: Window) -> Iterable[Side]:
-    answer, other = case.answer, case.other_window
-    first = "current" if case.request.period == "both" else case.request.period
+def take_apart(
+    request: PlannedRequest,
+    answer: Answer,
+    signs: Sequence[tuple[str, str]] = (),
+    zones: Mapping[int, int | None] | None = None,
+) -> Case:
+    """Lay an answer out beside its question."""
+    params, other = request.params, None
+    if "comparison_start_date" in params:
+        other = Window(*(date.fromisoformat(params[f"comparison_{end}_date"]) for end in ("start", "end")))
+    case = Case(request, answer, signs, zones, grouping_of(request), other)
+    name, days = "current" if request.period == "both" else request.period, request.window
+    assert days is not None
     if isinstance(answer, LineCrossesAnswer):
-        yield Side.of_lines(first, window, answer.rows)
+        case.sheets.append(Sheet(name, days, answer.rows, answer.rows))
     elif isinstance(answer, ZoneVisitorsAnswer):
-        yield Side.of_visits(first, window, answer.current, answer.dates)
+        _add_visits(case, name, days, answer.current, answer.dates)
         if other is not None and answer.comparison is not None:
-            yield Side.of_visits("comparison", other, answer.comparison, answer.comparison_dates)
+            _add_visits(case, "comparison", other, answer.comparison, answer.comparison_dates)
     else:
-        assert isinstance(answer, DropInAnswer)
-        yield Side.of_block(first, window, answer.current)
+        _add_block(case, name, days, answer.current)
         if other is not None and answer.comparison is not None:
-            yield Side.of_block("comparison", other, answer.comparison)
+            _add_block(case, "comparison", other, answer.comparison)
+    return case
+
+
+def _add_visits(case: Case, name: str, days: Window, rows: Sequence[Any], dates: Dates) -> None:
+    labels = [row.aggregation for row in rows]
+    case.periods.append((name, days, dates))
+    case.sheets.append(Sheet(name, days, rows, labels))
+    case.places += labels
+
+
+def _add_block(case: Case, name: str, days: Window, block: DropInBlock) -> None:
+    if block.summary is not None:
+        case.periods.append((name, days, (block.summary.startdate, block.summary.enddate)))
+    case.sheets.append(Sheet(name, days, block.details, block.details))
+    case.sheets += [Sheet(name, days, zone.details, zone.details, zone.zone_id) for zone in block.zones]
+    case.places += block.zones
+    case.blocks.append(block)
+
+
+def place_of(zone: int | None, bucket: Bucket) -> str:
+    """Word a zone, where there is one, and a bucket for a message."""
+    words = word_bucket(bucket)
+    return words if zone is None else f"zone {zone}, {words}"

@@ -3,175 +3,141 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise, repeat
 from typing import Any
 
 from ..models import ZoneVisitorsRow
-from ..models.values import odd_labels, word_bucket
+from ..models.values import odd_labels
 from ..results import DropInBlock
-from .case import Case, Difference
-
-Differences = Iterable[Difference]
+from ..results.notes import word_note
+from .case import Case, Testimony, place_of
 
 #: Beyond so many rows equal buckets need not be one object.
-_SURELY_SHARED = 8_000
+SURELY_SHARED = 8_000
 #: Percent: the API rounds to one decimal, one way or the other.
 _ROUNDING = 0.0501
 
 
-def hold_keys(case: Case) -> Differences:
+def hold_keys(case: Case) -> Testimony:
     """Look for a key that stands twice in one list."""
-    for side in case.sides:
-        for whose, buckets, rows in side.sheets:
-            zones = side.zone_ids if case.request.endpoint == "zone_visitors" else [0] * len(rows)
-            if len(set(zip(zones, map(id, buckets), strict=True))) == len(rows) <= _SURELY_SHARED:
-                continue
-            odd = odd_labels(rows) or [()] * len(rows)
-            locations = [place.loc_id for place in side.places] if case.request.endpoint == "zone_visitors" else zones
-            keys = list(zip(zones, locations, odd, buckets, strict=True))
-            twice = [key for key, count in Counter(keys).items() if count > 1]
-            if twice:
-                zone, _, _, bucket = twice[0]
-                where = f"zone {zone}, " if zone else whose.replace(":", ",")
-                words = word_bucket(bucket)
-                message = f"{len(twice)} keys stand more than once in one answer, such as {where}{words}"
-                return [Difference("", message, "repeated_key")]
-    return ()
+    for sheet in case.sheets:
+        has_zones, buckets = case.request.endpoint == "zone_visitors", [label.bucket for label in sheet.labels]
+        zones = [label.zone_id for label in sheet.labels] if has_zones else [sheet.zone] * len(buckets)
+        if len(set(zip(zones, map(id, buckets), strict=True))) == len(buckets) <= SURELY_SHARED:
+            continue
+        locations = [label.loc_id for label in sheet.labels] if has_zones else repeat(None)
+        keys = Counter(zip(zones, buckets, locations, odd_labels(sheet.labels) or repeat(()), strict=False))
+        if twice := [key for key, count in keys.items() if count > 1]:
+            yield word_note("repeated_key", count=len(twice), example=place_of(*twice[0][:2]))
 
 
 # What no measurement gives.
 
-
-def hold_counts(case: Case) -> Differences:
-    """Look for counts below zero."""
-    name = {"line_crosses": "count", "drop_in_rate": "passing_by"}[case.request.endpoint]
-    for side in case.sides:
-        for whose, buckets, rows in side.sheets:
-            counts = list(map(attrgetter(name), rows))
-            if case.request.endpoint == "drop_in_rate":
-                counts += [row.visits if whose else row.enter for row in rows]
-            if counts and min(counts) == 0 and _has_zero(case, rows, whose):
-                return [Difference("", ROWS_OF_ZEROS, "rows_of_zeros")]
-            if counts and min(counts) < 0:
-                bucket = buckets[counts.index(min(counts)) % len(buckets)]
-                words = word_bucket(bucket)
-                return [Difference("", f"A count is below zero ({whose}{words})", "implausible_figures")]
-    return ()
+#: What rows count, those of all zones together and those of one.
+_COUNTED: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "line_crosses": (("count",),),
+    "drop_in_rate": (("enter", "passing_by"), ("visits", "passing_by")),
+}
 
 
-ROWS_OF_ZEROS = (
-    "Some rows count nobody: whether nobody came or nothing was measured, as outside opening hours, they do not say"
-)
+def hold_counts(case: Case) -> Testimony:
+    """Look for counts below zero, and for rows that count nobody."""
+    least = 1
+    for sheet in case.sheets:
+        names = _COUNTED[case.request.endpoint][sheet.zone is not None]
+        for row in sheet.rows:
+            counts = [getattr(row, name) for name in names]
+            if min(counts) < 0:
+                yield word_note("implausible_figures", where=place_of(sheet.zone, row.bucket))
+            least = min(least, max(counts))
+    if least == 0:
+        yield word_note("rows_of_zeros")
 
 
-def _has_zero(case: Case, rows: Sequence[Any], whose: str) -> bool:
-    if case.request.endpoint == "line_crosses":
-        return True
-    return any(not row.passing_by and not (row.visits if whose else row.enter) for row in rows)
-
-
-def hold_visits(case: Case) -> Differences:
+def hold_visits(case: Case) -> Testimony:
     """Look for counts below zero, more visitors, bounces or dwell times than visits, and means beyond their range."""
-    found: list[Difference] = []
-    for side in case.sides:
-        if side.rows and min([row.visits for row in side.rows]) == 0:
-            found.append(Difference("", ROWS_OF_ZEROS, "rows_of_zeros"))
-        try:
-            odd: Any = next((row for row in side.rows if _is_odd(row)), None) if _are_odd(side.rows) else None
-        except TypeError:  # something is not measured
-            odd = next(filter(_is_odd, side.rows), None)
-        if odd is not None:
-            place = odd.aggregation
-            words = word_bucket(place.bucket)
-            message = (
-                f"Figures of zone {place.zone_id}, {words}, contradict one another: counts below zero, more visitors, "
-                "bounces or dwell times than visits, or means and quartiles beyond the least and the most"
-            )
-            return [*found, Difference("", message, "implausible_figures")]
-    return found[:1]
+    for sheet in case.sheets:
+        if are_sound(sheet.rows):
+            continue
+        if not all(row.visits for row in sheet.rows):
+            yield word_note("rows_of_zeros")
+        if (odd := next(filter(_is_odd, sheet.rows), None)) is not None:
+            yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
 
 
-def _are_odd(rows: Sequence[Any]) -> bool:
-    """Tell quickly whether any of *rows* may be odd; TypeError where one has something missing."""
-    for row in rows:
-        visits, stats = row.visits, row.dwell_time_stats
-        if not 0 <= row.bounce <= visits >= row.unique_visits >= 0:
-            return True
-        if stats is not None:
-            quantiles = stats.quantiles
-            if not (stats.n <= visits and stats.min <= stats.mean <= stats.max):
-                return True
-            if len(quantiles) != 3 or not quantiles[0] <= quantiles[1] <= quantiles[2]:
-                return True
-    return False
+def are_sound(rows: Sequence[Any]) -> bool:
+    """Tell quickly that there is nothing to say, where all is measured: this is the costliest loop of the witnesses."""
+    try:
+        for row in rows:
+            visits, stats = row.visits, row.dwell_time_stats
+            if not 0 <= row.bounce <= visits >= row.unique_visits >= 0 < visits:
+                return False
+            if stats is not None:
+                low, middle, high = stats.quantiles
+                least, most = stats.min, stats.max
+                if not (stats.n <= visits and least <= stats.mean <= most and least <= low <= middle <= high <= most):
+                    return False
+    except (TypeError, ValueError):  # something is not measured
+        return False
+    return True
 
 
 def _is_odd(row: ZoneVisitorsRow) -> bool:
-    stats, visits = row.dwell_time_stats, row.visits
-    parts = (row.unique_visits, row.bounce, None if stats is None else stats.n)
-    if visits < 0 or any(part is not None and not 0 <= part <= visits for part in parts):
-        return True
-    if stats is None or not stats.n:
-        return False
-    for values in ((stats.min, stats.mean, stats.max), (stats.min, *(stats.quantiles or ()), stats.max)):
-        ordered = [value for value in values if value is not None]
-        if any(one > other + _ROUNDING for one, other in pairwise(ordered)):
-            return True
-    return False
+    visits, stats = row.visits, row.dwell_time_stats
+    rising: list[tuple[float | None, ...]] = [(0, visits), (0, row.unique_visits, visits), (0, row.bounce, visits)]
+    if stats is not None:
+        rising.append((0, stats.n, visits))
+    if stats is not None and stats.n:
+        rising += [(stats.min, stats.mean, stats.max), (stats.min, *(stats.quantiles or ()), stats.max)]
+    return not all(map(_is_rising, rising))
 
 
-def hold_dwell(case: Case) -> Differences:
+def _is_rising(values: Iterable[float | None]) -> bool:
+    return all(one <= other + _ROUNDING for one, other in pairwise([value for value in values if value is not None]))
+
+
+def hold_dwell(case: Case) -> Testimony:
     """Look for dwell times beyond the filters that were sent."""
-    least, most = (case.params.get(name) for name in ("min_dwell", "max_dwell"))
-    if least is None and most is None:
-        return
-    stats = [row.dwell_time_stats for side in case.sides for row in side.rows]
-    for name, sent, value, is_beyond in (
-        ("min_dwell", least, "min", float.__lt__),
-        ("max_dwell", most, "max", float.__gt__),
-    ):
-        found = [getattr(each, value) for each in stats if each is not None and each.n]
-        if sent is not None and any(x is not None and is_beyond(float(x), float(sent)) for x in found):
-            message = f"{name} {sent} s was sent, and there are dwell times beyond it: the filter was not applied"
-            yield Difference("", message, "filter_ignored")
+    for name, field, sign in (("min_dwell", "min", 1), ("max_dwell", "max", -1)):
+        sent = case.asked(name)
+        if sent is not None:
+            stats = [row.dwell_time_stats for sheet in case.sheets for row in sheet.rows]
+            times = [getattr(each, field) for each in stats if each is not None and each.n]
+            if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
+                yield word_note("filter_ignored", name=name, sent=sent)
 
 
 # Sections.
 
 
-def hold_sections(case: Case) -> Differences:
+def hold_sections(case: Case) -> Testimony:
     """Compare the summary with the details and the zones, each zone with its rows, and rates with their counts."""
-    found = [problem for side in case.sides if side.block is not None for problem in _disagreements(side.block)]
-    if found:
-        yield Difference("", f"Sections of the answer do not agree: {'; '.join(found[:3])}", "sections_disagree")
-    off = [rate for side in case.sides if side.block is not None for rate in _odd_rates(side.block)]
-    if off:
-        message = f"{len(off)} rates are not 100 · entries / passers-by, such as {off[0]}: fractions, or other counts"
-        yield Difference("", message, "odd_rates")
+    if found := [problem for block in case.blocks for problem in _disagreements(block)]:
+        yield word_note("sections_disagree", found="; ".join(found[:3]))
+    if off := [rate for block in case.blocks for rate in _odd_rates(block)]:
+        yield word_note("odd_rates", count=len(off), example=off[0])
 
 
 def _disagreements(block: DropInBlock) -> Iterator[str]:
-    enter, passing_by = (sum(map(attrgetter(name), block.details)) for name in ("enter", "passing_by"))
-    visits, passed = (sum(map(attrgetter(name), block.zones)) for name in ("total_visits", "total_passing_by"))
-    summary = block.summary
-    if summary is not None and (summary.enter, summary.passing_by) != (enter, passing_by):
-        yield f"the summary has {summary.enter} of {summary.passing_by}, its details {enter} of {passing_by}"
-    if (visits, passed) != (enter, passing_by):
-        yield f"the zones have {visits} of {passed}, the details {enter} of {passing_by}"
-    for zone in block.zones:
-        rows = sum([row.visits for row in zone.details]), sum([row.passing_by for row in zone.details])
-        if rows != (zone.total_visits, zone.total_passing_by):
+    summary, rows, zones = block.summary, block.details, block.zones
+    details = sum([row.enter for row in rows]), sum([row.passing_by for row in rows])
+    together = sum([zone.total_visits for zone in zones]), sum([zone.total_passing_by for zone in zones])
+    if summary is not None and (summary.enter, summary.passing_by) != details:
+        yield f"the summary has {summary.enter} of {summary.passing_by}, its details {details[0]} of {details[1]}"
+    if together != details:
+        yield f"the zones have {together[0]} of {together[1]}, the details {details[0]} of {details[1]}"
+    for zone in zones:
+        own = sum([row.visits for row in zone.details]), sum([row.passing_by for row in zone.details])
+        if own != (zone.total_visits, zone.total_passing_by):
             total = f"{zone.total_visits} of {zone.total_passing_by}"
-            yield f"zone {zone.zone_id} has {total}, its rows {rows[0]} of {rows[1]}"
+            yield f"zone {zone.zone_id} has {total}, its rows {own[0]} of {own[1]}"
 
 
 def _odd_rates(block: DropInBlock) -> Iterator[str]:
     rated = [(row.drop_in_rate, row.enter, row.passing_by) for row in block.details]
     rated += [(zone.drop_in_rate, zone.total_visits, zone.total_passing_by) for zone in block.zones]
-    for zone in block.zones:
-        rated += [(row.drop_in_rate, row.visits, row.passing_by) for row in zone.details]
+    rated += [(row.drop_in_rate, row.visits, row.passing_by) for zone in block.zones for row in zone.details]
     if (summary := block.summary) is not None:
         rated.append((summary.enter_percentage, summary.enter, summary.passing_by))
     for rate, enter, passing_by in rated:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from ..models import NOTHING_EXTRA
+from ..results.notes import word_note
+from .case import Case, Mismatch, Testimony
 
 Sign = tuple[str, str]
 #: How many rows came: first of one period, then counted in every other way that a total may mean.
@@ -32,47 +37,67 @@ _KNOWN = re.compile(r"previous|prev(?:page|link|url)?|first(?:page|link)?|self|p
 _NO = frozenset({"", "false", "0", "null", "none", "no"})
 _LINK_NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\",;]*\bnext\b", re.IGNORECASE).search
 _RANGE = re.compile(r"\s*\S+\s+(\d+)-(\d+)/(\d+)\s*").fullmatch
+_is_number = re.compile(r"\d+(?:\.\d*)?").fullmatch
 _DEEPEST = 3
 
 
-def find_more(fields: Mapping[str, Any], counts: Counts) -> tuple[list[str], list[Sign]]:
+def hold_whole(case: Case) -> Testimony:
+    """Look for signs that there is more, and for what an answer says beside its rows."""
+    extra = getattr(case.answer, "extra", NOTHING_EXTRA)
+    totals = [block.summary.extra for block in case.blocks if block.summary is not None]
+    if extra is NOTHING_EXTRA and not case.signs and all(each is NOTHING_EXTRA for each in totals):
+        return
+    fields = dict(extra) | {f"summary.{name}": value for each in totals for name, value in each.items()}
+    more, others = say_more(fields, case.signs, _counts(case))
+    if more:
+        yield Mismatch("all there is", more)
+    if others:
+        yield word_note("answer_says", said="; ".join(others[:5]))
+
+
+_FIGURES = ("count", "visits", "enter", "passing_by")
+
+
+def _counts(case: Case) -> list[int]:
+    """Count what came in every way that a total may mean: rows of a period, a section or all, zones, visits."""
+    counts: Counter[Any] = Counter({"first": len(case.sheets[0].rows), "places": len(case.places)})
+    for sheet in case.sheets:
+        is_zone = sheet.zone is not None
+        for key in ("all", sheet.period, is_zone, (sheet.period, is_zone)):
+            counts[key] += len(sheet.rows)
+        for name in () if is_zone else _FIGURES:
+            counts[sheet.period, name] += sum(getattr(row, name, 0) for row in sheet.rows)
+    return [*counts.values(), len({place.zone_id for place in case.places})]
+
+
+def say_more(fields: Mapping[str, Any], signs: Sequence[Sign], counts: Counts) -> tuple[str, list[str]]:
     """
-    Look through the unknown *fields* of an answer that brought so many rows.
+    Look through the unknown *fields* and the headers of an answer that brought so many rows.
 
     Returns the signs that there is more, in words, and the fields that say neither that nor the contrary.
     """
-    more, others = [], []
-    for path, value in _leaves(fields, ""):
-        verdict = _judge(path, value, counts)
-        if verdict:
-            more.append(f"{path} {_show(value)}")
-        elif verdict is None:
-            others.append((path, _show(value)))
-    return more, others
-
-
-def find_more_in_headers(signs: Sequence[Sign], counts: Counts) -> list[str]:
-    """Look through headers that may say so: a link to the next page, a range, a total."""
-    found = []
+    verdicts = [(f"{path}: {_show(value)}", _judge(path, value, counts)) for path, value in _leaves(fields)]
+    more = [words for words, verdict in verdicts if verdict]
     for name, value in signs:
-        if name == "link":
-            is_more: bool | None = _LINK_NEXT(value) is not None
-        elif name == "content-range":
-            part = _RANGE(value)
-            is_more = part is not None and (int(part[1]) > 0 or int(part[2]) + 1 < int(part[3]))
-        elif value.startswith("{"):
-            try:
-                is_more = bool(find_more(json.loads(value), counts)[0])
-            except ValueError:
-                is_more = False
-        else:
-            is_more = _judge(name.removeprefix("x-"), value, counts)
-        if is_more:
-            found.append(f"header {name}: {value[:80]}")
-    return found
+        if any(_judge(path, leaf, counts) for path, leaf in _read_header(name, value)):
+            more.append(f"header {name}: {_show(value)}")
+    others = [words for words, verdict in verdicts if verdict is None]
+    return f"a part: {'; '.join(more[:3])}" if more else "", others
 
 
-def _leaves(fields: Mapping[str, Any], above: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _read_header(name: str, value: str) -> Iterable[tuple[str, Any]]:
+    if name == "link":
+        return [("next", _LINK_NEXT(value))]
+    if name == "content-range":
+        part = _RANGE(value)
+        return [("truncated", part and (int(part[1]) > 0 or int(part[2]) + 1 < int(part[3])))]
+    try:
+        return _leaves(json.loads(value)) if value.startswith("{") else [(name.removeprefix("x-"), value)]
+    except ValueError:
+        return ()
+
+
+def _leaves(fields: Mapping[str, Any], above: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     for name, value in fields.items():
         path = f"{above}{name}"
         if isinstance(value, Mapping) and value and depth < _DEEPEST and not _ONWARD(_name(path)):
@@ -87,33 +112,20 @@ def _name(path: str) -> str:
 
 def _judge(path: str, value: Any, counts: Counts) -> bool | None:
     """Tell whether a field says that there is more: True, False, or None where it says nothing of that."""
-    name = _name(path)
-    is_no = not value or str(value).strip().lower() in _NO
-    number = _number(value)
+    name, text = _name(path), str(value).strip().lower()
+    is_no = not value or text in _NO
     if _ONWARD(name):
         return not is_no
-    if _WHOLE(name) and (value is False or str(value).strip().lower() in ("false", "true")):
+    if _WHOLE(name) and text in ("false", "true"):
         return is_no
-    if _TOTAL(name) and number is not None:
+    number = int(float(text)) if _is_number(text) else None
+    if number is not None and _TOTAL(name):
         return number > counts[0] and number not in counts
-    if _PAGES(name) and number is not None:
-        return number > 1
-    if _OFFSET(name) and number is not None:
-        return number > 0
-    return False if _KNOWN(name) or value is None else None
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value)
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else None
+    if number is not None and (_PAGES(name) or _OFFSET(name)):
+        return number > (1 if _PAGES(name) else 0)
+    return False if value is None or _KNOWN(name) else None
 
 
 def _show(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def words_of(more: Iterable[str]) -> str:
-    """Put signs together for a message."""
-    return "; ".join(list(more)[:3])

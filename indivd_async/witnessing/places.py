@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import attrs
 
 from ..errors import AnswerMismatchError
 from ..models.endpoints import DATA_ENDPOINTS
-from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-from .case import Case, Difference
-
-Differences = Iterable[Difference]
+from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
+from ..results.notes import word_note
+from .case import Case, Mismatch, Testimony
 
 _MOST = 5  # ids shown
+
+
+@lru_cache(maxsize=256)
+def ids_of(text: str | None) -> frozenset[int] | None:
+    """Return the ids that the *text* of a parameter holds, None where it was not sent."""
+    return None if text is None else frozenset(map(int, text.split(",")))
 
 
 def _list(ids: Iterable[object]) -> str:
@@ -21,52 +27,37 @@ def _list(ids: Iterable[object]) -> str:
     return ", ".join(words[:_MOST]) + (f" and {len(words) - _MOST} more" if len(words) > _MOST else "")
 
 
-def hold_zones(case: Case) -> Differences:
+def hold_zones(case: Case) -> Testimony:
     """Compare the zones that came with those asked for."""
-    asked = case.ids("zones" if case.request.endpoint == "zone_visitors" else "zone")
-    if asked is not None:
-        for side in case.sides:
-            if strangers := set(side.zone_ids) - asked:
-                return [Difference(f"zones {_list(asked)}", f"zones {_list(strangers)}")]
-    return ()
+    asked = ids_of(case.asked("zones") or case.asked("zone"))
+    if asked is not None and (strangers := {place.zone_id for place in case.places} - asked):
+        yield Mismatch(f"zones {_list(asked)}", f"zones {_list(strangers)}")
 
 
-def hold_locations(case: Case) -> Differences:
+def hold_locations(case: Case) -> Testimony:
     """Compare the locations that came with those asked for, and with what the catalogue says of the zones."""
-    request, zones = case.request, case.zones
-    asked = None if request.locations is None else frozenset(request.locations)
-    needs_label = request.endpoint == "zone_visitors" and "loc_id" in case.grouping.split(",")
-    for side in case.sides:
-        said = {place.loc_id for place in side.places}
-        if needs_label and None in said:
-            return [Difference(f"{case.endpoint.grouping} {case.grouping}", "rows without loc_id")]
-        strangers = said - {None} if asked is not None else set()
-        if asked is not None and (strangers := strangers - asked):
-            return [Difference(f"locations {_list(asked)}", f"rows of locations {_list(strangers)}")]
-        if zones:
-            of = {(place.zone_id, place.loc_id) for place in side.places}
-            if differences := list(_hold_owners(of, asked, zones)):
-                return differences
-    return ()
+    asked = None if case.request.locations is None else frozenset(case.request.locations)
+    said = {place.loc_id for place in case.places}
+    if None in said and case.request.endpoint == "zone_visitors" and "loc_id" in case.grouping.split(","):
+        yield Mismatch(f"aggregate_by {case.grouping}", "rows without loc_id")
+    if asked is not None and (strangers := said - asked - {None}):
+        yield Mismatch(f"locations {_list(asked)}", f"rows of locations {_list(strangers)}")
+    if case.zones:
+        yield from _hold_owners({(place.zone_id, place.loc_id) for place in case.places}, asked, case.zones)
 
 
 def _hold_owners(
     of: Iterable[tuple[int, int | None]], asked: frozenset[int] | None, zones: Mapping[int, int | None]
-) -> Differences:
-    unlisted = sorted({zone for zone, _ in of if zone not in zones})
+) -> Iterator[Mismatch | Note]:
     for zone, location in of:
         owner = zones.get(zone)
-        if owner is None:
-            continue
-        if location is not None and location != owner:
-            yield Difference(f"zone {zone}, which the list of zones has at location {owner}", f"location {location}")
-            return
-        if asked is not None and owner not in asked:
-            said = f"zone {zone}, which the list of zones has at location {owner}"
-            yield Difference(f"locations {_list(asked)}", said)
-            return
-    if unlisted:
-        yield Difference("", f"Zones {_list(unlisted)} are in the answer, and in no list of zones", "unlisted_ids")
+        listed = f"zone {zone}, which the list of zones has at location {owner}"
+        if owner is not None and location not in (None, owner):
+            yield Mismatch(listed, f"location {location}")
+        if owner is not None and asked is not None and owner not in asked:
+            yield Mismatch(f"locations {_list(asked)}", listed)
+    if unlisted := {zone for zone, _ in of if zone not in zones}:
+        yield word_note("unlisted_ids", what="zone_id", ids=_list(unlisted), list="zones")
 
 
 class Owners:
@@ -97,43 +88,34 @@ class Owners:
         return chunk
 
 
-def hold_threshold(case: Case) -> Differences:
+def hold_threshold(case: Case) -> Testimony:
     """Compare the bounce threshold of each row with the one sent."""
-    sent = case.params.get("bounce_threshold")
-    if sent is None or sent == "-1":
-        return ()
-    wanted = {int(sent), None}
-    for side in case.sides:
-        if others := {place.bounce_threshold for place in side.places} - wanted:
-            return [Difference(f"bounce_threshold {sent} s", f"{_list(others)} s")]
-    return ()
+    sent = case.asked("bounce_threshold")
+    if sent in (None, "-1"):  # which stands for each zone's own
+        return
+    if others := {place.bounce_threshold for place in case.places} - {int(sent), None}:
+        yield Mismatch(f"bounce_threshold {sent} s", f"{_list(others)} s")
 
 
-def hold_interval(case: Case) -> Differences:
+def hold_interval(case: Case) -> Testimony:
     """Compare the interval that details name with the one asked for."""
-    answer = case.answer
-    assert isinstance(answer, DropInAnswer)
-    said, asked = answer.interval, case.grouping
-    if not said or said == asked:
-        return ()
-    is_another = said in DATA_ENDPOINTS["drop_in_rate"].groupings
-    if case.is_grouping_sent and is_another:
-        return [Difference(f"interval {asked}", f"interval {said}")]
-    return [Difference("", f"The interval expected was {asked}, and the answer names {said!r}", "grouped_otherwise")]
+    assert isinstance(case.answer, DropInAnswer)
+    said, asked = case.answer.interval, f"interval {case.grouping}"
+    if said and said != case.grouping:
+        is_another = case.asked("interval") is not None and said in DATA_ENDPOINTS["drop_in_rate"].groupings
+        said = f"interval {said}" if is_another else f"interval {said!r}"
+        yield Mismatch(asked, said) if is_another else word_note("grouped_otherwise", asked=asked, said=said)
 
 
-def hold_comparison(case: Case) -> Differences:
+def hold_comparison(case: Case) -> Testimony:
     """See whether a comparison is there if it was asked for, and only then, and of its own days."""
-    answer = case.answer
+    answer, other = case.answer, case.other
     assert isinstance(answer, (ZoneVisitorsAnswer, DropInAnswer))
-    window, other = case.request.window, case.other_window
+    came = answer.comparison
     if other is None:
-        unasked = answer.comparison
-        has_rows = bool(unasked.details or unasked.zones) if isinstance(unasked, DropInBlock) else bool(unasked)
-        return [Difference("no comparison", "one")] if has_rows else ()
-    if answer.comparison is None:
-        return [Difference(f"a comparison with {other}", "none")]
-    if answer.comparison == answer.current and other != window and any(side.rows for side in case.sides):
-        message = f"The figures of the comparison ({other}) are those of the current period ({window}), all of them"
-        return [Difference("", message, "repeated_comparison")]
-    return ()
+        if bool(came.details or came.zones) if isinstance(came, DropInBlock) else came:
+            yield Mismatch("no comparison", "one")
+    elif came is None:
+        yield Mismatch(f"a comparison with {other}", "none")
+    elif came == answer.current and other != case.request.window and any(sheet.rows for sheet in case.sheets):
+        yield word_note("repeated_comparison", other=other, window=case.request.window)

@@ -2,121 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from ..errors import AnswerMismatchError
-from ..models import NOTHING_EXTRA, FrozenMap
+from ..models import NOTHING_EXTRA, Bucket, FrozenMap
+from ..models.values import with_changes
 from ..planning import PlannedRequest
 from ..results import Answer, Note, ZoneVisitorsAnswer
-from ..results.notes import numbering_unknown, unnumbered
-from .case import Case, Difference, Side
-from .figures import hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
-from .measures import hide_bounces
-from .more import find_more, find_more_in_headers, words_of
-from .periods import hold_dates, hold_labels
-from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones
+from ..results.notes import numbering_notes, unite_notes
+from .case import Case, Mismatch, Testimony, take_apart
+from .figures import SURELY_SHARED, are_sound, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
+from .more import Sign, hold_whole, say_more
+from .periods import are_all_told, hold_dates, hold_labels
+from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones, ids_of
 
 _REPORT = "The service does otherwise than its documentation says: please report it to Indivd"
-_ALL = ("line_crosses", "zone_visitors", "drop_in_rate")
-_ZONES = ("zone_visitors", "drop_in_rate")
+_LINES, _VISITS, _DROP_IN = _ALL = ("line_crosses", "zone_visitors", "drop_in_rate")
+_ZONED = (_VISITS, _DROP_IN)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Witness:
-    """What is compared, and what to do where it differs; a `Difference` says whether that is an error or a note."""
+    """What is compared, and what to do where that is an error; what it finds says whether it is one or a note."""
 
     name: str
-    find: Callable[[Case], Iterable[Difference]]
-    endpoints: tuple[str, ...] = _ALL
+    find: Callable[[Case], Testimony]
     advice: str = ""
-
-
-def hold_whole(case: Case) -> Iterable[Difference]:
-    """Look for signs that there is more, and for what an answer says beside its rows."""
-    extra = getattr(case.answer, "extra", NOTHING_EXTRA)
-    summaries = [side.block.summary for side in case.sides if side.block is not None and side.block.summary is not None]
-    if extra is NOTHING_EXTRA and not case.signs and all(each.extra is NOTHING_EXTRA for each in summaries):
-        return ()
-    fields = dict(extra)
-    fields |= {f"summary.{name}": value for each in summaries for name, value in each.extra.items()}
-    counts = _counts(case.sides)
-    more, others = find_more(fields, counts)
-    if more := more + find_more_in_headers(case.signs, counts):
-        return [Difference("all there is", f"a part: {words_of(more)}")]
-    said = "; ".join(f"{path}: {value}" for path, value in others[:5])
-    return [Difference("", f"The answer says beside its rows: {said}", "answer_says")] if others else ()
-
-
-_FIGURES = ("count", "visits", "enter", "passing_by")
-
-
-def _counts(sides: Iterable[Side]) -> list[int]:
-    """Count what came in every way that a total may mean: rows of a period, of a section or of all, zones, visits."""
-    found: list[int] = []
-    together = [0, 0, 0]
-    for side in sides:
-        sizes = [len(rows) for _, _, rows in side.sheets]
-        lines = (sizes[0], sum(sizes[1:]), len(set(side.zone_ids)))
-        together = [one + other for one, other in zip(together, lines, strict=True)]
-        found += [*lines, sum(sizes), *together, sum(together[:2])]
-        figures: Sequence[Any] = side.rows
-        found += [sum(getattr(row, name, 0) for row in figures) for name in _FIGURES]
-    return found
+    endpoints: tuple[str, ...] = _ALL
 
 
 WITNESSES: Sequence[Witness] = (
     Witness(
-        name="signs of more",
-        find=hold_whole,
-        advice="Ask for a shorter period ({split}) or for fewer zones and locations at once: pages are not documented, "
-        "so no others are asked for.",
+        "signs of more",
+        hold_whole,
+        "Ask for a shorter period ({split}) or for fewer zones and locations at once: pages are not documented, so no "
+        "others are asked for.",
     ),
-    Witness(name="dates of the period", find=hold_dates, endpoints=_ZONES),
+    Witness("dates of the period", hold_dates, endpoints=_ZONED),
+    Witness("comparison", hold_comparison, "Ask for the two periods apart, each as a query of its own.", _ZONED),
+    Witness("labels of rows", hold_labels, f"{_REPORT}, or ask with another grouping."),
+    Witness("interval", hold_interval, f"{_REPORT}.", (_DROP_IN,)),
     Witness(
-        name="comparison",
-        find=hold_comparison,
-        endpoints=_ZONES,
-        advice="Ask for the two periods apart, each as a query of its own.",
-    ),
-    Witness(name="labels of rows", find=hold_labels, advice=f"{_REPORT}, or ask with another grouping."),
-    Witness(name="interval", find=hold_interval, endpoints=("drop_in_rate",), advice=f"{_REPORT}."),
-    Witness(
-        name="zones",
-        find=hold_zones,
-        endpoints=_ZONES,
-        advice="The filter seems not to be heeded: ask without it, and take the zones from the answer.",
+        "zones",
+        hold_zones,
+        "The filter seems not to be heeded: ask without it, and take the zones from the answer.",
+        _ZONED,
     ),
     Witness(
-        name="locations",
-        find=hold_locations,
-        endpoints=_ZONES,
-        advice="Ask for one location at a time; {locations()} and {zones()} list what belongs where.",
+        "locations",
+        hold_locations,
+        "Ask for one location at a time; {locations()} and {zones()} list what belongs where.",
+        _ZONED,
     ),
     Witness(
-        name="bounce threshold",
-        find=hold_threshold,
-        endpoints=("zone_visitors",),
-        advice="Leave {bounce_threshold} out to have bounces under each zone's own.",
+        "bounce threshold",
+        hold_threshold,
+        "Leave {bounce_threshold} out to have bounces under each zone's own.",
+        (_VISITS,),
     ),
-    Witness(name="keys", find=hold_keys),
-    Witness(name="counts", find=hold_counts, endpoints=("line_crosses", "drop_in_rate")),
-    Witness(name="visits and dwell times", find=hold_visits, endpoints=("zone_visitors",)),
-    Witness(name="dwell filters", find=hold_dwell, endpoints=("zone_visitors",)),
-    Witness(name="sections and rates", find=hold_sections, endpoints=("drop_in_rate",)),
+    Witness("keys", hold_keys),
+    Witness("counts", hold_counts, endpoints=(_LINES, _DROP_IN)),
+    Witness("visits and dwell times", hold_visits, endpoints=(_VISITS,)),
+    Witness("dwell filters", hold_dwell, endpoints=(_VISITS,)),
+    Witness("sections and rates", hold_sections, endpoints=(_DROP_IN,)),
 )
 _BY_ENDPOINT: Mapping[str, tuple[Witness, ...]] = {
     endpoint: tuple(each for each in WITNESSES if endpoint in each.endpoints) for endpoint in _ALL
 }
 
 
+#: What else was asked for is the table's.
+_OTHERS = ("comparison_start_date", "bounce_threshold", "min_dwell", "max_dwell")
+
+
+def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping[int, int | None] | None) -> bool:
+    """
+    Tell in few steps a row whether *answer*, as most are, is plainly what was asked: of one period, no thresholds.
+
+    A shortcut past the table: True only where no witness has anything to say, to which tests hold it.
+    """
+    sent, rows = request.params.get, answer.current
+    if answer.comparison is not None or answer.extra is not NOTHING_EXTRA or any(map(sent, _OTHERS)):
+        return False
+    if "loc_id" in sent("aggregate_by", ""):
+        return False
+    if answer.dates != (sent("start_date"), sent("end_date")) or not 0 < len(rows) <= SURELY_SHARED:
+        return False
+    zone_ids: list[int] = []
+    buckets: list[Bucket] = []  # of each run of rows
+    add_zone, last, nothing = zone_ids.append, None, NOTHING_EXTRA
+    for row in rows:
+        place = row.aggregation
+        if place.loc_id is not None or place.extra is not nothing:
+            return False
+        add_zone(place.zone_id)
+        if place.bucket is not last:
+            last = place.bucket
+            buckets.append(last)
+    found: set[Any] = set(zone_ids)
+    keys = found if len(buckets) == 1 else {(row.aggregation.zone_id, id(row.aggregation.bucket)) for row in rows}
+    asked, places = ids_of(sent("zones")), request.locations
+    return (
+        len(keys) == len(rows)
+        and (asked is None or found <= asked)
+        and (not zones or (places is not None and {zones.get(zone) for zone in found} <= set(places)))
+        and are_all_told(request, buckets)
+        and are_sound(rows)
+    )
+
+
 def witness_answer(
     request: PlannedRequest,
     answer: Answer,
     *,
-    signs: Sequence[tuple[str, str]] = (),
+    signs: Sequence[Sign] = (),
     zones: Mapping[int, int | None] | None = None,
 ) -> Answer:
     """
@@ -125,30 +127,40 @@ def witness_answer(
     *signs* are headers that may say that there is more, *zones* the locations of all zones where they were looked up.
     Raises `AnswerMismatchError` where the figures are certainly not those asked for.
     """
-    case = Case(request, answer, signs, zones)
-    notes: list[Note] = []
-    for each in _BY_ENDPOINT[request.endpoint]:
-        for difference in each.find(case):
-            if not difference.kind:
-                advice = difference.advice or each.advice
-                raise AnswerMismatchError(each.name, difference.asked, difference.said, request=request, advice=advice)
-            notes.append(Note(kind=difference.kind, message=f"{difference.said}."))
-    unknown = unnumbered([case.grouping], request.profile) if "week" in case.grouping else []
-    if unknown and any(side.buckets for side in case.sides):
-        notes.append(numbering_unknown(unknown))
-    if case.params.get("bounce_threshold") == "0" and isinstance(answer, ZoneVisitorsAnswer):
-        answer = hide_bounces(answer)
+    if isinstance(answer, ZoneVisitorsAnswer) and not signs and is_plain(request, answer, zones):
+        return answer
+    notes = hear_witnesses(take_apart(request, answer, signs, zones))
+    if request.params.get("bounce_threshold") == "0":
+        answer = _hide_bounces(answer)
     return attrs.evolve(answer, notes=tuple(notes)) if notes else answer
 
 
-def witness_list(request: PlannedRequest, size: int, extra: FrozenMap, signs: Sequence[tuple[str, str]] = ()) -> None:
+def hear_witnesses(case: Case) -> list[Note]:
+    """Ask all witnesses of the table; the first mismatch is raised."""
+    notes: list[Note] = []
+    for each in _BY_ENDPOINT[case.request.endpoint]:
+        for said in each.find(case):
+            if isinstance(said, Mismatch):
+                advice = said.advice or each.advice
+                raise AnswerMismatchError(each.name, said.asked, said.said, request=case.request, advice=advice)
+            notes.append(said)
+    if any(sheet.rows for sheet in case.sheets):
+        notes += numbering_notes([case.grouping], case.request.profile)
+    return list(unite_notes(notes))
+
+
+def _hide_bounces(answer: Answer) -> Answer:
+    """Make bounces None: a threshold of 0 turns their tracking off, and what is not measured is not 0."""
+    assert isinstance(answer, ZoneVisitorsAnswer)
+    current, comparison = (
+        None if rows is None else tuple([with_changes(row, bounce=None) for row in rows])
+        for rows in (answer.current, answer.comparison)
+    )
+    return attrs.evolve(answer, current=current or (), comparison=comparison)
+
+
+def witness_list(request: PlannedRequest, size: int, extra: FrozenMap, signs: Sequence[Sign] = ()) -> None:
     """Raise `AnswerMismatchError` where a list of *size* entries says that it is a part of one."""
-    more = find_more(extra, [size])[0] + find_more_in_headers(signs, [size])
-    if more:
-        raise AnswerMismatchError(
-            "signs of more",
-            "the whole list",
-            f"a part: {words_of(more)}",
-            request=request,
-            advice="Pages are not documented, so no others are asked for. Pass the ids that you want by hand.",
-        )
+    if more := say_more(extra, signs, [size])[0]:
+        advice = "Pages are not documented, so no others are asked for. Pass the ids that you want by hand."
+        raise AnswerMismatchError("signs of more", "the whole list", more, request=request, advice=advice)

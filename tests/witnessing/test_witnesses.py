@@ -18,7 +18,7 @@ from indivd_async.models import FrozenMap
 from indivd_async.planning import Plan, PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Answer, ZoneVisitorsAnswer
-from indivd_async.results.notes import KINDS
+from indivd_async.results.notes import DOUBTFUL, EXPECTED, KINDS
 from indivd_async.structuring import structure_answer
 from indivd_async.witnessing import WITNESSES, witness_answer, witness_list
 
@@ -646,14 +646,16 @@ def test_the_table_names_each_witness_once() -> None:
 
 
 def test_every_kind_of_note_is_documented() -> None:
-    """One list has them all, and says of each what it means."""
-    source = "".join(path.read_text() for path in Path(indivd_async.__file__).parent.rglob("*.py"))
-    used = set(re.findall(r'kind="([a-z_0-9]{4,})", *\n? *message', source)) | set(
-        re.findall(r'Difference\("", [^\n]*, "([a-z_0-9]+)"\)', source)
-    )
-    assert used <= KINDS.keys()
-    assert len(used) > 15
-    assert all(sentence.endswith(".") for sentence in KINDS.values())
+    """One list has them all, and words them: nobody else does, and none is of no use."""
+    package = Path(indivd_async.__file__).parent
+    sources = {path: path.read_text() for path in package.rglob("*.py") if path != package / "results" / "notes.py"}
+    made = set(re.findall(r'word_note\(\s*"([a-z_0-9]+)"', "".join(sources.values())))
+    assert made | {"numbering_unknown"} == KINDS.keys()
+    assert len(made) > 15
+    assert [path for path, source in sources.items() if re.search(r"\bNote\(", source)] == []
+    assert all(kind.sentence.endswith((".", "}")) for kind in KINDS.values())
+    assert all(kind.advice.endswith(".") for kind in KINDS.values() if kind.advice)
+    assert not EXPECTED.keys() & DOUBTFUL.keys()
 
 
 def test_rows_of_zeros_are_told() -> None:

@@ -1,0 +1,159 @@
+"""The shortcut past the table of witnesses: it says yes only where none of them has anything to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from deviating import question_for, world
+
+from indivd_async import AsyncIndivd, IndivdError, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async.planning import Plan, PlannedRequest
+from indivd_async.results import Answer, ZoneVisitorsAnswer
+from indivd_async.sandbox import catalogue
+from indivd_async.structuring import read_answer
+from indivd_async.witnessing.case import take_apart
+from indivd_async.witnessing.witnesses import hear_witnesses, is_plain
+
+STOCKHOLM = "Europe/Stockholm"
+WORLD = world()
+PLACES = tuple((place.id, place.timezone) for place in catalogue.PLACES)
+VISITS = [name for name, each in sandbox.DEVIATIONS.items() if "zone_visitors" in each.endpoints]
+
+
+def is_silent(request: PlannedRequest, answer: Answer, **beside: Any) -> bool:
+    """Tell whether the table has nothing to say."""
+    try:
+        return not hear_witnesses(take_apart(request, answer, **beside))
+    except IndivdError:
+        return False
+
+
+class Overheard(httpx.AsyncBaseTransport):
+    """Passes on to a service that deviates, and keeps what it answered."""
+
+    def __init__(self, *deviations: str) -> None:
+        self._inner = sandbox.transport(WORLD, deviations=deviations)
+        self.bodies: dict[str, bytes] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        self.bodies[request.url.raw_path.decode()] = await response.aread()
+        return response
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """One is enough: nothing here waits."""
+    return "asyncio"
+
+
+@pytest.mark.parametrize("name", [None, *VISITS])
+@pytest.mark.anyio
+async def test_what_is_plain_is_what_the_table_is_silent_on(name: str | None) -> None:
+    """Of every deviation, by its own question, by days and hours, of one location and several."""
+    overheard = Overheard(*([name] if name else []))
+    asked: list[Any] = [
+        {"start_date": "2025-03-01", "end_date": "2025-03-09", "aggregate_by": grouping, "location": location}
+        for grouping in (None, "dayofmonth", "hour", "dayofmonth,loc_id")
+        for location in (124, [124, 125])
+    ]
+    asked += [question_for(name, "zone_visitors")] if name else []
+    async with AsyncIndivd("sandbox", transport=overheard, retry=RetryPolicy(attempts=1)) as client:
+        queries = [ZoneVisitors(**question) for question in asked]
+        plans = [Plan(query, locations=[place for place in PLACES if place[0] in query.location]) for query in queries]
+        for plan in plans:
+            with suppress(IndivdError):
+                await client.run(plan)
+    plain = 0
+    for request, answer in _heard(plans, overheard.bodies):
+        for zones in (None, dict.fromkeys(range(201, 211), 124)):
+            if is_plain(request, answer, zones):
+                plain += 1
+                assert is_silent(request, answer, zones=zones), (request, zones)
+    assert plain or name is not None
+
+
+def _heard(plans: list[Plan], bodies: dict[str, bytes]) -> Iterator[tuple[PlannedRequest, ZoneVisitorsAnswer]]:
+    for request in (request for plan in plans for request in plan):
+        try:
+            answer = read_answer(request, bodies.get(request.target, b""))
+        except IndivdError:
+            continue
+        assert isinstance(answer, ZoneVisitorsAnswer)
+        yield request, answer
+
+
+ROW: dict[str, Any] = {
+    "visits": 284,
+    "unique_visits": 251,
+    "bounce": 43,
+    "dwell_time": 187.5,
+    "dwell_time_stats": {"mean": 187.5, "min": 12.0, "max": 1843.0, "quantiles": [95.0, 148.0, 231.0], "n": 251},
+    "aggregation": {"year": 2025, "month": 3, "dayofmonth": 1, "zone_id": 201, "bounce_threshold": 120},
+}
+PERIOD = {"startdate": "2025-03-01", "enddate": "2025-03-02"}
+#: One thing changed at a time: where it stands, and what comes there.
+CHANGES: list[tuple[tuple[str, ...], Any]] = [
+    *(((name,), value) for name in ("visits", "unique_visits", "bounce") for value in (-1, 0, 285, 10_000)),
+    *(((name,), None) for name in ("unique_visits", "bounce", "dwell_time_stats", "dwell_time")),
+    *(
+        (("dwell_time_stats", name), value)
+        for name in ("mean", "min", "max")
+        for value in (-1.0, 94.0, 100.0, 200.0, 300.0, 2000.0, None)
+    ),
+    *((("dwell_time_stats", "n"), value) for value in (0, 284, 285, None)),
+    *(
+        (("dwell_time_stats", "quantiles"), value)
+        for value in ([], [1.0, 2.0], [95.0, 94.0, 231.0], [11.0, 20.0, 30.0], [95.0, 100.0, 1900.0], [None] * 3)
+    ),
+    (("dwell_time_stats",), {}),
+    *((("aggregation", "year"), value) for value in (2024, 0, None)),
+    *((("aggregation", "month"), value) for value in (2, 13, None)),
+    *((("aggregation", "dayofmonth"), value) for value in (0, 2, 3, 31, None)),
+    *((("aggregation", name), 1) for name in ("hour", "minute", "week", "dayofweek", "isoWeek", "date")),
+    *((("aggregation", "zone_id"), value) for value in (202, 203, 999)),
+    *((("aggregation", "loc_id"), value) for value in (124, 125, None)),
+    (("aggregation", "bounce_threshold"), 60),
+    (("period", "startdate"), "2025-03-02"),
+    (("period", "enddate"), "2025-03-02T00:00:00Z"),
+    (("period", "next"), "x"),
+    (("period", "warning"), "late"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), CHANGES, ids=[f"{'.'.join(path)} {value}" for path, value in CHANGES])
+def test_one_change_is_seen_by_both_or_by_the_table_alone(path: tuple[str, ...], value: Any) -> None:
+    """In the first row and in the last; with zones asked for or listed, a grouping named or left out."""
+    for number in (0, 1):
+        rows = [json.loads(json.dumps(ROW)) for _ in range(2)]
+        rows[1]["aggregation"]["zone_id"] = 202
+        period = {**PERIOD, "insights": rows}
+        holder: Any = {"period": period, **rows[number]} if path[0] == "period" else rows[number]
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = value
+        body = json.dumps({"current": period, "comparison": {}}).encode()
+        for options in ({"zones": [201, 202]}, {}, {"aggregate_by": None}, {"aggregate_by": "dayofmonth,loc_id"}):
+            query = ZoneVisitors("2025-03-01", "2025-03-02", location=124, **{"aggregate_by": "dayofmonth", **options})
+            (request,) = Plan(query, locations=((124, STOCKHOLM),))
+            answer = read_answer(request, body)
+            assert isinstance(answer, ZoneVisitorsAnswer)
+            for zones in (None, {201: 124, 202: 124}, {201: 124}, {201: 124, 202: 125}, {201: 124, 202: None}):
+                if is_plain(request, answer, zones):
+                    assert is_silent(request, answer, zones=zones), (options, zones)
+
+
+def test_a_sound_answer_is_plain() -> None:
+    """Else the shortcut would lead nowhere."""
+    query = ZoneVisitors("2025-03-01", "2025-03-02", aggregate_by="dayofmonth", location=124, zones=[201, 202])
+    (request,) = Plan(query, locations=((124, STOCKHOLM),))
+    body = json.dumps({"current": {**PERIOD, "insights": [ROW]}, "comparison": {}}).encode()
+    answer = read_answer(request, body)
+    assert isinstance(answer, ZoneVisitorsAnswer)
+    assert is_plain(request, answer, None)
+    assert is_plain(request, answer, {201: 124})

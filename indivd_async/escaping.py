@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 #: C0, DEL and C1; line and paragraph separators; what turns the direction of writing, or is not seen at all; halves of
-#: characters, which no encoding takes. Joiners stay: Persian, Hindi and many emoji are not written without.
-_OBEYED = re.compile(
+#: characters, which no encoding takes. Joiners stay: Persian, Hindi and many emoji are not written without. A pattern
+#: that is compiled when there is text for it, which there mostly is not.
+_OBEYED = (
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -24,7 +25,7 @@ def escape_controls(text: str) -> str:
     >>> print(escape_controls("Door\x1b[2J\nKassa \u202e7"))
     Door\x1b[2J\nKassa \u202e7
     """
-    return text if text.isascii() and text.isprintable() else _OBEYED.sub(_escape, text)
+    return text if text.isascii() and text.isprintable() else re.sub(_OBEYED, _escape, text)
 
 
 def escape_json(document: bytes) -> bytes:
@@ -36,11 +37,11 @@ def escape_json(document: bytes) -> bytes:
     """
     if document.isascii() and b"\x7f" not in document:
         return document
-    return _UNESCAPED.sub(_escape_as_json, document.decode()).encode()
+    return re.sub(_UNESCAPED, _escape_as_json, document.decode()).encode()
 
 
 #: JSON itself escapes what is below, and needs its line ends.
-_UNESCAPED = re.compile(_OBEYED.pattern.replace("\x00-\x1f", "", 1))
+_UNESCAPED = _OBEYED.replace("\x00-\x1f", "", 1)
 
 
 def _escape(found: re.Match[str]) -> str:

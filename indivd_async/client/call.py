@@ -2,7 +2,7 @@
 One call of a client's method: it plans, opens one stream of chunks, and folds it.
 
 queries → planning → execution → structuring → witnessing → merging → results. This room alone knows their order, and
-does none of their work.
+does none of their work. What only an answer needs is imported with the first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import attrs
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, InvalidQueryError, MergeConflictError
 from ..execution import WAITING_PER_WORKER, ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
-from ..merging import Known, OwnCutConflictError, merge_chunks
 from ..planning import Plan, PlannedRequest, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
@@ -24,7 +23,6 @@ from ..results import Answer, AnyResult, Chunk, Listed, has_rows
 from ..results.licences import Licences
 from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
-from ..witnessing import Owners, witness_answer
 from .catalogue import Catalogue
 from .keeping import Keeping
 
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..progress import Tally
     from ..transport import Reply
+    from ..witnessing import Owners
 
 C = TypeVar("C")
 Answered = tuple[Answer, int]
@@ -43,7 +42,7 @@ _ENDS_ALL = (AuthenticationError, ClientClosedError)
 _ASKED_UNSPLIT = word_note("asked_unsplit")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Call:
     """What one call goes through, until when, and whether it collects failures instead of ending with the first."""
 
@@ -120,6 +119,8 @@ class Call:
         waiting: int = WAITING_PER_WORKER,
     ) -> ChunkStream[C]:
         """Make a stream of what *make* makes of the chunks of *queries*, none of them merged."""
+        from ..witnessing import Owners
+
         refused: list[AuthenticationError] = []
         licences = Licences()
         owners: dict[int, Owners] = {}
@@ -237,6 +238,8 @@ class Call:
             return None
 
     def _witness(self, request: PlannedRequest, answer: Answer, signs: Any = ()) -> Answer:
+        from ..witnessing import witness_answer
+
         witnessed = witness_answer(request, answer, signs=signs, zones=self.catalogue.zone_locations)
         place_rows(witnessed, request, self.catalogue.places)
         return witnessed
@@ -247,6 +250,8 @@ class Call:
 
     def _merge(self, plan: Plan, chunks: Sequence[Chunk]) -> AnyResult | None:
         """Merge, or return None where the plan must be asked again, unsplit."""
+        from ..merging import Known, OwnCutConflictError, merge_chunks
+
         known = Known(
             now=wall_clock.utc_now(),
             locations=self.catalogue.locations,

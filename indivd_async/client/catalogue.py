@@ -19,7 +19,6 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..results import Listed
 from ..structuring import read_entities
-from ..witnessing import witness_list
 
 if TYPE_CHECKING:
     from ..models import Location
@@ -163,6 +162,8 @@ class Catalogue:
 
 
 def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:
+    from ..witnessing import witness_list  # only an answer needs it
+
     listing = read_entities(request, reply)
     witness_list(request, len(listing.entities), listing.extra, reply.signs)
     return Listed(listing.entities, FILTER_ENDPOINTS[request.endpoint].entity)

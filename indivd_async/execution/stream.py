@@ -29,7 +29,7 @@ C = TypeVar("C")
 WAITING_PER_WORKER = 1
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Job:
     """One planned request, its place in the flow, and which of the source's items it belongs to."""
 

@@ -12,7 +12,6 @@ import httpx
 
 from ..errors import ConfigError
 from .address import BaseURL, Token
-from .direct_lane import DirectLane
 from .httpx_lane import HttpxLane, client_sender, socks_lane, visible_lane
 from .pool import LanePlan
 
@@ -105,6 +104,8 @@ def _lane_maker(common: _Common, way: httpx.Proxy | None, *, over_aiohttp: bool)
         lane = _import_aiohttp().AiohttpLane
         return lambda: lane(*common, way)
     if socks is None:
+        from .direct_lane import DirectLane  # with TLS streams and the parser, which a client of the caller's replaces
+
         return lambda: DirectLane(*common, way, lambda: visible_lane(*common, way))
     if find_spec("socksio") is None:
         raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("indivd_async")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class LanePlan:
     """How many lanes there may be, and how one is made."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from .client import AsyncIndivd
-from .errors import IndivdError
+from .errors import ConfigError, IndivdError
 from .settings import check_options
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class TracedIndivd(AsyncIndivd):
         **options: Any,
     ) -> None:
         check_options({"on_event": on_event})
+        for name, provider in {"tracer": tracer_provider, "meter": meter_provider}.items():
+            if provider is not None and not hasattr(provider, f"get_{name}"):
+                raise ConfigError(f"{name}_provider must have get_{name}, as in opentelemetry; got a {type(provider)}")
         self._telemetry: _Telemetry | None = None
         with suppress(ImportError):  # then there is nobody to tell
             self._telemetry = _Telemetry(on_event, tracer_provider, meter_provider)

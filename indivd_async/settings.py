@@ -106,19 +106,23 @@ class Limits:
 def _is_ssl_context(value: object) -> bool:
     import ssl  # whoever has a context has imported it
 
-    return isinstance(value, ssl.SSLContext)
+    return isinstance(value, ssl.SSLContext) and value.protocol != ssl.PROTOCOL_TLS_SERVER
 
 
 def _is_cache(value: Any) -> bool:
     margin = getattr(value, "margin_days", None)
     days = isinstance(margin, int) and not isinstance(margin, bool) and margin >= 0
-    return days and callable(getattr(value, "get", None)) and callable(getattr(value, "put", None))
+    methods = callable(getattr(value, "get", None)) and callable(getattr(value, "put", None))
+    return days and methods and not isinstance(value, type)
 
 
-def _is_plain_function(value: object) -> bool:
+def is_plain_function(value: object) -> bool:
+    """Tell whether *value* can be called, and does what it does without being awaited or iterated over."""
     import inspect
 
-    return callable(value) and not inspect.iscoroutinefunction(value)
+    asynchronous = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    called = (value, getattr(value, "__call__", None))  # noqa: B004  its own, where it is an object
+    return callable(value) and (isinstance(value, type) or not any(is_(one) for is_ in asynchronous for one in called))
 
 
 #: What an option must be, where it is given: a rule, and the words for it.
@@ -129,12 +133,12 @@ _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "limits": (lambda value: isinstance(value, Limits), "a Limits, as in {limits:Limits(concurrency=10)}"),
     "ssl_context": (
         _is_ssl_context,
-        'an ssl.SSLContext, as in {ssl_context:ssl.create_default_context(cafile="ca.pem")}',
+        'an ssl.SSLContext for clients, as in {ssl_context:ssl.create_default_context(cafile="ca.pem")}',
     ),
     "trust_env": (lambda value: isinstance(value, bool), "True or False"),
     "allow_http": (lambda value: isinstance(value, bool), "True or False"),
     "cache": (_is_cache, 'a cache with get, put and margin_days, as in {cache:SQLiteCache("answers.db")}'),
-    "on_event": (_is_plain_function, "a function that takes an Event, not a coroutine function: nobody awaits it"),
+    "on_event": (is_plain_function, "a function that takes an Event, not a coroutine function: nobody awaits it"),
 }
 
 

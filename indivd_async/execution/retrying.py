@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OVERLOADED = frozenset({429, 503})
 #: Waiting clients would come back in step; each adds up to this share of the wait that was asked for.
 _SPREAD = 0.1
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 @attrs.frozen

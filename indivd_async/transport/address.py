@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from typing import NoReturn
 
 import attrs
@@ -15,6 +16,8 @@ from ..wording import literally
 
 #: By scheme.
 PORTS = {"https": 443, "http": 80}
+#: A name, encoded, with or without its last dot; or an address, of IPv6 perhaps with a zone.
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.~-]+)?", re.ASCII)
 
 
 class SecretBytes(bytes):
@@ -88,7 +91,7 @@ class BaseURL:
     @property
     def name(self) -> str:
         """The host as certificates name it: a dot at the end and a zone are the resolver's only."""
-        return self.host.removesuffix(".").partition("%")[0]
+        return certified_name(self.host)
 
     @property
     def authority(self) -> str:
@@ -102,6 +105,16 @@ class BaseURL:
 def bracketed(host: str) -> str:
     """Write *host* as it stands before a port."""
     return f"[{host}]" if ":" in host else host
+
+
+def certified_name(host: str) -> str:
+    """Return what a certificate says for *host*."""
+    return host.removesuffix(".").partition("%")[0]
+
+
+def is_host(host: str) -> bool:
+    """Tell whether *host* can be one: libraries encode what cannot be, or leave it to the resolver."""
+    return _HOST.fullmatch(host) is not None
 
 
 def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
@@ -127,7 +140,7 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
     if "?" in url or "#" in url:
         raise ConfigError("{base_url} must not hold a query or fragment; a path prefix is allowed")
     port = PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
-    if parsed.scheme not in PORTS or not host or port is None or not 0 < port < 2**16:
+    if parsed.scheme not in PORTS or not is_host(host) or port is None or not 0 < port < 2**16:
         raise ConfigError(
             "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
             f"got {literally(repr(url))}"
@@ -147,7 +160,9 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
+        # Of an address of IPv4 written as one of IPv6, Pythons before 3.13 know only what it holds.
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         # RFC 6761: these names never leave the machine.
         return host == "localhost" or host.endswith(".localhost")

@@ -125,7 +125,8 @@ class AiohttpLane(Lane):
             **options,
         )
         try:
-            if response.headers.getall("Transfer-Encoding", ["chunked"]) != ["chunked"]:
+            codings = response.headers.getall("Transfer-Encoding", ["chunked"])
+            if [coding.lower() for coding in codings] != ["chunked"]:
                 raise _EndedError("the answer has an unknown Transfer-Encoding, or several")
             attempt.draft = Draft(response.status, response.raw_headers, self._max_bytes)
             reply = await read_body(attempt.draft, response.content.iter_any())

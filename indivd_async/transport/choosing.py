@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import urllib.request
 from contextlib import suppress
 from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 import httpx
 
 from ..errors import ConfigError
-from .address import BaseURL, Token
+from ..wording import literally
+from .address import BaseURL, Token, is_host
 from .httpx_lane import HttpxLane, client_sender, socks_lane, visible_lane
 from .pool import LanePlan
 
@@ -92,7 +96,13 @@ def plan_lanes(
     if proxy is None and trust_env:
         proxy = _environment_proxy(base_url)
     way = None if proxy is None else _read_proxy(proxy)
-    common = (base_url, token, size, SharedContext(ssl_context, trust_env=trust_env).get)
+    context = SharedContext(ssl_context, trust_env=trust_env)
+    if trust_env and ssl_context is None and os.environ.get("SSL_CERT_FILE"):
+        try:
+            context.get()
+        except OSError as error:
+            raise ConfigError(f"SSL_CERT_FILE names no certificate authorities: {literally(str(error))}") from None
+    common = (base_url, token, size, context.get)
     return LanePlan(count=limits.concurrency, make=_lane_maker(common, way, over_aiohttp=transport == "aiohttp"))
 
 
@@ -100,7 +110,10 @@ def _lane_maker(common: _Common, way: httpx.Proxy | None, *, over_aiohttp: bool)
     socks = way if way is not None and way.url.scheme.startswith("socks") else None
     if over_aiohttp:
         if socks is not None or (way is not None and way.ssl_context is not None):
-            raise ConfigError('transport="aiohttp" takes {proxy} only with http and https, and no context of its own')
+            raise ConfigError(
+                'transport="aiohttp" takes {proxy} only with http and https, and no context of its own; '
+                "leave transport out for others"
+            )
         lane = _import_aiohttp().AiohttpLane
         return lambda: lane(*common, way)
     if socks is None:
@@ -134,10 +147,11 @@ def _check_combination(**options: Any) -> None:
 
 
 def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
-    if isinstance(proxy, httpx.Proxy):
-        return proxy
     with suppress(ValueError, TypeError, httpx.InvalidURL):
-        return httpx.Proxy(proxy)
+        way = proxy if isinstance(proxy, httpx.Proxy) else httpx.Proxy(proxy)
+        port = way.url.port
+        if is_host(way.url.raw_host.decode("ascii").replace("%25", "%")) and (port is None or 0 < port < 2**16):
+            return way
     # It may hold a password, so neither it nor what was said of it is shown.
     raise ConfigError("{proxy} must be a URL such as 'http://host:port' or 'socks5://host:port'")
 
@@ -145,9 +159,29 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
 def _environment_proxy(base_url: BaseURL) -> str | None:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for the API, unless NO_PROXY takes it out."""
     proxies = urllib.request.getproxies()
-    # NO_PROXY may name a port, too, but knows no brackets.
-    there = base_url.name if ":" in base_url.name else f"{base_url.name}:{base_url.port}"
-    if urllib.request.proxy_bypass(there):
+    if "no" in proxies:
+        is_direct = any(_is_excepted(base_url, one) for one in re.split(r"[,\s]+", proxies["no"].lower()))
+    else:  # some systems have exceptions of their own
+        is_direct = urllib.request.proxy_bypass(base_url.name)
+    if is_direct:
         return None
-    found = proxies.get(base_url.scheme) or proxies.get("all")
-    return found if not found or "://" in found else f"http://{found}"
+    found = (proxies.get(base_url.scheme) or proxies.get("all") or "").strip()
+    return f"http://{found}" if found and "://" not in found else found or None
+
+
+def _is_excepted(base_url: BaseURL, entry: str) -> bool:
+    """Tell whether *entry* of NO_PROXY is the API: a name and all below it, an address, a network; perhaps a port."""
+    scheme, _, there = entry.rpartition("://")
+    with_port = re.fullmatch(r"(\[.*\]|[^:]*):([0-9]+)", there)
+    there, port = with_port.groups() if with_port else (there, str(base_url.port))
+    if scheme not in {"", "all", base_url.scheme} or int(port) != base_url.port:
+        return False
+    there = there.strip("[]")
+    try:
+        address = ip_address(base_url.name)
+    except ValueError:
+        name = there.lstrip("*").strip(".")
+        return there == "*" or (name != "" and f".{base_url.name}".endswith(f".{name}"))
+    with suppress(ValueError):
+        return address in ip_network(there, strict=False)
+    return there == "*"

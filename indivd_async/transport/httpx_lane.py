@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _WATCHED = (
     ("httpx", "AsyncHTTPTransport", "handle_async_request"),
     ("httpx", "AsyncClient", "_transport_for_url"),
+    ("httpx", "AsyncClient", "send"),
     ("httpcore", "AsyncConnectionPool", "handle_async_request"),
     ("httpcore", "AsyncHTTPConnection", "handle_async_request"),
 )
@@ -62,7 +63,8 @@ class HttpxLane(Lane):
         self._library = library
         self._handle = handle
         self._headers = request_headers(base_url, token)
-        self._base = library.URL(scheme=base_url.scheme, host=base_url.host, port=base_url.port)
+        # Without a dot at its end: behind a proxy httpx holds certificates against the name as it stands.
+        self._base = library.URL(scheme=base_url.scheme, host=base_url.host.removesuffix("."), port=base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
         self._extensions = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
         self._max_bytes = max_bytes
@@ -82,7 +84,7 @@ class HttpxLane(Lane):
         try:
             response = await self._handle(request)
         except self._library.HTTPStatusError as error:
-            if error.response.request is not request:
+            if error.request is not request:
                 raise
             # A hook of the caller's raised for the status; what that means is told here.
             return Draft(error.response.status_code, error.response.headers.raw, self._max_bytes).whole()
@@ -123,9 +125,10 @@ def client_sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
             raise ClientClosedError("the http_client that this client was given was closed; close this one first")
         for name, value in client.headers.items():
             request.headers.setdefault(name, value)
-        if client.params:
-            joint = b"&" if b"?" in request.url.raw_path else b"?"
-            target = request.url.raw_path + joint + str(client.params).encode("ascii")
+        ours = request.url.params
+        if more := [(name, value) for name, value in client.params.multi_items() if name not in ours]:
+            joint = b"&" if ours else b"?"
+            target = request.url.raw_path + joint + str(type(ours)(more)).encode("ascii")
             request.url = request.url.copy_with(raw_path=target)
         if client.cookies:
             client.cookies.set_cookie_header(request)

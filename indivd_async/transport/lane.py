@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 import socket
 import ssl
 import sys
@@ -25,9 +26,13 @@ WAITS: dict[Wait, str] = {
     "connect": "there was no connection after {:g} s (Timeouts.connect)",
     "read": "nothing was received for {:g} s (Timeouts.read)",
 }
-HOW_TO_OPEN_MORE = "this process may open no more: raise its limit (`ulimit -n`), or lower {Limits.concurrency}"
+HOW_TO_OPEN_MORE = (
+    "this process may open no more: raise its limit (`ulimit -n`, or -u for threads), or lower {Limits.concurrency}"
+)
 _WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} takes SSL_CERT_FILE from the environment"
 _CROWDED = {errno.EMFILE, errno.ENFILE}
+#: In the reasons of TLS, where the other side misses or refuses a certificate of ours, or all that we offer.
+_CERTIFICATE = re.compile("CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE")
 
 
 class Attempt:
@@ -97,14 +102,14 @@ class Lane:
             with attempt.scope as self._scope:
                 if not self._closed:
                     return await self.ask(target, attempt)
-        except self.ends as error:
+        except Exception as error:
+            if not (isinstance(error, self.ends) or _is_crowded(error)):
+                raise  # of the caller's own code, with its frames
             cut_tracebacks(error)
             failure = self.sort(error, attempt)
             failure.__cause__ = error if self.tells_cause else None
         except BaseException as error:
-            # An error of the caller's own code keeps its frames.
-            if not isinstance(error, Exception):
-                cut_tracebacks(error)
+            cut_tracebacks(error)
             raise
         finally:
             self._scope = None
@@ -162,7 +167,7 @@ def cut_tracebacks(error: BaseException) -> None:
 def connection_failure(error: BaseException, *, stale: bool = False) -> Failure:
     """Sort what ended a connection, or prevented it."""
     links, words = _links(error), words_of(error)
-    if any(isinstance(link, ssl.SSLCertVerificationError) for link in links):
+    if any(map(_is_of_certificates, links)):
         # It would be the same the next time.
         return Failure(reason=f"{words}; {_WHOM_TO_TRUST}", is_retried=False)
     if any(map(_is_crowded, links)):
@@ -170,13 +175,21 @@ def connection_failure(error: BaseException, *, stale: bool = False) -> Failure:
     return Failure(reason=words, stale=stale)
 
 
+def _is_of_certificates(error: BaseException) -> bool:
+    # aiohttp's errors of TLS are none of its own, and know no reason; what they were raised from does.
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return isinstance(error, ssl.SSLCertVerificationError) or _CERTIFICATE.search(reason or "") is not None
+
+
 def _is_crowded(error: BaseException) -> bool:
-    """Tell whether this process may open no more; a resolver that needs files says something else then."""
+    """Tell whether this process may open no more, files or threads; a resolver without files says something else."""
     if isinstance(error, socket.gaierror):
         try:
             socket.socket().close()
         except OSError as failure:
             error = failure
+    if isinstance(error, RuntimeError):
+        return "start new thread" in str(error)  # all that Python says of it
     return isinstance(error, OSError) and error.errno in _CROWDED
 
 

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from .address import PORTS, SecretBytes, bracketed
+from .address import PORTS, SecretBytes, bracketed, certified_name
 from .http11 import Answer, ProtocolError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], prox
     stream: ByteStream = raw
     try:
         if proxy is not None and proxy.url.scheme == "https":
-            stream = await _start_tls(stream, there[0], proxy.ssl_context or context())
+            stream = await _start_tls(stream, certified_name(there[0]), proxy.ssl_context or context())
         if base_url.scheme == "https":
             if proxy is not None:
                 await _open_tunnel(stream, base_url, proxy)
@@ -139,7 +139,7 @@ async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], prox
 
 def proxy_address(proxy: httpx.Proxy) -> tuple[str, int]:
     """Return the host and port of *proxy*."""
-    return proxy.url.raw_host.decode("ascii"), proxy.url.port or PORTS[proxy.url.scheme]
+    return proxy.url.raw_host.decode("ascii").replace("%25", "%"), proxy.url.port or PORTS[proxy.url.scheme]
 
 
 def proxy_headers(proxy: httpx.Proxy) -> list[tuple[bytes, bytes]]:

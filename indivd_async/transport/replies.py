@@ -22,9 +22,12 @@ _PIECE = 2**20
 _DRAINED = 64 * 2**10
 #: An unread body that goes on for so long without a pause is a generator of the caller's.
 _ABANDONED = 2**20
-#: Said in Content-Encoding by servers that mean a charset, or nothing: they change no byte.
 _GZIP = ([b"gzip"], [b"x-gzip"])
-_MEANINGLESS = {b"identity", b"none", b"utf-8", b"utf8", b"binary", b"8bit"}
+#: Said in Content-Encoding by servers that mean a charset, a type, or nothing: they change no byte.
+_MEANINGLESS = re.compile(
+    rb"identity|none|null|text|plain|binary|[78]bit|amz-1\.0|[a-z]+/.+"
+    rb"|(charset=)?(utf-?8|(us-)?ascii|iso-8859-1|latin-?1|windows-1252)"
+)
 #: Headers that say how long a body is.
 FRAMING = {b"content-length", b"transfer-encoding"}
 _READ = {b"content-encoding", b"retry-after", b"date", *FRAMING}
@@ -112,7 +115,7 @@ class Draft:
                     self._date = value if status != 200 else None
                 case _ if status == 200 and lower not in FRAMING and is_read(lower):
                     self._signs.append((lower.decode("latin-1"), value.decode("latin-1")))
-        self._codings = [coding for coding in codings if coding not in _MEANINGLESS]
+        self._codings = [coding for coding in codings if not _MEANINGLESS.fullmatch(coding)]
         self._decoder = _gzip_decoder() if self._codings in _GZIP else None
 
     def feed(self, chunk: bytes) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,29 @@ NOTHING: list[Any] = [30, -1, 0, 1.5, "x", "", b"x", [], {}, (), object(), True,
 
 async def heard(event: object) -> None:
     """Be a coroutine function where a plain one is wanted."""
+
+
+async def listed(event: object) -> Any:
+    """Be an asynchronous generator."""
+    yield event
+
+
+class Awaited:
+    """An object that is called as a coroutine function is."""
+
+    async def __call__(self, event: object) -> None:
+        """Be awaited."""
+
+
+#: Of a server: no client can connect with it.
+SERVING = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+class Kept:
+    """A cache, as a class: what is wanted is one of its kind."""
+
+    margin_days = 2
+    get = put = print
 
 
 #: For each option: what to pass, as the message says, and what else is right.
@@ -43,11 +68,30 @@ OPTIONS: dict[str, tuple[str, list[Any]]] = {
 def test_a_thing_of_another_kind_is_refused_at_once(kind: Any, name: str) -> None:
     """Also one that is false, or nearly right; and the message says what to pass."""
     words, right = OPTIONS[name]
-    for value in [*NOTHING, heard, Timeouts, RetryPolicy, Limits, MemoryCache, SQLiteCache]:
+    kinds = [Timeouts, RetryPolicy, Limits, MemoryCache, SQLiteCache, Kept]
+    for value in [*NOTHING, heard, listed, Awaited(), partial(heard), SERVING, *kinds]:
         if any(value is one for one in right) or (name == "on_event" and isinstance(value, type)):
             continue
         with pytest.raises(ConfigError, match=f"^{name} must be .*{re.escape(words)}.*; got "):
             kind("t", **{name: value})
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(
+    "progress", [heard, listed, Awaited(), partial(heard), 1, 0, "x"], ids=lambda one: type(one).__name__
+)
+def test_progress_is_nothing_that_is_awaited(kind: Any, progress: Any) -> None:
+    """Nobody would: what it is told would be lost."""
+    with pytest.raises(ConfigError, match=r"^progress must be True, or a callable"):
+        kind("t", progress=progress)
+
+
+@pytest.mark.parametrize("name", ["tracer_provider", "meter_provider"])
+def test_a_provider_of_telemetry_is_checked(name: str) -> None:
+    """As the other options are, by name."""
+    for value in NOTHING:
+        with pytest.raises(ConfigError, match=rf"^{name} must have get_{name.partition('_')[0]}, as in opentelemetry"):
+            TracedIndivd("t", **{name: value})
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

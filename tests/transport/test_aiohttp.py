@@ -49,6 +49,15 @@ async def test_what_is_sent() -> None:
     assert "Accept-Encoding: gzip" in lines
 
 
+async def test_chunks_in_capitals() -> None:
+    """Names of codings know no case."""
+    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\n[1]\r\n0\r\n\r\n"
+    with RawServer(lambda peer: peer.serve(said)) as server:
+        executor = make_executor(server.url, transport="aiohttp", timeouts=ROOMY, retry=ONCE)
+        assert (await executor.send(Question())).body == b"[1]"
+        await executor.aclose()
+
+
 async def test_through_a_proxy() -> None:
     """A proxy sees its password once, and passes the request on."""
     with RawServer(Peer.serve) as proxy:

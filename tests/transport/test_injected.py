@@ -157,11 +157,12 @@ async def test_injected_client_is_used_as_it_is(library: Any) -> None:
     async def hook(request: Any) -> None:
         hooked.append(request.method)
 
+    #: Of what we ask, ours is what counts: twice, it would ask something else.
     async with library.AsyncClient(
         transport=library.MockTransport(handle),
         base_url="https://elsewhere.example",
         headers={"X-Own": "1", "Authorization": "Bearer other", "Accept": "text/html", "Host": "elsewhere.example"},
-        params={"key": "å b"},
+        params={"key": "å b", "b": "9"},
         auth=("user", "password"),
         cookies={"own": "1"},
         follow_redirects=True,
@@ -175,7 +176,7 @@ async def test_injected_client_is_used_as_it_is(library: Any) -> None:
         assert not client.is_closed
     assert hooked == ["GET", "GET"]
     assert [str(request.url) for request in seen] == [
-        "https://api.invalid/a/?key=%C3%A5+b",
+        "https://api.invalid/a/?key=%C3%A5+b&b=9",
         "https://api.invalid/a/?b=1,2&key=%C3%A5+b",
     ]
     for request in seen:
@@ -282,6 +283,19 @@ async def test_a_status_says_more_than_a_hook_that_raises_for_it(library: Any, c
                 caught.append((type(error.value), error.value.attempts, error.value.status, error.value.retry_after))
     assert caught[0] == caught[1]
     assert caught[0][1] == (3 if code in {408, 429} or code >= 500 else 1)
+
+
+@pytest.mark.parametrize("code", [401, 429, 503])
+async def test_a_status_that_a_transport_raises(library: Any, code: int) -> None:
+    """As wrappers do that raise for it; also where they made the answer themselves, and it knows no request."""
+
+    def handle(request: Any) -> Any:
+        raise library.HTTPStatusError("raised", request=request, response=library.Response(code))
+
+    executor = make_executor(transport=library.MockTransport(handle))
+    with pytest.raises(ApiError) as caught:
+        await executor.send(Question())
+    assert (caught.value.status, caught.value.attempts) == (code, 1 if code == 401 else 3)
 
 
 async def test_a_hook_that_asks_something_else(library: Any) -> None:

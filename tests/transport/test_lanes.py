@@ -234,7 +234,33 @@ async def test_broken_gzip_is_a_broken_transport(packed: bytes) -> None:
     assert caught.value.is_retried
 
 
-@pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"deflate"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *[
+            b"",
+            b",",
+            b"none",
+            b"null",
+            b"utf-8",
+            b"UTF8",
+            b"charset=utf-8",
+            b"us-ascii",
+            b"iso-8859-1",
+            b"7bit",
+            b"8bit",
+        ],
+        *[b"binary", b"identity", b"text", b"text/plain", b"application/json", b"amz-1.0", b"utf-8, identity"],
+    ],
+)
+async def test_codings_that_mean_nothing(said: bytes) -> None:
+    """Said by servers that mean a charset, a type or nothing: they change no byte, beside gzip neither."""
+    assert (await read(b"[1]", headers=[(b"content-encoding", said)])).body == b"[1]"
+    for both in ([GZIP, (b"content-encoding", said)], [(b"content-encoding", said + b", GZip")]):
+        assert (await read(PACKED, headers=both)).body == b'{"visits": 284}'
+
+
+@pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"deflate", b"zstd", b"x-unknown", b"gzip;q=1"])
 async def test_codings_that_were_not_asked_for(coding: bytes) -> None:
     """A coding that was not offered is named."""
     with pytest.raises(UnknownCodingError, match=f"got '{coding.decode()}'"):

@@ -101,6 +101,20 @@ async def test_a_route_that_is_passed_through() -> None:
         await executor.aclose()
 
 
+async def test_a_client_that_is_patched_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test puts in the place of httpx's `send` answers, and nothing goes out."""
+
+    async def send(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        return httpx.Response(200, content=b"[2]", request=request)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", send)
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url)
+        assert (await executor.send(Question())).body == b"[2]"
+        await executor.aclose()
+    assert server.connections == 0
+
+
 async def test_a_tool_that_forbids_sockets(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> None:
     """What it raises comes out plain, not in a group, though a name has two addresses."""
 

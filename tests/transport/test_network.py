@@ -11,9 +11,13 @@ import sys
 import textwrap
 import threading
 import tracemalloc
+from typing import Any
 
 import anyio
+import httpx
+import httpx2
 import pytest
+import trio
 from asking import ONCE, ROOMY, TOKEN, Question, make_executor
 from attrs import evolve
 from interrupting import ENVIRONMENT
@@ -185,6 +189,64 @@ def test_few_file_descriptors(anyio_backend: str) -> None:
     assert len(server.requests) == 300
     assert server.connections <= 12
     assert done.stderr.count("ulimit -n") == 1
+
+
+@pytest.mark.parametrize(
+    ("anyio_backend", "transport"),
+    [
+        ("asyncio", None),
+        ("trio", None),
+        ("asyncio", "aiohttp"),
+        ("asyncio", httpx.AsyncHTTPTransport),
+        ("asyncio", httpx2.AsyncHTTPTransport),
+    ],
+    ids=["asyncio", "trio", "aiohttp", "httpx", "httpx2"],
+)
+@pytest.mark.parametrize("allowed", [0, 1])
+async def test_few_threads(transport: Any, allowed: int, monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> None:
+    """Names are looked up in threads: where a process may start no more it goes on with the connections there are."""
+    begin, started = threading.Thread.start, 0
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal started
+        started += 1
+        if started > allowed:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    async def look_up(*arguments: Any, **options: Any) -> Any:
+        # trio has threads of its own.
+        start(threading.Thread(target=int))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+    with RawServer(Peer.serve) as server, monkeypatch.context() as patch:
+        patch.setattr(trio.socket, "getaddrinfo", look_up)
+        own = transport() if callable(transport) else None
+        options = {"transport": own or transport}
+        limits = Limits(concurrency=8)
+        executor = make_executor(f"http://localhost:{server.port}", timeouts=ROOMY, limits=limits, **options)
+        of_asyncio = lambda thread: thread.name.startswith("asyncio_")  # noqa: E731
+        patch.setattr(threading.Thread, "start", lambda thread: (start if of_asyncio(thread) else begin)(thread))
+        failures: list[ConnectionFailedError] = []
+
+        async def ask() -> None:
+            try:
+                await executor.send(Question())
+            except ConnectionFailedError as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(30):
+                tasks.start_soon(ask)
+        await executor.aclose()
+        if own:
+            await own.aclose()
+    if allowed:
+        assert failures == []
+        assert len(server.requests) == executor.stats.attempts == 30
+    else:
+        assert len(failures) == 30
+        assert all("can't start new thread; " in str(error) and "-u for threads" in str(error) for error in failures)
 
 
 async def test_no_file_descriptor_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

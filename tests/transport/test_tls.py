@@ -173,11 +173,12 @@ EVIL = answer(b'["evil"]')
 class Records:
     """TLS at the server's end of a connection, record by record: several can be put into one segment."""
 
-    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
+    def __init__(self, peer: Peer, context: ssl.SSLContext, *, shakes_hands: bool = True) -> None:
         self.sock = peer.sock
         self.coming, self.going = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.coming, self.going, server_side=True)
-        self.run(self.tls.do_handshake)
+        if shakes_hands:
+            self.run(self.tls.do_handshake)
 
     def run(self, step: Any, *arguments: object) -> Any:
         """Do *step*, with as many segments of the client's as it takes."""

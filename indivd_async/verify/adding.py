@@ -9,11 +9,13 @@ from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, sa
 
 #: Means are rounded to a tenth of a second, in the parts and in the whole.
 _MEAN_TOLERANCE_S = 0.11
+#: Of so many visitors, some come again.
+_MANY = 200
 
 
 def _days_make_the_whole(seen: Seen, figure: str) -> Judgement:
     read = seen.some_visits if figure == "visits" else seen.measured_visits
-    same, figures = same_sums(read("visits by day"), read("visits of the week"), figure)
+    same, figures = same_sums(seen.counted(read("visits by day"), figure), read("visits of the week"), figure)
     if same:
         return holds("the days of a week add up to the week, zone by zone", figures)
     return fails("the days of a week do not add up to the week", figures)
@@ -21,7 +23,7 @@ def _days_make_the_whole(seen: Seen, figure: str) -> Judgement:
 
 def _hours_make_the_days(seen: Seen, figure: str) -> Judgement:
     read = seen.some_visits if figure == "visits" else seen.measured_visits
-    hours, days = read("visits by hour"), read("visits by day")
+    hours, days = read("visits by hour"), seen.counted(read("visits by day"), figure)
     if not any(row.hour for row in hours):
         raise CannotTellError("the hours do not tell their dates")
     same, figures = same_sums(hours, days, figure, ("zone", "day"))
@@ -31,7 +33,7 @@ def _hours_make_the_days(seen: Seen, figure: str) -> Judgement:
 
 
 def _means_are_weighted(seen: Seen) -> Judgement:
-    days, whole = seen.measured_visits("visits by day"), seen.measured_visits("visits of the week")
+    days, whole = seen.stays("visits by day"), seen.stays("visits of the week")
     worst = 0.0
     for row in whole:
         parts = [part for part in days if part.zone == row.zone and part.figures["mean"] is not None]
@@ -46,9 +48,9 @@ def _means_are_weighted(seen: Seen) -> Judgement:
 
 
 def _extremes_are_kept(seen: Seen) -> Judgement:
-    days, whole = seen.measured_visits("visits by day"), seen.measured_visits("visits of the week")
+    days, whole = seen.stays("visits by day"), seen.stays("visits of the week")
     for row in whole:
-        parts = [part for part in days if part.zone == row.zone and part.count("n")]
+        parts = [part for part in days if part.zone == row.zone]
         for name, pick in (("min", min), ("max", max)):
             values = [value for part in parts if (value := part.figures[name]) is not None]
             if values and row.figures[name] is not None and pick(values) != row.figures[name]:
@@ -71,6 +73,8 @@ def _uniques_are_bounded(seen: Seen) -> Judgement:
 def _uniques_are_found_again(seen: Seen) -> Judgement:
     days, whole = seen.measured_visits("visits by day"), seen.measured_visits("visits of the week")
     summed, told = total(add_up(days, "unique_visits")), total(add_up(whole, "unique_visits"))
+    if told == summed and summed < _MANY:
+        raise CannotTellError("so few came that none need have come twice")
     if told < summed:
         return holds("who comes on several days is one visitor of the week", f"{told:,} of {summed:,}")
     return fails("unique visitors of a week are merely those of its days added up", f"{told:,} of {summed:,}")
@@ -86,7 +90,7 @@ def _uniques_within_visits(seen: Seen) -> Judgement:
 
 def _n_counts(seen: Seen) -> Judgement:
     """N is documented as visits; the article's sample has the number of unique visitors there."""
-    rows = [row for row in seen.measured_visits("visits by day") if row.count("n")]
+    rows = seen.stays("visits by day")
     if all(row.count("n") == row.count("visits") for row in rows):
         return holds("n is the number of visits where no dwell filter is set", dwell_counts="visits")
     if all(row.count("n") == row.count("unique_visits") for row in rows):
@@ -95,17 +99,20 @@ def _n_counts(seen: Seen) -> Judgement:
 
 
 def _quartiles_are_ordered(seen: Seen) -> Judgement:
-    for row in seen.measured_visits("visits by day"):
+    rows = [row for row in seen.stays("visits by day") if row.quartiles]
+    if not rows:
+        raise CannotTellError("no row has quartiles")
+    for row in rows:
         scale = [row.figures["min"], *row.quartiles, row.figures["max"]]
         known = [value for value in scale if value is not None]
-        if row.count("n") and (len(row.quartiles) not in (0, 3) or known != sorted(known)):
+        if len(row.quartiles) != 3 or known != sorted(known):
             return fails("some rows have quartiles out of order, or not three of them")
     return holds("min, three quartiles and max stand in order")
 
 
 def _dwell_time_is_the_mean(seen: Seen) -> Judgement:
-    for row in seen.measured_visits("visits by day"):
-        if row.count("n") and row.figures["dwell_time"] != row.figures["mean"]:
+    for row in seen.stays("visits by day"):
+        if row.figures["dwell_time"] != row.figures["mean"]:
             return fails("dwell_time and dwell_time_stats.mean differ")
     return holds("dwell_time and dwell_time_stats.mean are one figure")
 
@@ -113,14 +120,20 @@ def _dwell_time_is_the_mean(seen: Seen) -> Judgement:
 def _counts_are_counts(seen: Seen) -> Judgement:
     rows = seen.visits("visits by day") + seen.visits("visits by hour")
     for row in rows:
+        if row.figures["visits"] is None:
+            return fails("some visits are no numbers, or beyond all that can be counted")
         for name in ("visits", "unique_visits", "bounce", "n"):
             value = row.figures[name]
             if value is not None and (value < 0 or value != int(value)):
                 return fails(f"some {name} are negative or fractions")
+    if not rows:
+        raise CannotTellError("no row came")
     return holds("no count is negative or a fraction")
 
 
 def _rows_come_once(seen: Seen) -> Judgement:
+    if not any(seen.visits(name) for name in ("visits by day", "visits by hour")):
+        raise CannotTellError("no row came")
     for name in ("visits by day", "visits by hour", "visits of the week"):
         if _has_twins(seen.visits(name)):
             return fails("some zone and bucket come twice in one answer of zone_visitors")
@@ -145,7 +158,8 @@ def _small_counts_are_told(seen: Seen) -> Judgement:
 
 
 def _bounces_within_visits(seen: Seen) -> Judgement:
-    if any(row.count("bounce") > row.count("visits") for row in seen.measured_visits("visits by day")):
+    rows = seen.counted(seen.measured_visits("visits by day"), "bounce")
+    if any(row.count("bounce") > row.count("visits") for row in rows):
         return fails("some rows have more bounces than visits")
     return holds("no row has more bounces than visits")
 

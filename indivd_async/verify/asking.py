@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ AT_ONCE = 4
 _ENDS_ALL = (AuthenticationError, ClientClosedError, ConfigError)
 #: Said of the moment, not of the question.
 _OF_THE_MOMENT = (408, 429)
+#: Whole numbers are told apart up to here by whatever reads JSON.
+_EXACT = 2**53
 #: By which a service asks for patience.
 _CROWDED = (429, 503)
 
@@ -185,20 +186,16 @@ class Asker:
 
 
 def number(value: object) -> float | None:
-    """Read a number, also one that is written as text; None for anything else."""
-    if type(value) is int:
-        return value
+    """Read a number, also one that is written as text; None for anything else, and beyond what JSON carries exactly."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             return None
-    return value if isinstance(value, float) and math.isfinite(value) else None
+    return value if type(value) in (int, float) and -_EXACT < value < _EXACT else None  # type: ignore[operator, return-value]
 
 
 def whole(value: object) -> int | None:
     """Read a whole number, as answers write it: 284, 284.0 or "284"; None for anything else."""
-    if type(value) is int:
-        return value
     found = number(value)
     return int(found) if found is not None and found == int(found) else None

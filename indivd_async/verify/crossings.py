@@ -47,10 +47,12 @@ def _line_location(seen: Seen) -> Judgement:
         raise CannotTellError("the token sees one location only")
     whole_count = _lines_of(seen, "crossings by day")
     into, rest = _lines_of(seen, "crossings into the zone by hour"), _lines_of(seen, "crossings of all other lines")
-    if not whole_count:
+    if not whole_count or not into + rest:
         raise CannotTellError("no line was crossed in these days")
+    if whole_count in (into, rest):
+        raise CannotTellError("a filter of lines that this would be told by is passed over")
     figures = f"{into + rest:,} by its lines, {whole_count:,} by the location"
-    if whole_count > into + rest > 0 and whole_count not in (into, rest):
+    if whole_count > into + rest:
         return fails("asked for one location, more is counted than its lines have", figures)
     return holds("asked for one location, what its lines have is counted", figures)
 
@@ -58,8 +60,8 @@ def _line_location(seen: Seen) -> Judgement:
 def _line_part(seen: Seen, name: str, what: str, is_all: Callable[[Seen], bool]) -> Judgement:
     part = _lines_of(seen, name)
     whole_count = _lines_of(seen, "crossings by day")
-    if not whole_count:
-        raise CannotTellError("no line was crossed in these days")
+    if not whole_count or not part:
+        raise CannotTellError("none of these lines was crossed in these days")
     figures = f"{part:,} of {whole_count:,}"
     if is_all(seen):
         raise CannotTellError(f"the lines of this location are not told apart by {what}")
@@ -114,6 +116,8 @@ def judge_months(
     if alone is not None and alone.is_ok:
         early = [row for row in seen.visits(FIRST_DAYS) if row.zone in zones]
         came[first.year, first.month] += total(add_up(early, "visits"))
+    if not any(came.values()):
+        raise CannotTellError("there was nobody to count in these zones")
     is_whole = not week and alone is None
     missing = [key for key, n in came.items() if n and not told[key]]
     few = [key for key, n in came.items() if n - told[key] > _MONTHS_APART * n + ends[key]]

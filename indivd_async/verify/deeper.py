@@ -120,17 +120,22 @@ def _same_numbering(seen: Seen, days: list[Row], told: list[Row], what: str, fig
 
 
 def _is_refused(seen: Seen, names: tuple[str, ...], what: str) -> Judgement:
+    seen.answer("crossings by day")  # a service that refuses everything has no limits that could be told
     for name in names:
         found = seen.status_of(name)
-        if found.status is None:
+        if not found.is_ok and (not found.is_refused or found.status == 404):
             raise CannotTellError(f"the question for {name} was {found.problem}")
-        if not found.is_refused:
+        if found.is_ok:
             return fails(f"{what} are answered all the same, so longer pieces would do")
     return holds(f"{what} are refused, as the article says")
 
 
 def _nobody_is_an_empty_answer(seen: Seen) -> Judgement:
+    if not total(add_up(seen.crossings("crossings by day"), "count")):
+        raise CannotTellError("the answer is empty without a filter, too")
     found = seen.status_of("crossings on no floor")
+    if found.may_pass:
+        raise CannotTellError(f"the question for it was {found.problem}")
     if found.status != 200:
         return fails(f"where nothing matches, the answer is {found.status}, not an empty one")
     if found.problem:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .asking import number, whole
 from .crossings import judge_months, refusal_of
-from .reading import DropIns, add_up
+from .reading import DropIns, Row, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
 #: One decimal of a percent, and what rounding twice can do.
@@ -20,6 +22,13 @@ def _some(seen: Seen, name: str) -> DropIns:
     return found
 
 
+def _zones(seen: Seen) -> Mapping[int, tuple[Row, list[Row]]]:
+    zones = _some(seen, "drop-in by day").zones
+    if not zones:
+        raise CannotTellError("the answer has no zones")
+    return zones
+
+
 def _summary_is_its_details(seen: Seen) -> Judgement:
     for name in ("drop-in by day", "drop-in by month, the whole range"):
         found = _some(seen, name)
@@ -31,7 +40,7 @@ def _summary_is_its_details(seen: Seen) -> Judgement:
 
 
 def _zones_are_their_details(seen: Seen) -> Judgement:
-    for block, rows in _some(seen, "drop-in by day").zones.values():
+    for block, rows in _zones(seen).values():
         for figure in ("visits", "passing_by"):
             if block.count(figure) != total(add_up(rows, figure)):
                 return fails(f"total_{figure} of a zone is not the sum of its details")
@@ -99,6 +108,7 @@ def _rates_are_percent(seen: Seen) -> Judgement:
 
 
 def _interval_is_echoed(seen: Seen) -> Judgement:
+    heard = 0
     for name, asked in (("drop-in of two periods", "day"), ("drop-in of the zone by hour", "hour")):
         if name not in seen.heard or not seen.heard[name].is_ok:
             continue
@@ -108,6 +118,9 @@ def _interval_is_echoed(seen: Seen) -> Judgement:
             raise CannotTellError("the answers do not say their interval")
         if told != asked:
             return fails(f"asked for {asked}, an answer says {told}")
+        heard += 1
+    if not heard:
+        raise CannotTellError("drop_in_rate was not answered")
     return holds("the interval asked for is repeated")
 
 
@@ -124,7 +137,7 @@ def _hours_make_the_days(seen: Seen) -> Judgement:
 
 
 def _entries_are_visits(seen: Seen) -> Judgement:
-    blocks = _some(seen, "drop-in by day").zones
+    blocks = _zones(seen)
     visits = add_up(seen.some_visits("visits by day"), "visits", ("zone",))
     told = {zone: block.count("visits") for zone, (block, _) in blocks.items()}
     figures = f"{sum(told.values()):,} and {sum(visits[zone] for zone in told):,}"

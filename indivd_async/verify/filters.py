@@ -66,13 +66,16 @@ def _thresholds_are_honoured(seen: Seen) -> Judgement:
     own = next((row.threshold for row in usual if row.threshold is not None), None)
     before, after = total(add_up(usual, "bounce")), total(add_up(rows, "bounce"))
     figures = f"{before:,} bounces at {own} s, {after:,} at {asked} s"
-    if own is not None and own != asked and (after - before) * (asked - own) <= 0 and before + after:
+    if own in (None, asked) or not before + after:
+        raise CannotTellError("rows do not tell the threshold in force, or nobody bounced under either")
+    if (after - before) * (asked - own) <= 0:
         return fails("another bounce threshold gives the same bounces, though the rows repeat it", figures)
-    return holds("a lower bounce threshold is repeated, and gives fewer bounces", figures)
+    return holds("another bounce threshold is repeated, and changes what bounces", figures)
 
 
 def _zero_threshold_ends_bounces(seen: Seen) -> Judgement:
     rows = seen.measured_visits("visits of two periods")
+    seen.counted(seen.measured_visits("visits by day"), "bounce")
     if any(row.count("bounce") for row in rows):
         return fails("a bounce threshold of 0 still gives bounces")
     return holds("a bounce threshold of 0 gives no bounces")
@@ -119,23 +122,25 @@ def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
 
 
 def _filtered_visits_make_the_whole(seen: Seen) -> Judgement:
-    for row in seen.measured_visits("visits filtered"):
+    for row in seen.stays("visits filtered"):
         whole_n = row.count("n") + row.count("below") + row.count("above")
-        if not row.count("n") and not row.count("unique_visits"):
-            continue  # not measured
         if row.zone == seen.course.zone and whole_n != row.count("visits"):
             return fails("n and the excluded visits do not make the visits", f"{whole_n:,} of {row.count('visits'):,}")
     return holds("n and the excluded visits make the visits")
 
 
 def _groupings_are_honoured(seen: Seen) -> Judgement:
+    told = 0
     for name, heard in seen.heard.items():
         asked = heard.question.params.get("aggregate_by")
         if heard.question.endpoint != "zone_visitors" or asked is None or not heard.is_ok:
             continue
         rows = seen.any_visits(name)
+        told += bool(rows)
         if rows and not is_grouped(rows, asked):
             return fails(f"asked for {name}, rows are labelled by {', '.join(rows[0].names) or 'nothing'}")
+    if not told:
+        raise CannotTellError("no row came")
     return holds("hours, days, weekdays, weeks and totals come as they are asked for")
 
 

@@ -38,10 +38,12 @@ def _answers_are_whole(seen: Seen) -> Judgement:
     return holds("no answer says that there is more than it holds")
 
 
-def _data_answers(seen: Seen) -> Iterator[tuple[str, Heard]]:
-    for name, heard in seen.heard.items():
-        if heard.is_ok and heard.question.endpoint in (*_TOP_LEVEL, "line_crosses"):
-            yield name, heard
+def _data_answers(seen: Seen) -> list[tuple[str, Heard]]:
+    endpoints = (*_TOP_LEVEL, "line_crosses")
+    answers = [(name, heard) for name, heard in seen.heard.items() if heard.question.endpoint in endpoints]
+    if not any(heard.is_ok for _, heard in answers):
+        raise CannotTellError("no question about figures was answered")
+    return [(name, heard) for name, heard in answers if heard.is_ok]
 
 
 def _rows_of(seen: Seen, name: str, endpoint: str) -> list[Row]:
@@ -60,7 +62,9 @@ def _rows_of(seen: Seen, name: str, endpoint: str) -> list[Row]:
 def _questions_are_answered(seen: Seen) -> Judgement:
     for name in _PLAIN:
         heard = seen.status_of(name)
-        if heard.status is not None and heard.status != 200:
+        if heard.status == 429 or (heard.status is None and heard.problem):
+            raise CannotTellError(f"the question for {name} was {heard.problem}")
+        if heard.status != 200:
             return fails(f"{name} of a closed week is answered with {heard.status}")
         if heard.problem:
             return fails(f"{name} of a closed week: {heard.problem}")
@@ -89,8 +93,10 @@ def _labels_are_documented(seen: Seen) -> Judgement:
         "crossings by day": _DAY,
         "drop-in of two periods": _DAY,
     }
+    told = 0
     for name, heard in _data_answers(seen):
         for row in _rows_of(seen, name, heard.question.endpoint):
+            told += 1
             unknown = [label for label in row.names if label not in DOCUMENTED_LABELS and _TIMES.search(label)]
             if unknown and "week" not in row.labels:  # whose names are weeks_carry_years'
                 return fails(f"{heard.question.endpoint} has labels that are not documented: {', '.join(unknown)}")
@@ -98,6 +104,8 @@ def _labels_are_documented(seen: Seen) -> Judgement:
                 return fails(f"{name} has days that are in no calendar")
             if name in wanted and not wanted[name] <= set(row.labels):
                 return fails(f"{name} come with no other labels than {', '.join(row.names) or 'none'}")
+    if not told:
+        raise CannotTellError("no row came")
     learned: dict[str, Any] = {"labels_carry_parents": True} if days else {}
     return holds("days and hours come under the documented labels, with those above them", **learned)
 
@@ -113,9 +121,11 @@ def _numbers_are_numbers(seen: Seen) -> Judgement:
 
 
 def _answers_say_nothing_else(seen: Seen) -> Judgement:
+    read = 0
     for name, heard in _data_answers(seen):
         endpoint = heard.question.endpoint
         if isinstance(heard.document, dict) and endpoint in _TOP_LEVEL:
+            read += 1
             unknown = set(heard.document) - _TOP_LEVEL[endpoint]
             for block in _periods(heard.document):
                 unknown |= set(block) - _PERIOD_FIELDS
@@ -124,6 +134,8 @@ def _answers_say_nothing_else(seen: Seen) -> Judgement:
                 seen.used.append(name)
                 listed = ", ".join(sorted(unknown))
                 return fails(f"an answer of {endpoint} has fields that are not documented: {listed}")
+    if not read:
+        raise CannotTellError("no answer is of the documented shape")
     return holds("answers and their periods have the documented fields and no others")
 
 

@@ -207,6 +207,8 @@ def _long_urls_are_taken(seen: Seen) -> Judgement:
             add_up([row for row in seen.visits(name) if row.zone in named], "visits", ("zone",))
             for name in ("visits of the week", _LONG_URL)
         )
+        if not total(plain):
+            raise CannotTellError("nobody was counted in the zones that it names")
         if plain == told:
             return holds(f"a URL of {MAX_URL_BYTES:,} bytes is answered as a short one is")
         return fails(f"a URL of {MAX_URL_BYTES:,} bytes is answered otherwise than a short one")

@@ -8,7 +8,7 @@ from functools import partial
 from ..models.clocks import is_time_zone
 from .asking import whole
 from .course import categories_of
-from .reading import signs_of_more
+from .reading import UnreadableError, read_entities, signs_of_more
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds
 
 
@@ -17,7 +17,12 @@ def _list_is_whole(seen: Seen, name: str) -> Judgement:
     signs = signs_of_more(heard.document, heard.headers)
     if signs:
         return fails(f"the list of {name} says that there is more: {', '.join(signs)}")
-    ids = [whole(item.get("id")) for item in seen.entities(name)]
+    try:
+        ids = [whole(item.get("id")) for item in read_entities(heard.document)]
+    except UnreadableError as error:
+        return fails(f"the list of {name} has another shape than documented: {error}")
+    if not ids:
+        raise CannotTellError(f"the list of {name} is empty, and says nothing of more")
     if None in ids or len(set(ids)) < len(ids):
         return fails(f"some of the {name} have no id, or one of another")
     return holds(f"the list of {name} says nothing of more, and each has an id of its own", f"{len(ids):,} {name}")
@@ -33,7 +38,10 @@ def _locations_have_time_zones(seen: Seen) -> Judgement:
 
 def _zones_name_their_location(seen: Seen) -> Judgement:
     places = {whole(item.get("id")) for item in seen.entities("locations")}
-    if all(whole(item.get("location")) in places for item in seen.entities("zones")):
+    zones = seen.entities("zones")
+    if not zones:
+        raise CannotTellError("no zone is listed")
+    if all(whole(item.get("location")) in places for item in zones):
         return holds("each zone names a location that is listed")
     return fails("some zone names no location, or one that is not listed")
 

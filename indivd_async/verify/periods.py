@@ -72,8 +72,10 @@ def _comparison_is_its_period(seen: Seen) -> Judgement:
     params = seen.answer(name).question.params
     first, last = params["comparison_start_date"], params["comparison_end_date"]
     asked = [row for row in seen.some_visits("visits by day") if first <= str(row.day) <= last]
-    if not asked:
-        raise CannotTellError("the days of the comparison are not told by themselves")
+    if not any(row.count("visits") for row in asked):
+        raise CannotTellError(
+            "there was nobody to count in the days of the comparison, or they are not told by themselves"
+        )
     told = seen.visits(name, "comparison")
     if not told and any(row.count("visits") for row in asked):
         return fails("a comparison was asked for, and none came")

@@ -142,6 +142,12 @@ class Seen:
         found: T = self._read[name, part]
         return found
 
+    def counted(self, rows: list[Row], figure: str) -> list[Row]:
+        """Return *rows*, of which at least one counts a *figure*: sums of nothing agree with anything."""
+        if not any(row.count(figure) for row in rows):
+            raise CannotTellError(f"there was nothing to count: no {figure} in these days")
+        return rows
+
     def some_visits(self, name: str, part: str = "current") -> list[Row]:
         """Read rows of zone_visitors, at least one of which counts somebody."""
         rows = self.visits(name, part)
@@ -156,6 +162,13 @@ class Seen:
         if not measured:
             raise CannotTellError("the plan of this location measures no unique visitors, bounces and dwell times")
         return measured
+
+    def stays(self, name: str) -> list[Row]:
+        """Read the rows that have dwell times."""
+        rows = [row for row in self.measured_visits(name) if row.count("n")]
+        if not rows:
+            raise CannotTellError("no row has dwell times")
+        return rows
 
     @cached_property
     def measured_zones(self) -> frozenset[int | None]:

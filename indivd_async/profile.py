@@ -135,6 +135,8 @@ class MostDays:
     """minute, hour, day, week, month, year; "total" for sums of a whole period; "any"."""
     days: int = attrs.field(validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)])
     """Days a request at most."""
+    rows: int | None = None
+    """Rows an answer at most, where that is what was met: the days are then those of one location."""
 
 
 _OPTIONAL_BOOL = attrs.validators.optional(attrs.validators.instance_of(bool))
@@ -184,6 +186,19 @@ class Profile:
         known = [limit.days for limit in self.most_days if limit.endpoint == endpoint and limit.unit in (unit, "any")]
         return min(known, default=None)
 
+    def for_locations(self, count: int) -> Profile:
+        """Return what holds where a request is about *count* locations: a limit of rows is met in fewer days."""
+        if count < 2 or not any(limit.rows for limit in self.most_days):
+            return self
+        limits = [
+            attrs.evolve(limit, days=max(1, limit.days // count)) if limit.rows else limit for limit in self.most_days
+        ]
+        return attrs.evolve(self, most_days=tuple(limits))
+
+    def rows_at_most(self, endpoint: str, unit: str | None) -> int | None:
+        """Return the most rows of one answer by *unit*, where such a limit is known."""
+        return next((m.rows for m in self.most_days if m.rows and (m.endpoint, m.unit) == (endpoint, unit)), None)
+
     def clock_of(self, endpoint: str, tz: str | None) -> str | None:
         """Return the clock of an endpoint's labels at a location whose time zone is *tz*; None where not known."""
         clock = {"line_crosses": self.line_crosses_tz, "drop_in_rate": self.drop_in_rate_tz}.get(endpoint)
@@ -226,7 +241,7 @@ def read_profile(given: Profile | str | os.PathLike[str] | None) -> Profile | No
     if not isinstance(given, (str, os.PathLike)):
         raise ConfigError(f"{{profile}}: must be a Profile or the path of one, got {type(given).__name__}")
     try:
-        with open(given, encoding="utf-8") as file:
+        with open(given, encoding="utf-8-sig") as file:  # some editors write a mark first
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{{profile}}: {os.fspath(given)} cannot be read: {error}") from None

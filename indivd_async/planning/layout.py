@@ -117,7 +117,8 @@ def lay_out(
     profile: Profile | None = None,
 ) -> Layout:
     """Cut *query* along its axes."""
-    known = profile or NOTHING_KNOWN
+    asked = query.location if query.location is not None else locations or ()
+    known = (profile or NOTHING_KNOWN).for_locations(len(asked))
     parts = cut_periods(query, cutoff, known)
     # Beside its series a request has dates and a grouping.
     beside = max(
@@ -129,5 +130,9 @@ def lay_out(
     for number, item in enumerate(series):
         families[item.family] = (*families.get(item.family, ()), number)
     return Layout(
-        endpoint=query.endpoint, parts=parts, series=series, families=tuple(families.values()), profile=profile
+        endpoint=query.endpoint,
+        parts=parts,
+        series=series,
+        families=tuple(families.values()),
+        profile=profile and known,
     )

@@ -191,6 +191,12 @@ _DOUBTFUL = (
         "Do not add them up before Indivd has explained them.",
     ),
     Kind(
+        "rows_at_limit",
+        "An answer has {rows} rows, which is all that this service gives at once, as the profile says: some may be "
+        "missing.",
+        "Ask for shorter periods ({split}), or for one location at a time ({per}).",
+    ),
+    Kind(
         "sections_disagree",
         "Sections of the answer do not agree: {found}.",
         "The rows of each zone are the finest there is; take one section, and always the same.",

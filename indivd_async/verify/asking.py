@@ -83,6 +83,11 @@ class Heard:
         return self.status is not None and 400 <= self.status < 500 and self.status not in _OF_THE_MOMENT
 
     @property
+    def is_declined(self) -> bool:
+        """Whether it is refused, or was asked more than once and broke down each time, as gateways do in time."""
+        return self.is_refused or (self.status is not None and self.status >= 500 and self.attempts > 1)
+
+    @property
     def may_pass(self) -> bool:
         """Whether the same question may be answered a moment later."""
         return not self.is_ok and not self.is_refused and (self.status is None or self.status >= 400)
@@ -166,7 +171,10 @@ class Asker:
         async def work(name: str) -> None:
             try:
                 async with limiter:
-                    answers[name] = await ask(once, questions[name])
+                    heard = await ask(once, questions[name])
+                self.sent += heard.attempts
+                before = answers[name].attempts if name in answers else 0
+                answers[name] = attrs.evolve(heard, attempts=heard.attempts + before)
             except Exception as failure:  # told as it is, never in a group
                 failures.append(failure)
                 tasks.cancel_scope.cancel()
@@ -176,7 +184,6 @@ class Asker:
                 tasks.start_soon(work, name)
         if failures:
             raise failures[0]
-        self.sent += sum(answers[name].attempts for name in questions)
 
     async def ask(self, name: str, question: Question) -> Heard | None:
         """Ask one more question, unless it was asked; None where no more may be asked."""

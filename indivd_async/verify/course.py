@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -50,8 +51,9 @@ class Course:
     zones: Mapping[int, Entity]
     #: The lines of the location, by id.
     lines: Mapping[int, Entity]
-    #: How many locations the token sees.
+    #: How many locations the token sees, and how many zones the one with the most has, at least 1.
     locations: int
+    most_zones: int
     #: The zone whose entries are held against lines; None where no zone is known.
     zone: int | None
     today: date
@@ -133,6 +135,7 @@ def lay_course(
         zones=at_place,
         lines=beside,
         locations=len(places),
+        most_zones=max(Counter(whole(item.get("location")) for item in zones).values(), default=1),
         zone=zone,
         today=end + timedelta(days=1),
         week=_choose_week(start, end, tz),

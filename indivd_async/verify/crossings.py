@@ -10,6 +10,7 @@ from typing import Any
 from ..profile import MostDays
 from .asking import whole
 from .course import FIRST_DAYS, categories_of
+from .lengths import judge_refusal
 from .reading import add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
@@ -136,16 +137,9 @@ def judge_months(
     return holds("every month in which the zone was visited is there")
 
 
-def refusal_of(seen: Seen, name: str) -> Judgement | None:
-    """Judge a long period that is refused."""
-    found = seen.status_of(name)
-    first, last = seen.course.range
-    return fails(f"{first} to {last} is refused with {found.status}") if found.is_refused else None
-
-
 def _long_periods_are_whole(seen: Seen) -> Judgement:
     name = "crossings into the zone by month"
-    if (refused := refusal_of(seen, name)) is not None:
+    if (refused := judge_refusal(seen, name)) is not None:
         return refused
     rows = seen.crossings(name)
     are_visits = _lines_are_entries(seen).verdict == "holds"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .asking import number, whole
-from .crossings import judge_months, refusal_of
+from .crossings import judge_months
+from .lengths import judge_refusal
 from .reading import DropIns, Row, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 
@@ -148,7 +149,7 @@ def _entries_are_visits(seen: Seen) -> Judgement:
 
 def _long_periods_are_whole(seen: Seen) -> Judgement:
     name = "drop-in by month, the whole range"
-    if (refused := refusal_of(seen, name)) is not None:
+    if (refused := judge_refusal(seen, name)) is not None:
         return refused
     found = _some(seen, name)
     are_visits = _entries_are_visits(seen).verdict == "holds"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..planning.urls import MAX_URL_BYTES
 from ..profile import MostDays
-from .asking import Asker
+from .asking import Asker, Question
 from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, drop_ins, long_question, part_of, visits
 from .reading import Row, add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
@@ -20,29 +20,50 @@ _RUNGS = (31, 62, 124, 248, 496, 992, 1984, 3968)
 _URLS = (1_000, 2_000, 4_000)
 #: Days at the ends of a range in which nobody need have come.
 _QUIET_DAYS = 7
-#: Shorter periods say nothing of long ones.
-_WEEK_DAYS = 7
+#: Of a zone, at most.
+_ROWS_A_DAY = {"day": 1, "hour": 24}
 _ONE_DAY = timedelta(days=1)
 
 
-def _name(days: int) -> str:
-    return f"visits of the last {days} days"
+#: Questions about the whole range: the endpoint, the groupings that a limit is then of, and the one that is asked by.
+_LONG = {
+    _WHOLE: ("zone_visitors", "any", "zone"),
+    _BY_DAY: ("zone_visitors", "day", BY_DAY),
+    "crossings into the zone by month": ("line_crosses", "any", "month"),
+    "drop-in by month, the whole range": ("drop_in_rate", "any", "month"),
+}
+
+
+def _rung_name(name: str, days: int) -> str:
+    return f"{name}: its last {days} days"
+
+
+def _ladder(seen: Seen, name: str) -> dict[str, Question]:
+    """Lay out shorter periods of a question that is declined, each about twice as long as the one before."""
+    shortest, longest = _known_lengths(seen, name)
+    course, asked = seen.course, seen.heard[name].question
+    ladder = {}
+    for days in (rung for rung in _RUNGS if shortest < rung < longest):
+        first, last = part_of(course.range, -days, -1)
+        dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        ladder[_rung_name(name, days)] = Question.of(asked.endpoint, {**asked.params, **dates})
+    return ladder
 
 
 async def explore(asker: Asker, seen: Seen) -> None:
     """Ask, after the usual questions, what their answers leave open about lengths."""
     heard, course = asker.heard, seen.course
-    if _WHOLE in heard and heard[_WHOLE].is_refused:
-        shortest, longest = _known_lengths(seen)
-        rungs = [rung for rung in _RUNGS if shortest < rung < longest]
-        await _bisect(asker, {_name(rung): visits(course, part_of(course.range, -rung, -1), "zone") for rung in rungs})
+    declined = {name for name, answer in heard.items() if answer.is_declined}
+    for name in _LONG:
+        if name in declined and not (name == _BY_DAY and _WHOLE in declined):
+            await _bisect(asker, _ladder(seen, name))
     if _BY_DAY in heard and heard[_BY_DAY].is_ok and _begins_late(seen):
         await asker.ask(FIRST_DAYS, visits(course, part_of(course.range, 0, _QUIET_DAYS - 1), "zone"))
     if course.holds_new_year and not _shows_new_year(seen):
         await asker.ask(NEW_YEAR, visits(course, course.new_year, BY_DAY))
-    if "drop-in of two periods" in heard and heard["drop-in of two periods"].is_refused:
+    if "drop-in of two periods" in declined:
         await asker.ask("drop-in by day", drop_ins(course, course.week, "day"))
-    if _LONG_URL in heard and heard[_LONG_URL].is_refused:
+    if _LONG_URL in declined:
         await _bisect(asker, {_url_name(size): long_question(course, size) for size in _URLS})
 
 
@@ -73,23 +94,34 @@ async def _bisect(asker: Asker, questions: dict[str, Any]) -> None:
         low, high = (middle + 1, high) if found.is_ok else (low, middle)
 
 
-def _known_lengths(seen: Seen) -> tuple[int, int]:
-    """Return the longest period that was answered, whatever it was grouped by, and the shortest that was refused."""
+def _known_lengths(seen: Seen, name: str) -> tuple[int, int]:
+    """Return the longest period that was answered and the shortest that was declined, where a limit is of its kind."""
+    endpoint, unit, by = _LONG[name]
     answered, refused = 0, _length_of(seen.course.range)
-    for heard in seen.heard.values():
+    for known, heard in seen.heard.items():
         params = heard.question.params
-        if heard.question.endpoint == "zone_visitors" and "comparison_start_date" not in params:
+        is_alike = heard.question.endpoint == endpoint and (unit == "any" or params.get("aggregate_by") == by)
+        if is_alike and "comparison_start_date" not in params:
             first, last = (date.fromisoformat(params[f"{end}_date"]) for end in ("start", "end"))
             days = _length_of((first, last))
             answered = max(answered, days) if heard.is_ok else answered
-            refused = min(refused, days) if heard.is_refused and days > _WEEK_DAYS else refused
+            # Other questions are refused for other reasons, such as hours of more than a week.
+            refused = min(refused, days) if known.startswith(name) and not heard.is_ok else refused
     return answered, refused
 
 
-def _longest(seen: Seen) -> int | None:
-    """Return the longest of the lengths that were answered, in days, where it is longer than a week."""
-    answered, _ = _known_lengths(seen)
-    return answered if answered > _WEEK_DAYS else None
+def judge_refusal(seen: Seen, name: str) -> Judgement | None:
+    """Judge the question about the whole range of that *name* where it is declined, and learn what is not."""
+    found = seen.status_of(name)
+    if not found.is_declined:
+        seen.answer(name)  # which cannot be told where there is none
+        return None
+    endpoint, unit, _ = _LONG[name]
+    seen.used.extend(rung for days in _RUNGS if (rung := _rung_name(name, days)) in seen.heard)
+    longest, _ = _known_lengths(seen, name)
+    limits = [MostDays(endpoint=endpoint, unit=unit, days=longest)] if longest else []
+    known = f"; {longest} days were answered" if longest else ""
+    return fails(f"{_length_of(seen.course.range)} days are refused with {found.status}{known}", **_learn(limits))
 
 
 def _length_of(days: tuple[date, date]) -> int:
@@ -97,19 +129,10 @@ def _length_of(days: tuple[date, date]) -> int:
 
 
 def _long_periods_are_accepted(seen: Seen) -> Judgement:
-    length = _length_of(seen.course.range)
-    for name, unit in ((_WHOLE, "total"), (_BY_DAY, "day")):
-        found = seen.status_of(name)
-        if not found.is_refused and not found.is_ok:
-            raise CannotTellError(f"the question for {name} was {found.problem}")
-        if found.is_refused:
-            longest = _longest(seen)
-            seen.used.extend(_name(rung) for rung in _RUNGS if _name(rung) in seen.heard)
-            known = f"; {longest} days were answered" if longest else ""
-            over = "any" if unit == "total" else unit
-            limits = [MostDays(endpoint="zone_visitors", unit=over, days=longest)] if longest else []
-            return fails(f"{length} days are refused with {found.status}{known}", **_learn(limits))
-    return holds(f"{length} days are answered, by days and as one total")
+    for name in (_WHOLE, _BY_DAY):
+        if (refused := judge_refusal(seen, name)) is not None:
+            return refused
+    return holds(f"{_length_of(seen.course.range)} days are answered, by days and as one total")
 
 
 def _covered(rows: list[Row]) -> tuple[date, date] | None:
@@ -177,8 +200,9 @@ def _rows_are_not_capped(seen: Seen, by: str) -> Judgement:
     figures = f"{found:,} visits in {len(rows):,} rows, of {expected:,}"
     if found >= expected:
         return holds("the rows of a long answer count as many visits as the period has", figures)
-    covered = _covered(rows)
-    limits = [MostDays(endpoint="zone_visitors", unit=unit, days=max(1, _length_of(covered) - 1))] if covered else []
+    # Other places may have more zones and be open at night: in so many days all rows fit in, at any of them.
+    length = max(1, len(rows) // (seen.course.most_zones * _ROWS_A_DAY[unit]))
+    limits = [MostDays(endpoint="zone_visitors", unit=unit, days=length, rows=len(rows))] if rows else []
     return fails(
         f"a long answer by {unit}s ends after {len(rows)} rows, and does not say so", figures, **_learn(limits)
     )

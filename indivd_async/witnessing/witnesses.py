@@ -11,8 +11,9 @@ from ..errors import AnswerMismatchError
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
 from ..models.values import with_changes
 from ..planning import PlannedRequest
+from ..planning.windows import bucket_unit
 from ..results import Answer, Note, ZoneVisitorsAnswer
-from ..results.notes import numbering_notes, unite_notes
+from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
 from .figures import SURELY_SHARED, are_sound, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
@@ -32,6 +33,14 @@ class Witness:
     find: Callable[[Case], Testimony]
     advice: str = ""
     endpoints: tuple[str, ...] = _ALL
+
+
+def hold_limit(case: Case) -> Testimony:
+    """Compare the rows that came with the most that come at once, where a profile knows them."""
+    if case.request.profile is not None:
+        most = case.request.profile.rows_at_most(case.request.endpoint, bucket_unit(case.grouping))
+        if most and any(len(sheet.rows) >= most for sheet in case.sheets):
+            yield word_note("rows_at_limit", rows=f"{most:,}")
 
 
 WITNESSES: Sequence[Witness] = (
@@ -67,6 +76,7 @@ WITNESSES: Sequence[Witness] = (
     Witness("counts", hold_counts, endpoints=(_LINES, _DROP_IN)),
     Witness("visits and dwell times", hold_visits, endpoints=(_VISITS,)),
     Witness("dwell filters", hold_dwell, endpoints=(_VISITS,)),
+    Witness("limit of rows", hold_limit, endpoints=(_VISITS,)),
     Witness("sections and rates", hold_sections, endpoints=(_DROP_IN,)),
 )
 _BY_ENDPOINT: Mapping[str, tuple[Witness, ...]] = {
@@ -87,7 +97,7 @@ def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping
     sent, rows = request.params.get, answer.current
     if answer.comparison is not None or answer.extra is not NOTHING_EXTRA or any(map(sent, _OTHERS)):
         return False
-    if "loc_id" in sent("aggregate_by", ""):
+    if "loc_id" in sent("aggregate_by", "") or (request.profile and any(m.rows for m in request.profile.most_days)):
         return False
     if answer.dates != (sent("start_date"), sent("end_date")) or not 0 < len(rows) <= SURELY_SHARED:
         return False

@@ -177,6 +177,32 @@ async def test_a_clamp_that_was_learned_is_cut_around() -> None:
         assert rates.summary.current.enter == truth_rates["enter"]
 
 
+@pytest.mark.parametrize(
+    ("deviation", "grouping", "first"),
+    [("at_most_150_rows_by_day", "dayofmonth", FIRST), ("at_most_500_rows_by_hour", "hour", date(2025, 12, 25))],
+)
+async def test_a_cap_of_rows_learned_at_one_location_holds_for_several(
+    deviation: str, grouping: str, first: date
+) -> None:
+    """More locations have more rows a day, so their periods are cut sooner; what is full all the same is told."""
+    profile = (await judge(deviation)).profile
+    (limit,) = profile.most_days
+    assert limit.rows == int("".join(filter(str.isdigit, deviation)))
+    asked: dict[str, Any] = {"location": [MALL, 128], "aggregate_by": grouping, "split": None}
+    truth = WORLD.zone_visitors(first, LAST, location=[MALL, 128], aggregate_by=grouping, tz=TZ)
+    async with client_of(deviation, profile=profile) as client:
+        result = await client.zone_visitors(first, LAST, **asked)
+        assert len(result) == len(truth["current"]["insights"])
+        assert sum(row.visits for row in result) == sum(row["visits"] for row in truth["current"]["insights"])
+        assert "rows_at_limit" not in kinds(result)
+        assert f"answers {max(1, limit.days // 2)} days at most" in result.plan.explain()
+    believed = attrs.evolve(profile, most_days=(attrs.evolve(limit, days=400),))
+    async with client_of(deviation, profile=believed) as client:
+        low = await client.zone_visitors(first, LAST, **asked)
+        assert len(low) < len(result)
+        assert "rows_at_limit" in kinds(low)
+
+
 @pytest.mark.parametrize("deviation", ["hours_without_dates_of_zone_visitors", "hours_over_all_days"])
 async def test_hours_that_do_not_tell_their_dates_are_asked_for_by_all_labels(deviation: str) -> None:
     """Three days by hour are three days of hours again, and weeks have their years."""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from verifying import DAYS, MALL, NOW, WORLD, judge, names
 
-from indivd_async import AsyncIndivd, sandbox
+from indivd_async import AsyncIndivd, RetryPolicy, sandbox
 from indivd_async.planning.urls import encode_params
 from indivd_async.profile import MostDays
 from indivd_async.verify import ASSUMPTIONS, Report, verify
@@ -64,8 +64,11 @@ async def test_limits_that_are_none_are_told() -> None:
 
 async def with_faults(refuse: Any, **options: Any) -> Report:
     application = sandbox.app(WORLD, faults=sandbox.Faults(hook=refuse))
-    async with AsyncIndivd("sandbox", transport=sandbox.transport(application)) as client:
-        return await verify(client, location=MALL, now=NOW, **{"days": DAYS} | options)
+    retry = RetryPolicy(base=0, base_overloaded=0)
+    async with AsyncIndivd("sandbox", transport=sandbox.transport(application), retry=retry) as client:
+        report = await verify(client, location=MALL, now=NOW, **{"days": DAYS} | options)
+        assert report.requests + report.retries == client.stats.attempts == len(application.requests)
+        return report
 
 
 def days_of(params: dict[str, str]) -> int:
@@ -86,6 +89,39 @@ async def test_the_longest_period_is_found_by_halves(limit: int, found: int) -> 
     assert f"400 days are refused with 400; {found} days were answered" in report["long_period_accepted"].evidence
     assert MostDays(endpoint="zone_visitors", unit="any", days=found) in report.profile.most_days
     assert report.requests <= 30
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "assumption"),
+    [("line_crosses", "line_long_period_whole"), ("drop_in_rate", "drop_in_long_period_whole")],
+)
+@pytest.mark.parametrize("status", [400, 504])
+async def test_the_longest_period_of_each_endpoint_is_learned(endpoint: str, assumption: str, status: int) -> None:
+    """By halves in a deep run; a usual one has few requests left, and learns what was answered at the least."""
+
+    def refuse(_number: int, path: str, params: dict[str, str]) -> int | None:
+        return status if path.endswith(f"{endpoint}/") and days_of(params) > 100 else None
+
+    usual, deep = await with_faults(refuse, days=400), await with_faults(refuse, days=400, deep=True)
+    assert names(usual) == names(deep) == [assumption]
+    (least,) = usual.profile.most_days
+    assert (least.endpoint, least.unit) == (endpoint, "any")
+    assert 7 <= least.days <= 62
+    assert deep.profile.most_days == (MostDays(endpoint=endpoint, unit="any", days=62),)
+    assert f"400 days are refused with {status}; 62 days were answered" in deep[assumption].evidence
+    assert usual.requests + usual.retries <= 30
+
+
+async def test_days_alone_may_have_a_limit() -> None:
+    """What totals allow says nothing of days."""
+
+    def refuse(_number: int, path: str, params: dict[str, str]) -> int | None:
+        by_day = params.get("aggregate_by") == "year,month,dayofmonth"
+        return 400 if path.endswith("zone_visitors/") and by_day and days_of(params) > 100 else None
+
+    report = await with_faults(refuse, days=400, deep=True)
+    assert names(report) == ["long_period_accepted"]
+    assert report.profile.most_days == (MostDays(endpoint="zone_visitors", unit="day", days=62),)
 
 
 async def test_the_longest_url_is_found_by_halves() -> None:

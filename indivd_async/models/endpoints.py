@@ -28,6 +28,8 @@ class DataEndpoint:
     groupings: frozenset[str]
     #: Whether several groupings may be combined, with commas.
     combines: bool
+    #: Parameters of one value, which every request is sent as they are.
+    scalars: tuple[str, ...] = ()
     #: Grouping to the number of days one request may cover, both ends counted.
     max_days: Mapping[str, int]
     #: Groupings that one request may ask only within a calendar year.
@@ -60,6 +62,7 @@ ZONE_VISITORS = DataEndpoint(
     comparison_grouping="comparison_aggregate_by",
     groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"}),
     combines=True,
+    scalars=("bounce_threshold", "min_dwell", "max_dwell"),
     max_days={},
     within_year=frozenset(),
     defaults=((1, "hour"), (31, "dayofmonth"), (364, "week"), (float("inf"), "month")),

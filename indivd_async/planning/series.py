@@ -14,8 +14,6 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .urls import MAX_URL_BYTES, fit_lists, size_of
 
-_SCALARS = ("bounce_threshold", "min_dwell", "max_dwell")
-
 
 @attrs.frozen(kw_only=True)
 class Series:
@@ -117,7 +115,7 @@ def _time_zone_groups(
 ) -> Iterator[Series]:
     endpoint, groups, numbers = query.endpoint, _groups(query, locations), count()
     zones_name = endpoint.chunked[0]
-    scalars = [(name, str(value)) for name in _SCALARS if (value := getattr(query, name, None)) is not None]
+    scalars = [(name, str(value)) for name in endpoint.scalars if (value := getattr(query, name)) is not None]
     for tz, ids in groups:
         sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
         fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars

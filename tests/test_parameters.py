@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 import pytest
+from deviating import question_for
 
-from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Location, ZoneVisitors
+from indivd_async import AsyncIndivd, DropInRate, LineCrosses, Location, ZoneVisitors, sandbox
 from indivd_async.planning import make_plan
+from indivd_async.sandbox.deviations.deviation import Question
 from indivd_async.sandbox.parameters import READERS
 
 QUERIES = {"line_crosses": LineCrosses, "zone_visitors": ZoneVisitors, "drop_in_rate": DropInRate}
@@ -65,3 +67,21 @@ def test_the_sandbox_reads_what_a_query_has(name: str) -> None:
     """What it does not know it would ignore, and every test of that parameter would show nothing."""
     ours = OURS | {"comparison_aggregate_by", "comparison_interval"}
     assert set(READERS[name]) == {field.name for field in fields(name)} - ours
+
+
+def _ignored_by(deviation: sandbox.Deviation, endpoint: str) -> set[str]:
+    """Name the parameters of the question for *deviation* that it leaves unread."""
+    if deviation.ask is None or endpoint not in deviation.endpoints:
+        return set()
+    asked = {
+        key: date.fromisoformat(value) if key.endswith("_date") else value
+        for key, value in question_for(deviation.name, endpoint).items()
+    }
+    return asked.keys() - deviation.ask(Question(endpoint=endpoint, values=asked, today=date(2026, 1, 1)))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_service_that_ignores_it_is_imagined(name: str) -> None:
+    """By a deviation, which is asked a question that has the parameter: what a client makes of it is tried then."""
+    ignored = {parameter for each in sandbox.DEVIATIONS.values() for parameter in _ignored_by(each, name)}
+    assert set(READERS[name]) - {"start_date", "end_date"} - ignored == set()

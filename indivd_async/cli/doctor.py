@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import attrs
 import httpx
 
+from .._version import __version__
 from ..client import AsyncIndivd
 from ..errors import ConfigError, IndivdError
 from ..escaping import escape_controls
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 #: Seconds by which the two clocks may differ; days end by ours.
 _CLOCK_TOLERANCE_S = 120
 _NOT_CHECKED = "not checked"
+_VERSIONS = "versions"
+#: What answers come through, whose versions whoever reads a report wants to know.
+_BENEATH = ("httpx", "httptools", "anyio", "orjson")
 _QUESTIONS = tuple(QUERIES)
 State = Literal["ok", "warning", "failed"]
 _MARKS: Mapping[State, tuple[str, str]] = {
@@ -66,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([attrs.asdict(finding) for finding in found], indent=2))
     bad = sum(finding.state == "failed" for finding in found)
-    made = sum(finding.subject != _NOT_CHECKED for finding in found)
+    made = sum(finding.subject not in (_NOT_CHECKED, _VERSIONS) for finding in found)
     say("all is well" if not bad else f"{bad} of {made} checks failed")
     if not bad:
         say("whether figures are what they seem, `indivd verify` measures")
@@ -87,6 +93,7 @@ def _draw(finding: Finding) -> Text:
 async def examine(args: argparse.Namespace) -> AsyncIterator[Finding]:
     """Check one thing after the other, from the token outwards; what needs a check that failed is named at the end."""
     left = ["token", "address", "service", "clock", "scope", *_QUESTIONS]
+    yield _tell_versions()
     try:
         async with make_client(args, retry=RetryPolicy(attempts=2)) as client:
             async for finding in _examine(client, args):
@@ -98,6 +105,13 @@ async def examine(args: argparse.Namespace) -> AsyncIterator[Finding]:
         yield Finding("failed", "configuration", tell(error))
     if left:
         yield Finding("warning", _NOT_CHECKED, f"{', '.join(left)}: what failed must work first")
+
+
+def _tell_versions() -> Finding:
+    """Tell what runs here: no check, but half of every report of a fault."""
+    runs = [f"indivd-async {__version__}", f"{platform.python_implementation()} {platform.python_version()}"]
+    beneath = [f"{name} {version(name)}" for name in _BENEATH]
+    return Finding("ok", _VERSIONS, ", ".join([*runs, f"{platform.system()} {platform.machine()}", *beneath]))
 
 
 async def _examine(client: AsyncIndivd, args: argparse.Namespace) -> AsyncIterator[Finding]:

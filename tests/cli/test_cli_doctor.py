@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterator
 from typing import Any
 
 import anyio.from_thread
 import pytest
 
+import indivd_async
 from indivd_async import sandbox
 from indivd_async.cli import main
 
@@ -33,9 +35,12 @@ def test_all_is_well(service: tuple[sandbox.Sandbox, str], capsys: pytest.Captur
     code, found = _examine(capsys, service[1], "sandbox")
     assert code == 0
     assert {subject: finding["state"] for subject, finding in found.items()} == dict.fromkeys(
-        ("token", "address", "service", "clock", "scope", "line_crosses", "zone_visitors", "drop_in_rate"), "ok"
+        ("versions", "token", "address", "service", "clock", "scope", "line_crosses", "zone_visitors", "drop_in_rate"),
+        "ok",
     )
     assert "8 locations: 124 Drottninggatan" in found["scope"]["message"]
+    for told in (f"indivd-async {indivd_async.__version__},", f" {platform.python_version()},", "httpx ", "anyio "):
+        assert told in found["versions"]["message"]
 
 
 def test_a_basic_plan_is_a_note(service: tuple[sandbox.Sandbox, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,5 +79,6 @@ def test_a_token_that_cannot_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--token", "a b", "doctor"]) == 1
     out = capsys.readouterr().out
     assert "configuration" in out
+    assert "indivd-async 0." in out
     assert "not checked" in out
     assert "token, address, service, clock" in " ".join(out.split())

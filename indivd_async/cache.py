@@ -23,9 +23,8 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
-from .errors import ConfigError
 from .models.clocks import last_today
-from .wording import literally
+from .settings import at_least, check_at_least
 
 T = TypeVar("T")
 _VERSION = 1
@@ -83,16 +82,12 @@ def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) 
 class MemoryCache:
     """Closed days in memory, the longest unused leaving first beyond `max_bytes`."""
 
-    margin_days: int = 2
+    margin_days: int = attrs.field(default=2, validator=at_least(0))
     """Days after its end from which a day counts as closed."""
-    max_bytes: int = 64 * 2**20
+    max_bytes: int = attrs.field(default=64 * 2**20, validator=at_least(1))
     """Bytes of answers that are held at most."""
     _bodies: OrderedDict[str, bytes] = attrs.field(factory=OrderedDict, init=False, repr=False)
     _held: int = attrs.field(default=0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        _check_at_least(type(self), "margin_days", self.margin_days, 0)
-        _check_at_least(type(self), "max_bytes", self.max_bytes, 1)
 
     async def get(self, key: str) -> bytes | None:
         """Return what was put under *key*, or None."""
@@ -122,7 +117,7 @@ class SQLiteCache:
         import sqlite3  # not everybody keeps a cache, and some Pythons are built without it
 
         self.margin_days = margin_days
-        _check_at_least(type(self), "margin_days", margin_days, 0)
+        check_at_least(type(self), "margin_days", margin_days, 0)
         self._lock = Lock()
         self._connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -166,10 +161,3 @@ class SQLiteCache:
         # limiter of its own it waits for nobody: the threads that all share may be busy with what the caller has there.
         own = anyio.CapacityLimiter(1)
         return await anyio.to_thread.run_sync(partial(work, *args), abandon_on_cancel=True, limiter=own)
-
-
-def _check_at_least(cls: type, name: str, value: object, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ConfigError(
-            f"{{{cls.__name__}.{name}}} must be a whole number of at least {minimum}; got {literally(repr(value))}"
-        )

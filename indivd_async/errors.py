@@ -68,7 +68,7 @@ class IndivdError(Exception):
         >>> error.worded(lambda name, value: f"--{name.replace('_', '-')}")
         "--end-date: must not be before --start-date; got '2025-01-01'."
         """
-        words = literally(str(self)) if self._words is None else self._words
+        words = literally(str(self)) if self._words is None else escape_controls(self._words)
         asides: dict[str, str] = getattr(self, "_asides", {})
         notes = [asides.get(note, literally(note)) for note in getattr(self, "__notes__", ())]
         return spell_words("\n".join([words, *notes]), spelling)
@@ -79,10 +79,10 @@ class IndivdError(Exception):
         self.__dict__.setdefault("_asides", {})[note] = words
         self.add_note(note)
 
-    def _say(self, words: str, advice: str = "") -> None:
+    def _say(self, words: str, advice: str = "", **known: Any) -> None:
         self._words = f"{words} {advice}" if advice else words
-        self.advice = spell_words(advice)
         self.args = (spell_words(self._words),)
+        self.__dict__.update(known, advice=spell_words(advice))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), str(self), dict(self.__dict__))
@@ -92,7 +92,6 @@ class ConfigError(IndivdError, ValueError):
     """An option of the client, or an environment variable behind it, cannot be used."""
 
     def __init__(self, words: str, advice: str = "") -> None:
-        super().__init__()
         self._say(words, advice)
 
 
@@ -179,13 +178,8 @@ class ApiError(IndivdError):
         out_of_time: bool = False,
         advice: str = "",
     ) -> None:
-        super().__init__()
-        self._say(message, advice)
-        self.status = status
-        self.request = request
-        self.attempts = attempts
-        self.retry_after = retry_after
-        self.out_of_time = out_of_time
+        known = {"status": status, "request": request, "attempts": attempts}
+        self._say(message, advice, **known, retry_after=retry_after, out_of_time=out_of_time)
 
 
 class BadRequestError(ApiError):
@@ -238,12 +232,7 @@ class TransportError(IndivdError):
         attempts: int = 1,
         advice: str = "",
     ) -> None:
-        super().__init__()
-        self._say(message, advice)
-        self.host = host
-        self.port = port
-        self.request = request
-        self.attempts = attempts
+        self._say(message, advice, host=host, port=port, request=request, attempts=attempts)
 
 
 class ConnectionFailedError(TransportError):
@@ -278,13 +267,9 @@ class AnswerMismatchError(IndivdError):
     def __init__(
         self, witness: str, asked: str, said: str, *, request: PlannedRequest | None = None, advice: str = ""
     ) -> None:
-        super().__init__()
         where = f"in the answer to {request}, which is not that of its question ({witness})"
-        self._say(literally(f"expected {asked}, got {said} {where}."), advice)
-        self.witness = witness
-        self.asked = asked
-        self.said = said
-        self.request = request
+        known = {"witness": witness, "asked": asked, "said": said, "request": request}
+        self._say(literally(f"expected {asked}, got {said} {where}."), advice, **known)
 
 
 class DecodeError(IndivdError):

@@ -14,27 +14,25 @@ from .wording import literally
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
 
 
-def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def check_at_least(owner: type, name: str, value: Any, minimum: float, *, whole: bool = True) -> None:
+    """Raise ConfigError where an option of *owner* is less than *minimum*, or no number."""
+    kinds: Any = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value <= _MOST:
+        rule = f"{'a whole number' if whole else 'a number'} of at least {minimum:g}"
+        raise ConfigError(f"{{{owner.__name__}.{name}}} must be {rule}; got {literally(repr(value))}")
+
+
+def at_least(minimum: float, *, whole: bool = True) -> Any:
+    """Return a validator of fields for `check_at_least`."""
+    return lambda owner, field, value: check_at_least(type(owner), field.name, value, minimum, whole=whole)
+
+
+def _positive(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST:
-        raise ConfigError(
-            f"{{{type(instance).__name__}.{attribute.name}}} must be a finite number above 0{{:, or None}}; "
-            f"got {literally(repr(value))}"
-        )
-
-
-def _at_least(minimum: float, *, whole: bool = True) -> Any:
-    def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-        kinds: Any = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value <= _MOST:
-            kind = "a whole number" if whole else "a number"
-            raise ConfigError(
-                f"{{{type(instance).__name__}.{attribute.name}}} must be {kind} of at least {minimum:g}; "
-                f"got {literally(repr(value))}"
-            )
-
-    return check
+        rule = "must be a finite number above 0{:, or None}"
+        raise ConfigError(f"{{{type(owner).__name__}.{field.name}}} {rule}; got {literally(repr(value))}")
 
 
 @attrs.frozen(kw_only=True)
@@ -69,19 +67,19 @@ class RetryPolicy:
     `Retry-After` is a lower bound of it.
     """
 
-    attempts: int = attrs.field(default=3, validator=_at_least(1))
+    attempts: int = attrs.field(default=3, validator=at_least(1))
     """What AWS, Google's SRE book and generated SDKs agree on."""
-    base: float = attrs.field(default=0.25, validator=_at_least(0, whole=False))
+    base: float = attrs.field(default=0.25, validator=at_least(0, whole=False))
     """Seconds; a blip of the service or of a connection is over in this time."""
-    base_overloaded: float = attrs.field(default=1.0, validator=_at_least(0, whole=False))
+    base_overloaded: float = attrs.field(default=1.0, validator=at_least(0, whole=False))
     """Seconds, for 429 and 503: the service itself asks for patience."""
-    cap: float = attrs.field(default=10.0, validator=_at_least(0, whole=False))
+    cap: float = attrs.field(default=10.0, validator=at_least(0, whole=False))
     """Seconds; beyond it waiting longer does not help whoever waits."""
-    max_retry_after: float = attrs.field(default=60.0, validator=_at_least(0, whole=False))
+    max_retry_after: float = attrs.field(default=60.0, validator=at_least(0, whole=False))
     """Seconds; a Retry-After beyond this is raised to the caller, who can plan with it."""
-    budget: int = attrs.field(default=1000, validator=_at_least(0))
+    budget: int = attrs.field(default=1000, validator=at_least(0))
     """Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole."""
-    retry_cost: int = attrs.field(default=10, validator=_at_least(0))
+    retry_cost: int = attrs.field(default=10, validator=at_least(0))
     """Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most."""
 
 
@@ -95,9 +93,9 @@ DEFAULT_CONCURRENCY = 32
 class Limits:
     """What a client may use at once."""
 
-    concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_at_least(1))
+    concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=at_least(1))
     """Connections at most, each with one request in the air; more than keep a core busy gain little."""
-    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=_at_least(1))
+    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=at_least(1))
     """Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB."""
     requests_per_second: float | None = attrs.field(default=None, validator=_positive)
     """The API documents no rate limit; whoever knows theirs sets it here."""

@@ -235,4 +235,5 @@ def test_what_comes_from_elsewhere_is_shown_and_not_obeyed() -> None:
     ):
         assert str(error).isprintable()
         assert r"\x1b[2J\nindivd: all is well\u202e" in str(error)
+        assert error.worded(as_option).isprintable()
         assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 import attrs
 
-from ..models import Bucket, LineCrossesRow, Location, ZoneDropIn, clocks
-from ..planning import Plan, PlannedRequest
+from ..models import Bucket, LineCrossesRow, Location, clocks
+from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
@@ -90,14 +91,25 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
 
 
 def _on_rates(result: DropInRateResult) -> Iterator[Note]:
-    zones = [*result.zone_details.current.values(), *(result.zone_details.comparison or {}).values()]
-    over = sorted({zone.zone_id for zone in zones if _is_zone_over(zone)})
-    totals = [total for total in (result.summary.current, result.summary.comparison) if total is not None]
-    rates = [(total.enter_percentage, total.enter, total.passing_by) for total in totals]
-    rows = (*result.details.current, *(result.details.comparison or ()))
-    rates += [(row.drop_in_rate, row.enter, row.passing_by) for row in rows]
+    rates: list[tuple[float | None, int, int]] = []
+    over = set()
+    for period in ("current", "comparison"):
+        summary, rows, zones = (getattr(part, period) for part in (result.summary, result.details, result.zone_details))
+        rates += [(summary.enter_percentage, summary.enter, summary.passing_by)] if summary is not None else []
+        rates += [(row.drop_in_rate, row.enter, row.passing_by) for row in rows or ()]
+        for zone in (zones or {}).values():
+            own = [(zone.drop_in_rate, zone.total_visits, zone.total_passing_by)]
+            own += [(row.drop_in_rate, row.visits, row.passing_by) for row in zone.details]
+            if any(map(_is_over, own)):
+                over.add(zone.zone_id)
     if over or any(map(_is_over, rates)):
-        yield word_note("drop_in_over_100", zones=f" Zones: {', '.join(map(str, over))}." if over else "")
+        yield word_note("drop_in_over_100", zones=f" Zones: {', '.join(map(str, sorted(over)))}." if over else "")
+
+
+def _is_over(rated: tuple[float | None, int, int]) -> bool:
+    """Tell whether more came in than passed, also where nobody passed and so there is no rate."""
+    rate, enter, passing_by = rated
+    return enter > passing_by or (rate is not None and rate > 100)
 
 
 def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
@@ -105,17 +117,6 @@ def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
     if unplaced:
         shown = ", ".join(map(str, sorted(unplaced)[:10])) + (" and more" if len(unplaced) > 10 else "")
         yield word_note("location_unknown", zones=shown)
-
-
-def _is_zone_over(zone: ZoneDropIn) -> bool:
-    rates = [(row.drop_in_rate, row.visits, row.passing_by) for row in zone.details]
-    return any(map(_is_over, [*rates, (zone.drop_in_rate, zone.total_visits, zone.total_passing_by)]))
-
-
-def _is_over(rated: tuple[float | None, int, int]) -> bool:
-    """Tell whether more came in than passed, also where nobody passed and so there is no rate."""
-    rate, enter, passing_by = rated
-    return enter > passing_by or (rate is not None and rate > 100)
 
 
 def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
@@ -129,7 +130,8 @@ def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
     names = set()
     for (tz, locations), last_day in asked.items():
         for clock in _clocks(tz, locations, known):
-            if last_day >= _today(clock, known.now):
+            today = clocks.local_today(known.now, clock) if clock else clocks.last_today(known.now)
+            if last_day >= today:
                 names.add(clock or "the location's time zone, which is not known here")
     if names:
         yield word_note("provisional_period", clocks=", ".join(sorted(names)))
@@ -145,16 +147,13 @@ def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> 
     return {name if name and clocks.is_time_zone(name) else None for name in found}
 
 
-def _today(clock: str | None, now: datetime) -> date:
-    return clocks.local_today(now, clock) if clock else clocks.last_today(now)
-
-
 def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
     if known.locations is None:
         return
     # Rows for one location alone show that it is in scope, whatever the list says; rows for several do not say whose.
-    doubtful = (item.request for item in coverage if item.status != "failed" and not _shows_scope(item))
-    unlisted = sorted({id for request in doubtful for id in request.locations or () if id not in known.locations})
+    asked = [(item.status, item.request.locations or ()) for item in coverage if item.status != "failed"]
+    doubtful = chain.from_iterable(ids for status, ids in asked if status != "ok" or len(ids) != 1)
+    unlisted = sorted({id for id in doubtful if id not in known.locations})
     if unlisted:
         yield word_note("possibly_out_of_scope", locations=", ".join(map(str, unlisted)))
 
@@ -164,11 +163,3 @@ def _on_lists(query: Query, known: Known) -> Iterator[Note]:
         listed, asked = known.lists.get(name), getattr(query, parameter, None)
         if unlisted := [id for id in asked or () if id not in listed] if listed is not None else []:
             yield word_note("unlisted_ids", what=parameter, ids=", ".join(map(str, unlisted[:5])), list=name)
-
-
-def _shows_scope(item: Coverage) -> bool:
-    return item.status == "ok" and _is_about_one(item.request)
-
-
-def _is_about_one(request: PlannedRequest) -> bool:
-    return len(request.locations or ()) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import attrs
 
@@ -55,49 +55,15 @@ def tile_days(window: Window, *, at_most: int) -> Iterator[Window]:
     yield Window(start, window.end)
 
 
-def tile_months(window: Window, *, at_most: int) -> Iterator[Window]:
+def tile_units(window: Window, unit_end: Callable[[date], date], *, at_most: int) -> Iterator[Window]:
     """
-    Cut *window* where months end, into windows of at most *at_most* days, or of one month where that is longer.
+    Cut *window* where units end, into windows of at most *at_most* days, or of one unit where that is longer.
 
-    >>> [str(w) for w in tile_months(Window(date(2025, 1, 15), date(2025, 3, 31)), at_most=59)]
+    *unit_end* tells the last day of the unit that a day is in.
+
+    >>> [str(w) for w in tile_units(Window(date(2025, 1, 15), date(2025, 3, 31)), month_end, at_most=59)]
     ['2025-01-15 to 2025-02-28', '2025-03-01 to 2025-03-31']
     """
-    return _tile_units(window, _month_end, at_most)
-
-
-def tile_years(window: Window, *, at_most: int) -> Iterator[Window]:
-    """
-    Cut *window* where years end, into windows of at most *at_most* days, or of one year where that is longer.
-
-    >>> [str(w) for w in tile_years(Window(date(2024, 12, 30), date(2026, 1, 2)), at_most=1)]
-    ['2024-12-30 to 2024-12-31', '2025-01-01 to 2025-12-31', '2026-01-01 to 2026-01-02']
-    """
-    return _tile_units(window, lambda day: date(day.year, 12, 31), at_most)
-
-
-def tile_weeks(window: Window, *, at_most: int, numbering: str) -> Iterator[Window]:
-    """
-    Cut *window* where weeks end that are numbered so (`profile.WEEKS`), into windows of at most *at_most* days.
-
-    >>> [str(w) for w in tile_weeks(Window(date(2025, 12, 20), date(2026, 1, 6)), at_most=10, numbering="iso")]
-    ['2025-12-20 to 2025-12-28', '2025-12-29 to 2026-01-06']
-    """
-    label = WEEKS[numbering]
-
-    def week_end(day: date) -> date:
-        last = day
-        while last < date.max and label(last + ONE_DAY) == label(day):
-            last += ONE_DAY
-        return last
-
-    return _tile_units(window, week_end, at_most)
-
-
-def _month_end(day: date) -> date:
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1) - ONE_DAY if day < date(9999, 12, 1) else date.max
-
-
-def _tile_units(window: Window, unit_end: Callable[[date], date], at_most: int) -> Iterator[Window]:
     start = window.start
     last = min(unit_end(start), window.end)
     while last < window.end:
@@ -109,10 +75,31 @@ def _tile_units(window: Window, unit_end: Callable[[date], date], at_most: int) 
     yield Window(start, last)
 
 
+def year_end(day: date) -> date:
+    return date(day.year, 12, 31)
+
+
+def month_end(day: date) -> date:
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1) - ONE_DAY if day < date(9999, 12, 1) else date.max
+
+
+def week_end(day: date, *, numbering: str) -> date:
+    """
+    Return the last day of a week as it is numbered (`profile.WEEKS`).
+
+    >>> week_end(date(2025, 12, 31), numbering="iso"), week_end(date(2025, 12, 31), numbering="sunday-0")
+    (datetime.date(2026, 1, 4), datetime.date(2025, 12, 31))
+    """
+    label, last = WEEKS[numbering], day
+    while last < date.max and label(last + ONE_DAY) == label(day):
+        last += ONE_DAY
+    return last
+
+
 #: `split="auto"` cuts periods longer than this, to windows of this many days: enough answers in flight to fill the
 #: lanes, none of them huge.
 AUTO_DAYS = {"day": 62, "hour": 31, "minute": 31}
-_TILES = {"day": tile_days, "hour": tile_days, "minute": tile_days, "month": tile_months, "year": tile_years}
+_ENDS = {"month": month_end, "year": year_end}
 _DAY = {"year", "month", "dayofmonth"}
 #: A label with those that it needs to tell a bucket.
 _PARENTS = {
@@ -217,8 +204,13 @@ def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date 
     if unit is not None and (at_most is not None or cutoff is not None):
         at_most = min(at_most or window.days, days_at_most(query.endpoint, grouping, profile) or window.days)
         pieces = _split_at(window, cutoff, unit)
-        windows = tuple(tile for piece in pieces for tile in _TILES[unit](piece, at_most=at_most))
+        windows = tuple(tile for piece in pieces for tile in _tile_whole(piece, unit, at_most))
     return Part(period=period, windows=windows, grouping=None, resolved=grouping, forced=len(forced))
+
+
+def _tile_whole(window: Window, unit: str, at_most: int) -> Iterator[Window]:
+    """Cut *window* between buckets of *unit*."""
+    return tile_units(window, _ENDS[unit], at_most=at_most) if unit in _ENDS else tile_days(window, at_most=at_most)
 
 
 def days_at_most(endpoint: DataEndpoint, grouping: str, profile: Profile) -> int | None:
@@ -234,7 +226,7 @@ def _is_by_week(grouping: str) -> bool:
 
 def _forced_windows(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:
     endpoint = query.endpoint
-    pieces = tuple(tile_years(window, at_most=1)) if grouping in endpoint.within_year else (window,)
+    pieces = tuple(tile_units(window, year_end, at_most=1)) if grouping in endpoint.within_year else (window,)
     limit = days_at_most(endpoint, grouping, profile)
     if limit is None:
         return pieces
@@ -248,9 +240,10 @@ def _tile(query: Query, window: Window, grouping: str, limit: int, profile: Prof
     unit = bucket_unit(grouping)
     tiles: tuple[Window, ...] = (window,)
     if unit is not None:
-        tiles = tuple(_TILES[unit](window, at_most=limit))
+        tiles = tuple(_tile_whole(window, unit, limit))
     elif _is_by_week(grouping) and profile.numbering.weeks is not None:
-        tiles = tuple(tile_weeks(window, at_most=limit, numbering=profile.numbering.weeks))
+        ends = partial(week_end, numbering=profile.numbering.weeks)
+        tiles = tuple(tile_units(window, ends, at_most=limit))
     elif isinstance(query, LineCrosses):  # counts that share a label are added up
         tiles = tuple(tile_days(window, at_most=limit))
     if max(tile.days for tile in tiles) > limit:
@@ -274,8 +267,8 @@ def days_wanted(split: int | str | None, unit: str | None, window: Window) -> in
 def _split_at(window: Window, cutoff: date | None, unit: str) -> list[Window]:
     if cutoff is None or not window.start <= cutoff < window.end:
         return [window]
-    if unit in ("month", "year"):  # end where the last whole bucket before the cut-off does
-        ends = [tile.end for tile in _TILES[unit](window, at_most=1) if tile.end <= cutoff]
+    if unit in _ENDS:  # end where the last whole bucket before the cut-off does
+        ends = [tile.end for tile in _tile_whole(window, unit, 1) if tile.end <= cutoff]
         if not ends:
             return [window]
         cutoff = ends[-1]

@@ -50,18 +50,13 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _to_int(value: Any) -> Any:
-    if type(value) is int or isinstance(value, bool):
+def to_whole(value: int | None) -> int | None:
+    if value is None or type(value) is int or isinstance(value, bool):
         return value
     try:
         return operator.index(value)  # numpy's integers among others
     except TypeError:
         return value
-
-
-def to_whole(value: int | None) -> int | None:
-    found: int | None = _to_int(value)
-    return found
 
 
 def to_split(value: Split) -> Split:
@@ -91,13 +86,14 @@ def _join_names(value: Any, day: str) -> Any:
 
 
 def to_ids(value: Ids) -> tuple[int, ...] | None:
-    if value is None or isinstance(value, (str, bytes, bytearray, bool, Mapping)):
-        return value  # type: ignore[return-value]
+    given: Any = value
+    if given is None or isinstance(given, (str, bytes, bytearray, bool, Mapping)):
+        return given  # type: ignore[return-value]
     try:
-        found = tuple(map(_to_int, value))  # type: ignore[arg-type]
+        found: Any = tuple(map(to_whole, given))
     except TypeError:
-        one = _to_int(value)
-        return (one,) if _is_int(one) else one
+        found = to_whole(given)
+        return (found,) if _is_int(found) else found
     return tuple(dict.fromkeys(found)) if all(map(_is_int, found)) else found
 
 

@@ -97,7 +97,9 @@ def _struct_of(cls: type, **otherwise: Any) -> Any:
         elif hints[field.name] is Bucket:
             day = "day" if cls is DropInRow else None
             named = {"dayofmonth": msgspec.field(default=None, name=day)}
-            fields += [(label, _Int | None, named.get(label)) for label in LABELS]
+            # Ordered as the article writes them: msgspec looks for a field first behind the one before it.
+            labels = reversed(LABELS) if cls is Aggregation else LABELS
+            fields = [*((label, _Int | None, named.get(label)) for label in labels), *fields]
         else:
             wire = otherwise.get(field.name) or _wire_of(hints[field.name])
             if cls in _WHOLE_OR_EMPTY:
@@ -267,7 +269,7 @@ def _build_block(totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | 
         summary = DropInTotals(**msgspec.structs.asdict(totals))
     return DropInBlock(
         summary=summary,
-        details=_build_rates(DropInRow, rows),
+        details=_build_details(rows),
         zones=tuple([_build_zone(key, zone, tz) for key, zone in zones.items()]),
     )
 
@@ -277,12 +279,12 @@ def _build_zone(key: str, wire: Any, tz: str | None) -> ZoneDropIn:
         raise _Declined
     if wire.total_passing_by == 0:
         wire.drop_in_rate = None
-    wire.details = _build_rates(ZoneDropInRow, wire.details, wire.zone_id, wire.loc_id)
+    wire.details = _build_zone_details(wire.details, wire.zone_id, wire.loc_id)
     return ZoneDropIn(**msgspec.structs.asdict(wire), tz=tz)
 
 
-def _build_rates(cls: type, wires: list[Any], zone_id: int | None = None, loc_id: int | None = None) -> Any:
-    new_row, share_bucket, is_of_zone = draft_of(cls), bucket_of, cls is ZoneDropInRow
+def _build_details(wires: list[Any]) -> tuple[DropInRow, ...]:
+    new_row, share_bucket = draft_of(DropInRow), bucket_of
     rows = []
     for wire in wires:
         row = new_row()
@@ -290,15 +292,29 @@ def _build_rates(cls: type, wires: list[Any], zone_id: int | None = None, loc_id
             wire.year, wire.month, wire.week, wire.dayofmonth, wire.dayofweek, wire.hour, wire.minute
         )
         row.passing_by = passing_by = wire.passing_by
+        row.enter = wire.enter
         row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
-        if is_of_zone:
-            row.visits = wire.visits
-            row.zone_id = zone_id
-            row.loc_id = loc_id
-        else:
-            row.enter = wire.enter
         row.extra = NOTHING_EXTRA
-        row.__class__ = cls
+        row.__class__ = DropInRow
+        rows.append(row)
+    return tuple(rows)
+
+
+def _build_zone_details(wires: list[Any], zone_id: int, loc_id: int | None) -> tuple[ZoneDropInRow, ...]:
+    new_row, share_bucket = draft_of(ZoneDropInRow), bucket_of
+    rows = []
+    for wire in wires:
+        row = new_row()
+        row.bucket = share_bucket(
+            wire.year, wire.month, wire.week, wire.dayofmonth, wire.dayofweek, wire.hour, wire.minute
+        )
+        row.visits = wire.visits
+        row.passing_by = passing_by = wire.passing_by
+        row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
+        row.zone_id = zone_id
+        row.loc_id = loc_id
+        row.extra = NOTHING_EXTRA
+        row.__class__ = ZoneDropInRow
         rows.append(row)
     return tuple(rows)
 

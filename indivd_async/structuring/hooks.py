@@ -43,6 +43,7 @@ def make_converter() -> Converter:
         (attrs.has, _object_hook),
         (lambda kind: _is_of(tuple, kind), _array_hook),
         (lambda kind: _is_of(dict, kind), _mapping_hook),
+        (lambda kind: type(None) in get_args(kind), _optional_hook),
     ):
         converter.register_structure_hook_factory(is_kind, make_hook)
     return converter
@@ -63,6 +64,12 @@ def _word(fault: BaseException, _: Any) -> str:
     if isinstance(fault, Misfit):
         return str(fault)
     raise fault  # not of the answer, but ours
+
+
+def _optional_hook(kind: Any, converter: Converter) -> Hook:
+    (wanted,) = set(get_args(kind)) - {type(None)}
+    read = converter.get_structure_hook(wanted)  # looked up once; cattrs' own hook does so for each value
+    return lambda value, _: None if value is None else read(value, wanted)
 
 
 def _array_hook(kind: Any, converter: Converter) -> Hook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,10 +16,14 @@ from oracle import examples
 from indivd_async import Bucket, InvalidQueryError
 from indivd_async.models.clocks import first_instant, is_time_zone, local_today
 from indivd_async.planning import Window
-from indivd_async.planning.windows import tile_days, tile_months, tile_years
+from indivd_async.planning.windows import month_end, tile_days, tile_units, week_end, year_end
 
 Tile = Callable[..., Iterator[Window]]
-TILES: dict[str, Tile] = {"days": tile_days, "months": tile_months, "years": tile_years}
+TILES: dict[str, Tile] = {
+    "days": tile_days,
+    "months": partial(tile_units, unit_end=month_end),
+    "years": partial(tile_units, unit_end=year_end),
+}
 
 
 def window(text: str) -> Window:
@@ -48,11 +52,20 @@ def window(text: str) -> Window:
         ("years", "2023-12-31 to 2025-01-01", 1, ["2023-12-31", "2024-01-01 to 2024-12-31", "2025-01-01"]),
         ("years", "2023-12-31 to 2025-01-01", 367, ["2023-12-31 to 2024-12-31", "2025-01-01"]),
         ("years", "2023-12-31 to 2025-01-01", 368, ["2023-12-31 to 2025-01-01"]),
+        (
+            "years",
+            "2024-12-30 to 2026-01-02",
+            1,
+            ["2024-12-30 to 2024-12-31", "2025-01-01 to 2025-12-31", "2026-01-01 to 2026-01-02"],
+        ),
+        ("weeks", "2025-12-20 to 2026-01-06", 10, ["2025-12-20 to 2025-12-28", "2025-12-29 to 2026-01-06"]),
+        ("weeks", "9999-12-25 to 9999-12-31", 7, ["9999-12-25 to 9999-12-31"]),
     ],
 )
 def test_a_period_is_cut_where_its_buckets_end(tile: str, whole: str, at_most: int, parts: list[str]) -> None:
     """Leap days, ends of years and the last day there is."""
-    assert list(map(str, TILES[tile](window(whole), at_most=at_most))) == parts
+    cut = partial(tile_units, unit_end=partial(week_end, numbering="iso")) if tile == "weeks" else TILES[tile]
+    assert list(map(str, cut(window(whole), at_most=at_most))) == parts
 
 
 DAYS = st.dates(date(1999, 1, 1), date(2040, 12, 31))

@@ -588,6 +588,8 @@ def test_levels_that_orjson_reads_and_nobody_can_hold_are_a_fault() -> None:
     deep = b'{"a":' * 1000 + b"1" + b"}" * 1000
     with pytest.raises(DecodeError, match="nested too deeply @"):
         structure_answer("line_crosses", b'[{"_id": {}, "count": 3, "deep": %s}]' % deep, tz=None, carried={})
+    with pytest.raises(DecodeError, match=r"nested too deeply @ \$$"):
+        structure_entities("zones", b'{"zones": [], "deep": %s}' % deep)
 
 
 def test_a_key_sent_twice_counts_as_last_sent() -> None:

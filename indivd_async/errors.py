@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .escaping import escape_controls
-from .wording import Spelling, literally, spell_words
+from .wording import Spelling, brief, literally, spell_words
 
 if TYPE_CHECKING:
     from .planning import PlannedRequest
@@ -105,7 +105,7 @@ class InvalidQueryError(IndivdError, ValueError):
 
     def __init__(self, parameter: str, rule: str, value: object, hint: str = "") -> None:
         super().__init__()
-        got = f"; got {literally(_clip(value))}"
+        got = f"; got {literally(brief(value, 80))}"
         if value is None:
             got = f"{{:{got}}}"  # of Python's own
         self._say(f"{{{parameter}}}: {rule}{got}.", hint)
@@ -119,7 +119,7 @@ class InvalidQueryError(IndivdError, ValueError):
         try:
             pickle.dumps(self.value)
         except Exception:  # the value was refused, so it may be anything at all
-            return _restore, (type(self), str(self), {**self.__dict__, "value": _clip(self.value)})
+            return _restore, (type(self), str(self), {**self.__dict__, "value": brief(self.value, 80)})
         return super().__reduce__()
 
 
@@ -133,6 +133,10 @@ class NotMergeableError(IndivdError):
         self.instead = instead
 
 
+#: Requests that a message names; usually there are two.
+_TOLD = 3
+
+
 class MergeConflictError(IndivdError):
     """
     Two answers hold a row that only one of them may hold, so neither their sum nor either of them would be right.
@@ -142,7 +146,10 @@ class MergeConflictError(IndivdError):
     """
 
     def __init__(self, key: str, requests: Sequence[PlannedRequest], problem: str = "") -> None:
-        asked = " and ".join(str(request) for request in requests)
+        told = [str(request) for request in requests[:_TOLD]]
+        if len(requests) > _TOLD:
+            told.append(f"{len(requests) - _TOLD:,} more")
+        asked = " and ".join(told)
         super().__init__(
             f"{key}: {problem} ({asked})"
             if problem
@@ -318,11 +325,3 @@ class ClientClosedError(IndivdError):
     def __init__(self, message: str, *, reason: ClosedReason = "closed") -> None:
         super().__init__(message)
         self.reason = reason
-
-
-def _clip(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # an int of more digits than Python writes out, or an object that cannot show itself
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= 80 else f"{text[:77]}..."

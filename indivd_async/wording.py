@@ -35,3 +35,27 @@ def spell_words(words: str, spelling: Spelling = spell_as_python) -> str:
 def literally(text: str) -> str:
     """Mark *text*, which comes from elsewhere, as free of parameters."""
     return text.replace("{", "{{")
+
+
+def brief(value: object, most: int = 300) -> str:
+    """
+    Show *value* as `repr` does, in *most* characters at most.
+
+    >>> brief((1, 2)), brief(range(10**6), most=12)
+    ('(1, 2)', 'range(0, ...')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # an int of more digits than Python writes out, or an object that cannot show itself
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def clip(text: str, most: int) -> str:
+    """Cut *text* to *most* characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def counted(what: object) -> str:
+    """Show a collection by its size."""
+    return "None" if what is None else f"<{len(what)}>"  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from ..wording import counted
 from .values import NOTHING_EXTRA, Bucket, FrozenMap
 
 
@@ -185,7 +186,7 @@ class ZoneDropIn:
     """Passers-by of the whole period. Adds up over time."""
     drop_in_rate: float | None
     """Percent, as in `DropInRow`."""
-    details: tuple[ZoneDropInRow, ...] = ()
+    details: tuple[ZoneDropInRow, ...] = attrs.field(default=(), repr=counted)
     """Its rows by bucket."""
     tz: str | None = None
     """The clock of the buckets, an IANA name, where it is known."""

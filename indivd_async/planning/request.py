@@ -9,12 +9,15 @@ import attrs
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.endpoints import DATA_ENDPOINTS
 from ..profile import Profile
+from ..wording import brief, clip
 from .urls import encode_params
 from .windows import Window, bucket_unit, default_grouping
 
 #: 400 has many causes; 413 and 414 are what gateways answer to long URLs.
 _REFUSED_AS_TOO_LONG = frozenset({400, 413, 414})
 _LONG_URL_BYTES = 400
+#: Characters of a request in a message: URLs may have 6,000.
+_MOST_TEXT = 300
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +36,7 @@ class PlannedRequest:
     """`line_crosses`, `zone_visitors` or `drop_in_rate`, or the list of a look-up."""
     path: str
     """With its slash as documented, without the prefix of the base URL."""
-    params: FrozenMap = NOTHING_EXTRA
+    params: FrozenMap = attrs.field(default=NOTHING_EXTRA, repr=brief)
     """Wire names and values, both text."""
     reason: str = ""
     """Why it is a request of its own."""
@@ -43,11 +46,11 @@ class PlannedRequest:
     """"current", "comparison", or "both" where one request brings the two."""
     tz: str | None = None
     """The clock of its buckets, an IANA name, where it is known."""
-    carried: FrozenMap = NOTHING_EXTRA
+    carried: FrozenMap = attrs.field(default=NOTHING_EXTRA, repr=brief)
     """Fields that its rows get from it."""
     series: int = 0
     """Which of the plan's series: a time-zone group, a value of a fan-out, a piece of a long list."""
-    locations: tuple[int, ...] | None = None
+    locations: tuple[int, ...] | None = attrs.field(default=None, repr=brief)
     """The locations asked for; None where all are."""
     profile: Profile | None = None
     """What is known of the service that is asked, where something is."""
@@ -92,4 +95,4 @@ class PlannedRequest:
         return f"The API does not say what it refuses: {'; '.join(advice)}. `indivd verify` measures such limits"
 
     def __str__(self) -> str:
-        return f"GET {self.target}"
+        return f"GET {clip(self.target, _MOST_TEXT)}"

@@ -23,6 +23,7 @@ from .fields import (
     check_per,
     check_split,
     check_tz,
+    shown_briefly,
     to_date,
     to_ids,
     to_interval,
@@ -31,7 +32,7 @@ from .fields import (
 )
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=shown_briefly)
 class DropInRate:
     """
     Ask which share of the people passing a zone's entrance went in.

@@ -13,6 +13,7 @@ import attrs
 from ..errors import InvalidQueryError
 from ..models import clocks
 from ..models.endpoints import DataEndpoint
+from ..wording import brief
 
 Split = int | Literal["auto"] | None
 OnError = Literal["raise", "collect"]
@@ -213,3 +214,8 @@ def periods_of(query: Any) -> Iterator[tuple[str, date, date]]:
     start, end = (getattr(query, f"comparison_{name}_date", None) for name in ("start", "end"))
     if start is not None and end is not None:
         yield "comparison", start, end
+
+
+def shown_briefly(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Let the repr of a query show a long list of ids by its beginning."""
+    return [field.evolve(repr=brief) for field in fields]

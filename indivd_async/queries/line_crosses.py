@@ -20,6 +20,7 @@ from .fields import (
     check_on_error,
     check_order,
     check_split,
+    shown_briefly,
     to_date,
     to_grouping,
     to_ids,
@@ -38,7 +39,7 @@ PER = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=shown_briefly)
 class LineCrosses:
     """
     Ask for crossings of lines.

@@ -24,6 +24,7 @@ from .fields import (
     check_seconds,
     check_split,
     check_tz,
+    shown_briefly,
     to_date,
     to_grouping,
     to_ids,
@@ -37,7 +38,7 @@ from .fields import Ids as Ids
 MAX_DWELL_S = 10_800
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=shown_briefly)
 class ZoneVisitors:
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.

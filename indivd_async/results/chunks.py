@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from ..wording import counted
 from .listed import Listed
 from .notes import Note
-from .shown import counted
 
 if TYPE_CHECKING:
     from ..errors import IndivdError

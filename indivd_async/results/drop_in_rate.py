@@ -9,8 +9,8 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models import DropInRow, DropInTotals, ZoneDropIn
+from ..wording import counted
 from .result import Result
-from .shown import counted
 from .totals import Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..escaping import escape_controls
+from ..wording import brief, clip
 
 if TYPE_CHECKING:
     from . import AnyResult
@@ -26,15 +27,10 @@ _MOST_CELL, _MOST_SENTENCE = 24, 80
 _LAST = ("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz")
 
 
-def counted(what: object) -> str:
-    """Show a collection by its size."""
-    return "None" if what is None else f"<{len(what)}>"  # type: ignore[arg-type]
-
-
 def question_of(query: Any) -> str:
     """Word a query by what was given."""
     given = [
-        f"{field.name}={getattr(query, field.name)!r}"
+        f"{field.name}={brief(getattr(query, field.name), 40)}"
         for field in attrs.fields(type(query))
         if field.kw_only and getattr(query, field.name) != field.default
     ]
@@ -149,5 +145,4 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _clip(text: str, most: int = _MOST_TEXT) -> str:
-    text = escape_controls(text)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return clip(escape_controls(text), most)

@@ -8,9 +8,9 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models import ZoneVisitorsRow
+from ..wording import counted
 from . import totals as _adding
 from .result import Result
-from .shown import counted
 from .totals import Bounds, Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference

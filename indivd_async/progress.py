@@ -199,17 +199,21 @@ class _Page:
         self._clock = clock
         self._start = self._told = clock()
         self._last = Progress(done=0, total=0)
-        self._handle = display(self._draw(), raw=True, display_id=True)
+        self._display = display
+        self._handle: Any = None
 
     def hear(self, progress: Progress) -> None:
         self._last = progress
-        if self._clock() - self._told >= _PAGE_EVERY_S:
+        if self._handle is None:  # not before there is a request: a look-up alone shows nothing
+            self._handle = self._display(self._draw(), raw=True, display_id=True)
+        elif self._clock() - self._told >= _PAGE_EVERY_S:
             self._told = self._clock()
             self._handle.update(self._draw(), raw=True)
 
     def end(self) -> None:
         """Leave the last state, with the time that it took."""
-        self._handle.update(self._draw(f" in {self._clock() - self._start:,.1f} s"), raw=True)
+        if self._handle is not None:
+            self._handle.update(self._draw(f" in {self._clock() - self._start:,.1f} s"), raw=True)
 
     def _draw(self, rest: str = "") -> dict[str, str]:
         text = f"{self._last.text}{rest}"

@@ -137,6 +137,6 @@ _COLUMNS = {
     "Line": "id:int name location:int floor:int zone_to:int zone_from:int category:json",
     "Organization": "id:int name",
     "Coverage": "period=request.period start_date:text=request.window.start end_date:text=request.window.end status "
-    "rows:int attempts:int asked:text=request problem:text=error",
+    "rows:int attempts:int reason=request.reason asked:text=request problem:text=error",
     "Note": "kind message",
 }

@@ -22,9 +22,11 @@ _MOST_NOTES = 5
 _MOST_COLUMNS = 9
 _MOST_TEXT = 110
 #: Characters of a cell: names in a wide table, and what a request or a note says.
-_MOST_CELL, _MOST_SENTENCE = 24, 80
+_MOST_CELL, _MOST_SENTENCE = 24, 300
 #: Columns that say least come last, and are left out first.
 _LAST = ("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz")
+#: What the start of a bucket says as well.
+_IN_START = ("year", "month", "week", "dayofmonth", "hour", "minute")
 
 
 def question_of(query: Any) -> str:
@@ -66,7 +68,7 @@ class Sight:
         def draw(tag: str, texts: Iterable[str]) -> str:
             cells = zip(self.names, texts, strict=True)
             return "".join(
-                f'<{tag} style="text-align: {sides[name]}; white-space: nowrap">{escape(text)}</{tag}>'
+                f'<{tag} style="text-align: {sides[name]}; white-space: pre-wrap">{escape(text)}</{tag}>'
                 for name, text in cells
             )
 
@@ -99,9 +101,11 @@ def see_result(result: AnyResult) -> Sight:
     names = _told(some)
     if len({row["period"] for row in some}) == 1:
         names.remove("period")
+    if "bucket_start" in names:
+        names = [name for name in names if name not in _IN_START]
     kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
     below = ["…"] if len(some) > _MOST_ROWS else []
-    below += [_clip(f"note: {note.message}") for note in result.notes[:_MOST_NOTES]]
+    below += [_clip(f"note: {note.message}", _MOST_SENTENCE) for note in result.notes[:_MOST_NOTES]]
     if len(result.notes) > _MOST_NOTES:
         below.append(f"and {len(result.notes) - _MOST_NOTES} more notes")
     return Sight(
@@ -124,12 +128,14 @@ def see_listed(listed: Listed[Any]) -> Sight:
     return Sight(
         head=[f"{counted_as}, {len(failed):,} failed:" if failed else counted_as],
         rows=rows,
-        names=[name for name in _told(rows) if name != "opening_hours"],
+        names=[name for name in _told(rows) if name not in _WIDE],
         below=[f"and {hidden:,} more"] if hidden else [],
         most_cell=_MOST_SENTENCE,
     )
 
 
+#: Columns that are too wide to be looked at.
+_WIDE = ("opening_hours", "asked")
 #: What a person calls one of a class.
 _NOUNS = {"Coverage": "request"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import pickle
 from typing import Any
 
@@ -74,6 +75,12 @@ async def test_a_result_shows_question_rows_and_notes() -> None:
     assert shown.count("<tr>") == 7
     rates, _ = await fetch(DropInRate("2025-03-01", "2025-03-07", location=124))
     assert "note: Some drop-in rates are above 100 %" in str(rates)
+    note = next(note for note in rates.notes if note.kind == "drop_in_over_100")
+    assert note.message in str(rates)
+    assert html.escape(note.message) in rates._repr_html_()
+    hours, _ = await fetch(LineCrosses("2025-03-01", "2025-03-01", location=124, aggregate_by="hour"))
+    assert repr(hours).splitlines()[2].split()[-2:] == ["weekday", "count"]
+    assert "dayofmonth" not in repr(hours)
 
 
 async def test_text_from_elsewhere_is_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +162,7 @@ async def test_coverage_and_notes_are_tables() -> None:
         *("current", "2025-03-01", "2025-03-07", "ok", len(chunk.rows), 1, None)
     ]
     assert row["asked"].startswith("GET /")
+    assert row["reason"] == result.coverage[0].request.reason
     assert repr(result.coverage).splitlines()[0] == "1 request"
     assert polars.DataFrame(result.notes)["kind"].to_list() == [note.kind for note in result.notes]
     assert repr(chunk.notes).startswith(f"{len(chunk.notes)} note")

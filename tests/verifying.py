@@ -81,7 +81,7 @@ async def judge_both(*deviations: str, location: int | str | None = MALL) -> tup
     async with AsyncIndivd("sandbox", transport=transport, base_url="https://sandbox.test") as client:
         asker = Asker(client, most=MOST_REQUESTS)
         seen = await measure(asker, location=location, days=DAYS, deep=True, now=NOW)
-    return make_report(seen.until("categories"), NOW, deep=False), make_report(seen, NOW, deep=True)
+    return make_report(seen.until("categories"), deep=False), make_report(seen, deep=True)
 
 
 def names(report: Report, verdict: Any = "fails") -> list[str]:

@@ -40,11 +40,12 @@ async def _replay(args: argparse.Namespace) -> None:
     from ..verify import Replay
 
     application = Replay(args.replay)
+    run = application.recording
     async with sandbox.serving(application, host=args.host, port=args.port) as url:
-        print(f"{len(application)} answers of {application.made_at:%Y-%m-%d} are served on {url} (Ctrl-C ends it)\n")
+        print(f"{len(application)} answers of {run.made_at:%Y-%m-%d} are served on {url} (Ctrl-C ends it)\n")
         print("in another terminal:")
         print(f"  export INDIVD_BASE_URL={url} INDIVD_TOKEN=any")
-        print("  indivd locations", flush=True)
+        print(f"  indivd verify{' --deep' * run.deep}", flush=True)
         await anyio.sleep_forever()
 
 

@@ -9,7 +9,6 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -17,7 +16,7 @@ import httpx
 from ..errors import ConfigError
 from ..escaping import escape_controls
 from ..profile import IN_WORDS, NAMES, Profile
-from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, read_recording, verify
+from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, verify
 from ..verify.asking import AT_ONCE
 from ..verify.report import shorten
 from .connecting import make_client
@@ -66,12 +65,10 @@ def main(args: argparse.Namespace) -> int:
 
 async def _verify(args: argparse.Namespace) -> Report:
     if args.replay is not None:
-        recorded = read_recording(args.replay)
-        asked: dict[str, Any] = {"location": recorded.location, "days": recorded.days, "deep": recorded.deep}
-        transport = httpx.ASGITransport(Replay(args.replay))
-        token = "replayed"  # noqa: S105  no secret: nobody looks at it
+        replay = Replay(args.replay)
+        transport, token = httpx.ASGITransport(replay), "replayed"  # no secret: nobody looks at it
         async with make_client(args, token=token, transport=transport, base_url=_NOWHERE) as client:
-            return await verify(client, **asked, now=recorded.made_at)
+            return await verify(client, location=args.location, days=args.days, deep=replay.recording.deep)
     async with make_client(args) as client:
         if sys.stderr.isatty():
             most = MOST_REQUESTS_DEEP if args.deep else MOST_REQUESTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,6 +40,31 @@ Days = tuple[date, date]
 
 class NothingToAskError(ValueError):
     """There is no location, or not the one that was named."""
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """When a run was made, and what `verify` was asked for."""
+
+    made_at: datetime
+    location: int
+    days: int
+    deep: bool
+
+    @classmethod
+    def from_dict(cls, head: Mapping[str, Any]) -> Run:
+        """Read what a recording begins with; raises ValueError, KeyError or TypeError where it is something else."""
+        made_at = datetime.fromisoformat(head["made_at"])
+        values = head["location"], head["days"], head["deep"]
+        if made_at.tzinfo is None or list(map(type, values)) != [int, int, bool]:
+            raise ValueError("it does not say of which run it is")
+        return cls(made_at=made_at, location=values[0], days=values[1], deep=values[2])
+
+    @property
+    def run_text(self) -> str:
+        """Write it as JSON, in one line of ASCII."""
+        fields = {"made_at": self.made_at.isoformat(), "location": self.location, "days": self.days, "deep": self.deep}
+        return json.dumps(fields)
 
 
 @attrs.frozen(kw_only=True)

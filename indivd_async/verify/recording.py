@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ import orjson
 
 from .._version import __version__
 from ..errors import ConfigError
-from ..models import FrozenMap
 from .asking import Heard, Question, whole
-from .reading import read_visits
+from .course import Run
+from .reading import UnreadableError, read_visits
 from .seen import Earlier
 
 _VERSION = 1
+#: By which a recording that is served says of which run it is.
+RUN_HEADER = "indivd-recorded"
 #: Whose ids a field, a parameter or the `id` of a list names.
 _KINDS: Mapping[str, str] = {
     "location": "location",
@@ -63,7 +65,8 @@ class Recorder:
 
     def hear(self, name: str, heard: Heard) -> None:
         """Keep one answer."""
-        headers = dict(heard.headers)  # those that may say that there is more, and no others
+        # Those that may say that there is more, and no others.
+        headers = {header: value for header, value in heard.headers.items() if header != RUN_HEADER}
         params, document = dict(heard.question.params), heard.document
         if self._aliases is not None:
             params = {param: self._aliases.param(param, text) for param, text in params.items()}
@@ -82,21 +85,21 @@ class Recorder:
             }
         )
 
-    def write(self, now: datetime, *, location: int, days: int, deep: bool) -> Path:
+    def write(self, run: Run) -> Path:
         """Write the file, with what the run was asked for, and return its path."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        stamp = now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        stamp = run.made_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         path, number = self._folder / f"{stamp}.ndjson", 1
         while path.exists():
             number += 1
             path = self._folder / f"{stamp}-{number}.ndjson"
         head = {
             "recording": _VERSION,
-            "made_at": now.astimezone(UTC).isoformat(),
+            "made_at": run.made_at.astimezone(UTC).isoformat(),
             "library": __version__,
-            "location": location if self._aliases is None else self._aliases.id("location", location),
-            "days": days,
-            "deep": deep,
+            "location": run.location if self._aliases is None else self._aliases.id("location", run.location),
+            "days": run.days,
+            "deep": run.deep,
         }
         temporary = path.with_suffix(".tmp")
         temporary.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in (head, *self._lines)))
@@ -148,13 +151,9 @@ class _Aliases:
 
 
 @attrs.frozen(kw_only=True)
-class Recording:
-    """A recorded run: when it was made, and what `verify` was asked for."""
+class Recording(Run):
+    """A recorded run: all that was asked, and what came."""
 
-    made_at: datetime
-    location: int
-    days: int
-    deep: bool
     answers: tuple[Heard, ...]
 
     def named(self, name: str) -> Heard | None:
@@ -187,25 +186,22 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
             raise ConfigError(f"{path} is a recording of version {head['recording']}; this library reads {_VERSION}")
         answers = [
             Heard(
-                question=Question(line["endpoint"], FrozenMap(line["params"])),
+                question=Question.of(line["endpoint"], line["params"]),
                 status=line["status"],
                 document=line["document"],
-                headers=line["headers"],
+                headers={str(header): str(value) for header, value in line["headers"].items()},
                 problem=line["problem"],
             )
             for line in lines
         ]
         return Recording(
-            made_at=datetime.fromisoformat(head["made_at"]),
-            location=head["location"],
-            days=head["days"],
-            deep=head["deep"],
+            **attrs.asdict(Run.from_dict(head)),
             answers=tuple(answers),
             names=tuple(line["name"] for line in lines),
         )
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a recording of `indivd verify`: {error!r}") from None
 
 
@@ -217,8 +213,8 @@ def read_earlier(folder: str | os.PathLike[str]) -> Earlier | None:
     found = recording.named("visits by day, the whole range")
     if found is None or not found.is_ok:
         return None
-    return Earlier(
-        made_on=recording.made_at.date(),
-        location=recording.location,
-        rows=read_visits(found.document),
-    )
+    try:
+        rows = read_visits(found.document)
+    except UnreadableError:
+        return None  # as unreadable then as it may be now, which the run tells
+    return Earlier(made_on=recording.made_at.date(), location=recording.location, rows=rows)

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from ..models.endpoints import FILTER_ENDPOINTS
 from .asking import Heard
-from .recording import read_recording
+from .recording import RUN_HEADER, read_recording
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -20,15 +21,15 @@ class Replay:
     An ASGI application that answers from a recording.
 
     A question that was asked several times is answered in the order of then, and from then on with the last answer.
-    What was not asked is answered with 404, and listed in `missed`. No token is looked at.
+    What was not asked is answered with 404, and listed in `missed`. No token is looked at. Lists say, in a header, of
+    which run they are, so that `verify` asks what was asked then, of the day that it was asked on.
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
-        recording = read_recording(source)
-        self.made_at = recording.made_at
+        self.recording = read_recording(source)
         self.missed: list[str] = []
         self._answers: defaultdict[_Key, deque[Heard]] = defaultdict(deque)
-        for heard in recording.answers:
+        for heard in self.recording.answers:
             self._answers[heard.question.path, tuple(sorted(heard.question.params.items()))].append(heard)
 
     def __len__(self) -> int:
@@ -48,6 +49,8 @@ class Replay:
             is_json = status == 200 and not heard.problem
             body = orjson.dumps(heard.document) if is_json else b"?" if status == 200 else b""
             headers["content-type"] = "application/json"
+            if heard.question.endpoint in FILTER_ENDPOINTS:
+                headers[RUN_HEADER] = self.recording.run_text
         raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": raw})

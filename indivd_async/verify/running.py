@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from .course import (  # fmt: skip
     LISTED,
     Course,
     NothingToAskError,
+    Run,
     first_questions,
     lay_course,
     usual_questions,
@@ -36,7 +38,7 @@ from .lists import LISTS
 from .numbering import NUMBERING
 from .periods import PERIODS
 from .reading import UnreadableError, read_entities
-from .recording import Recorder, read_earlier
+from .recording import RUN_HEADER, Recorder, read_earlier
 from .report import Finding, Report
 from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, cannot_tell
 
@@ -114,7 +116,8 @@ async def verify(
         deep: ask more: default groupings, limits that the article names, another New Year.
         record: a folder to keep questions and answers in, without the token; an earlier recording there is compared.
         anonymous: replace ids and names in what is recorded.
-        now: an aware datetime; else this machine's clock. Which days have ended is judged by it.
+        now: an aware datetime; else this machine's clock, or the moment of the recording that answers. Which days have
+            ended is judged by it.
 
     Raises:
         NotVerifiableError: where the lists are not answered or hold no location.
@@ -122,8 +125,7 @@ async def verify(
     """
     if isinstance(days, bool) or not isinstance(days, int) or not _LEAST_DAYS <= days <= 4_000:
         raise InvalidQueryError("days", f"must be a whole number from {_LEAST_DAYS} to 4000", days)
-    now = now or utc_now()
-    if now.tzinfo is None:
+    if now is not None and now.tzinfo is None:
         raise InvalidQueryError("now", "must be an aware datetime, such as datetime.now(UTC)", now)
     # Read before anything is asked: what is damaged is told at once, and this run is not yet in the folder.
     recorder = None if record is None else Recorder(record, anonymous=anonymous)
@@ -131,16 +133,36 @@ async def verify(
     asker = Asker(client, most=MOST_REQUESTS, on_heard=None if recorder is None else recorder.hear)
     seen = await measure(asker, location=location, days=days, deep=deep, now=now, earlier=earlier)
     if recorder is not None:
-        recorder.write(now, location=seen.course.location, days=days, deep=deep)
-    return make_report(seen, now, deep=deep, retries=asker.sent - len(seen.heard))
+        recorder.write(seen.run)
+    return make_report(seen, deep=deep, retries=asker.sent - len(seen.heard))
 
 
 async def measure(
-    asker: Asker, *, location: int | str | None, days: int, deep: bool, now: datetime, earlier: Earlier | None = None
+    asker: Asker,
+    *,
+    location: int | str | None,
+    days: int,
+    deep: bool,
+    now: datetime | None,
+    earlier: Earlier | None = None,
 ) -> Seen:
     """Ask what a run asks: first what every run does, then what only deep ones do."""
     await asker.ask_all(first_questions())
-    seen = Seen(_lay_course(asker, location, days, now), asker.heard, earlier=earlier)
+    if (recorded := _recorded_run(asker)) is None:
+        course = _lay_course(asker, location, days, now := now or utc_now())
+    else:
+        now = now or recorded.made_at
+        course = _lay_course(asker, recorded.location if location is None else location, recorded.days, now)
+        for name, given, usual, then in (
+            ("location", course.location, recorded.location, recorded.location),
+            ("days", days, DEFAULT_DAYS, recorded.days),
+            ("deep", deep, False, recorded.deep),
+        ):
+            if given not in (usual, then):
+                raise InvalidQueryError(name, f"what answers here is a recording of a run with {then}", given)
+        days = recorded.days
+    run = Run(made_at=now, location=course.location, days=days, deep=deep)
+    seen = Seen(course, asker.heard, run=run, earlier=earlier)
     questions = usual_questions(seen.course)
     again = questions.popitem()
     await asker.ask_all(questions)
@@ -152,6 +174,14 @@ async def measure(
         await asker.ask_all(deep_questions(seen.course, _organizations(asker)))
         await explore(asker, seen)  # what no requests were left for
     return seen
+
+
+def _recorded_run(asker: Asker) -> Run | None:
+    """Return the run that is answered from, where it is a recording that answers."""
+    try:
+        return Run.from_dict(json.loads(asker.heard["locations"].headers[RUN_HEADER]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _lay_course(asker: Asker, location: int | str | None, days: int, now: datetime) -> Course:
@@ -187,7 +217,7 @@ def _organizations(asker: Asker) -> list[int]:
     return [id for id in ids if id is not None][:_MOST_ORGANIZATIONS]
 
 
-def make_report(seen: Seen, now: datetime, *, deep: bool, retries: int = 0) -> Report:
+def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
     """Judge every assumption by what was *seen*."""
     assumptions = [item for item in ASSUMPTIONS if deep or not item.is_deep]
     findings, learned = [], dict[str, Any]()
@@ -218,13 +248,13 @@ def make_report(seen: Seen, now: datetime, *, deep: bool, retries: int = 0) -> R
     course = seen.course
     return Report(
         findings=tuple(findings),
-        profile=make_profile(learned, now),
+        profile=make_profile(learned, seen.run.made_at),
         location=course.location,
         week=course.week,
         range=course.range,
         requests=len(seen.heard),
         retries=retries,
-        made_on=now.date().isoformat(),
+        made_on=seen.run.made_at.date().isoformat(),
         version=__version__,
     )
 

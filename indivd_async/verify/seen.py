@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from .asking import Heard
-from .course import NEW_YEAR, Course
+from .course import NEW_YEAR, Course, Run
 from .reading import DropIns, Row, UnreadableError, add_up, read_drop_ins, read_entities, read_lines, read_visits
 
 Verdict = Literal["holds", "fails", "cannot be told"]
@@ -73,8 +73,9 @@ class Assumption:
 class Seen:
     """The answers of one run."""
 
-    def __init__(self, course: Course, heard: Mapping[str, Heard], *, earlier: Earlier | None = None) -> None:
+    def __init__(self, course: Course, heard: Mapping[str, Heard], *, run: Run, earlier: Earlier | None = None) -> None:
         self.course = course
+        self.run = run
         self.heard = heard
         self.used: list[str] = []
         self._earlier = earlier

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from verifying import MALL, NOW, WORLD, judge, names
 
-from indivd_async import AsyncIndivd, ConfigError, NotFoundError, sandbox
+from indivd_async import AsyncIndivd, ConfigError, InvalidQueryError, NotFoundError, sandbox
 from indivd_async.testing import replay
 from indivd_async.verify import Replay, Report, read_recording, verify
 
@@ -138,3 +138,37 @@ async def test_the_sandbox_serves_a_recording(tmp_path: Path) -> None:
         assert (response.status_code, len(response.json())) == (200, 8)
         assert (await client.get("/filters/elsewhere")).status_code == 404
         await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+async def test_a_recording_that_is_served_says_of_which_run_it_is(tmp_path: Path, deep: bool) -> None:
+    """So `verify` asks what was asked then, of the days that had ended by then; nothing need be told it."""
+    report = await judge("ignored_zones", record=tmp_path, deep=deep)
+    application = Replay(tmp_path)
+    async with sandbox.serving(application) as url:
+        async with AsyncIndivd("any", base_url=url, allow_http=True) as client:
+            assert await verify(client, deep=deep) == report
+            assert [place.id for place in await client.locations()][:2] == [124, 125]
+            for asked in ({"location": 125}, {"days": 90}, *([] if deep else [{"deep": True}])):
+                with pytest.raises(InvalidQueryError, match="what answers here is a recording of a run with"):
+                    await verify(client, **asked)
+        assert application.missed == []
+    again = tmp_path / "again"
+    async with AsyncIndivd("any", transport=replay(tmp_path), base_url="https://sandbox.test") as client:
+        assert await verify(client, deep=deep, record=again) == report
+    assert read_recording(again).made_at == NOW
+
+
+async def test_a_damaged_recording_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    """A run is not lost for what lies in its folder; one that could not be read then is not compared."""
+    await judge("answer_in_a_wrapper", record=tmp_path)
+    assert names(await judge("answer_in_a_wrapper", record=tmp_path)) == ["answers_documented"]
+    lines = written(tmp_path).splitlines()
+    application = sandbox.app(WORLD)
+    for text in ("", "{}", lines[0].replace("+00:00", ""), lines[0].replace('"days":45', '"days":"45"'), lines[1]):
+        damaged = tmp_path / "9999.ndjson"
+        damaged.write_text(f"{text}\n{lines[1]}\n")
+        async with AsyncIndivd("sandbox", transport=sandbox.transport(application)) as client:
+            with pytest.raises(ConfigError, match="is not a recording"):
+                await verify(client, record=tmp_path)
+    assert not application.requests

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         LineCrossesResult,
         Listed,
         Note,
+        Result,
         ZoneVisitorsPeriod,
         ZoneVisitorsResult,
     )
@@ -130,6 +131,7 @@ __all__ = [
     "RateLimitedError",
     "RequestTimeoutError",
     "ResponseTooLargeError",
+    "Result",
     "RetryPolicy",
     "ServerError",
     "Stats",

@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import indivd_async
 
@@ -42,8 +43,10 @@ def main() -> int:
     if "--modules" in sys.argv[1:]:
         print(*modules)  # noqa: T201
         return 0
+    things = {name: getattr(indivd_async, name) for name in indivd_async.__all__ if name[0] != "_"}
     exported = {
-        name: first_sentence(getattr(indivd_async, name).__doc__) for name in indivd_async.__all__ if name[0] != "_"
+        name: " or ".join(each.__name__ for each in get_args(thing)) or first_sentence(thing.__doc__)
+        for name, thing in things.items()
     }
     lines = [f"indivd_async {indivd_async.__version__}", ""]
     width = max(map(len, [*exported, *modules]))

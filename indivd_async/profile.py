@@ -153,7 +153,7 @@ def _check_clock(_: object, attribute: attrs.Attribute[Any], clock: Any) -> None
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """How one service behaves; see the module."""
+    """How one service behaves, where its documentation is silent: what `indivd verify` wrote. None is: not known."""
 
     numbering: Numbering = Numbering()
     """How weeks and weekdays are numbered."""

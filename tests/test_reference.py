@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import textwrap
+from collections.abc import Sequence
 from functools import cache, cached_property
 
 import attrs
@@ -59,3 +60,14 @@ def test_everything_says_what_it_is(module: str) -> None:
         if inspect.isclass(thing):
             silent += [f"{name}.{field}" for field in _silent(thing)]
     assert silent == []
+
+
+@pytest.mark.parametrize("module", public_modules())
+def test_what_is_inherited_is_told_where_it_is(module: str) -> None:
+    """A class's members stand with it, or with a class that has a page of its own to stand on."""
+    public = {thing for each in public_modules() for thing in _exported(each).values() if inspect.isclass(thing)}
+    for name, thing in _exported(module).items():
+        for base in thing.__mro__ if inspect.isclass(thing) else ():
+            if base.__module__.startswith("indivd_async") and base not in public:
+                members = {member for member in vars(base) if member[0] != "_"} - set(dir(Sequence))
+                assert members == set(), f"{name} has them of {base.__name__}"

@@ -125,8 +125,8 @@ class AsyncIndivd:
         address = parse_base_url(base_url, allow_http)
         check_wanted(progress)
         self._progress, self._display = progress, Display()
-        #: What is known of the service; None where nothing is.
         self.profile = read_profile(profile)
+        """What is known of the service; None where nothing is."""
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
         self._executor = Executor(

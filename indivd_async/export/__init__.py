@@ -1,7 +1,7 @@
 """
-Exports: a question's answer as a folder of Parquet files, however long it takes and however often it is interrupted.
+Export a question's answer to a folder of Parquet files or a database, however often it is interrupted.
 
-The rows are those of `AsyncIndivd.fetch`, in the columns of `indivd_async.tables`. They arrive in bounded memory, and
+The rows are those of `AsyncIndivd.fetch`, in the columns that its tables have. They arrive in bounded memory, and
 are kept at least every few seconds; a process that is killed loses no more than that, and the next one goes on. The
 folder holds parts (``part-*.parquet``, in folders) and ``_manifest.parquet``, a table without rows whose footer says
 how far it is. Needs the extra `parquet`.

@@ -14,6 +14,8 @@ from .result import Result
 from .totals import Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
+    from collections.abc import Iterable as Iterable
+
     from ..planning import Plan as Plan
     from .chunks import Chunk as Chunk
     from .notes import Note as Note

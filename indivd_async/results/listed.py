@@ -53,9 +53,11 @@ else:
             return (*other, *self._entries)
 
         def index(self, *wanted: Any) -> int:
+            """Return the place of the first that is equal; ValueError where none is."""
             return self._entries.index(*wanted)
 
         def count(self, entry: object) -> int:
+            """Count those that are equal to *entry*."""
             return self._entries.count(entry)
 
 

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     )
     from .settings import Limits, RetryPolicy, Timeouts
 
+__docformat__ = "google"
 __all__ = [
     "Aggregation",
     "AnswerMismatchError",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _FOR_EVER = float("inf")
 
+__docformat__ = "google"
+
 
 def replay(folder: str | os.PathLike[str]) -> httpx.AsyncBaseTransport:
     """

@@ -12,4 +12,5 @@ from .client import Indivd
 from .reader import ArrowReader
 from .stream import Chunks
 
+__docformat__ = "google"
 __all__ = ["ArrowReader", "Chunks", "Indivd"]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..client import AsyncIndivd
     from ._store import Store
 
+__docformat__ = "google"
 __all__ = ["Changes", "DestinationError", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
 
 

@@ -52,7 +52,7 @@ def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Result(Generic[Row]):
-    """What every result has."""
+    """What every result has. It is sized, iterable and indexed over its rows, and a table to all that reads Arrow."""
 
     plan: Plan
     """The question and the requests that answer it."""

@@ -23,6 +23,7 @@ from .report import Finding, Report
 from .running import ASSUMPTIONS, MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, verify
 from .seen import Assumption, Verdict
 
+__docformat__ = "google"
 __all__ = [
     "ASSUMPTIONS",
     "MOST_REQUESTS",

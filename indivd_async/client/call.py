@@ -8,7 +8,7 @@ does none of their work. What only an answer needs is imported with the first.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -40,6 +40,13 @@ _Asked = tuple[Query, Iterable[PlannedRequest], int]
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
 _ASKED_UNSPLIT = word_note("asked_unsplit")
+
+
+@cache
+def _witnesses() -> Callable[..., Answer]:
+    from ..witnessing import witness_answer
+
+    return witness_answer
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -238,9 +245,7 @@ class Call:
             return None
 
     def _witness(self, request: PlannedRequest, answer: Answer, signs: Any = ()) -> Answer:
-        from ..witnessing import witness_answer
-
-        witnessed = witness_answer(request, answer, signs=signs, zones=self.catalogue.zone_locations)
+        witnessed: Answer = _witnesses()(request, answer, signs=signs, zones=self.catalogue.zone_locations)
         place_rows(witnessed, request, self.catalogue.places)
         return witnessed
 

@@ -47,12 +47,13 @@ _HAIR_S = 1e-3
 class Sending:
     """One request on its way, from the call to its reply or its error."""
 
-    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_request", "_started")
+    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_now", "_request", "_started")
 
     def __init__(self, executor: Executor, request: PlannedRequest, deadline: Deadline) -> None:
         self._executor = executor
         self._request = request
-        self._started = executor.now()
+        self._now = executor.home.clock
+        self._started = self._now()
         self._attempts = 0
         #: Attempts that the policy does not count: the one on a stale connection.
         self._free = 0
@@ -103,7 +104,7 @@ class Sending:
 
     async def _attempt(self, lane: Lane, target: bytes) -> Reply:
         timeouts, stats = self._executor.timeouts, self._executor.stats
-        limit_s = self._deadline.ends - self._executor.now()
+        limit_s = self._deadline.ends - self._now()
         if limit_s <= 0:
             raise self._out_of_time("its turn came too late") from self._last
         if timeouts.attempt is not None:
@@ -128,7 +129,7 @@ class Sending:
         executor = self._executor
         if executor.lanes.closed:
             raise ClientClosedError("the client was closed while this request was in the air")
-        now = executor.now()
+        now = self._now()
         is_free = failure.stale and not self._free
         executor.pause.hear(executor.retry, failure, now)
         verdict = self._judge(failure if is_free else attrs.evolve(failure, stale=False), now)
@@ -165,7 +166,7 @@ class Sending:
 
     async def _wait_for_lane(self) -> Lane:
         executor, lanes = self._executor, self._executor.lanes
-        limit_s = self._deadline.ends - executor.now()
+        limit_s = self._deadline.ends - self._now()
         if limit_s <= 0:
             raise self._out_of_time("it was over before the request began") from self._last
         if executor.pause.until > self._deadline.ends:
@@ -184,7 +185,7 @@ class Sending:
         pause, pace = self._executor.pause, self._executor.pace
         booked = pace is None
         while True:
-            now = self._executor.now()
+            now = self._now()
             if pause.until > now:
                 moment, reason = pause.until, "a Retry-After pauses the client for longer"
                 # Else all that had booked before would start at once after it.
@@ -210,7 +211,7 @@ class Sending:
         teller = self._executor.teller
         teller.count(kind)
         if teller.on_event is not None:
-            elapsed = self._executor.now() - self._started
+            elapsed = self._now() - self._started
             teller.tell(kind, self._request, attempt=self._attempts, status=status, wait=wait, elapsed=elapsed)
 
     def _error(self, failure: Failure, verdict: GiveUp) -> IndivdError:
@@ -223,7 +224,7 @@ class Sending:
             failure.status,
             request=self._request,
             attempts=self._attempts,
-            elapsed_s=self._executor.now() - self._started,
+            elapsed_s=self._now() - self._started,
             retry_after=failure.retry_after,
             gave_up=verdict.reason,
             out_of_time=verdict.out_of_time,
@@ -235,7 +236,7 @@ class Sending:
 
     def _transport_error(self, kind: type[TransportError], what: str, gave_up: str = "") -> TransportError:
         base = self._executor.base_url
-        elapsed_s = self._executor.now() - self._started
+        elapsed_s = self._now() - self._started
         tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
         why = f" {gave_up}." if gave_up else ""
         return kind(

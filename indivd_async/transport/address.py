@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import NoReturn
+from base64 import b64encode
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 import httpx
@@ -14,6 +15,11 @@ from .._version import __version__
 from ..errors import ConfigError
 from ..wording import literally
 
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+Headers = list[tuple[bytes, bytes]]
 #: By scheme.
 PORTS = {"https": 443, "http": 80}
 #: A name, encoded, with or without its last dot; or an address, of IPv6 perhaps with a zone.
@@ -168,12 +174,48 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def request_headers(base_url: BaseURL, token: Token) -> list[tuple[bytes, bytes]]:
-    """Build the headers of every request."""
-    return [
-        (b"Host", base_url.authority.encode("ascii")),
-        (b"Accept", b"application/json"),
-        (b"Accept-Encoding", b"gzip"),
-        (b"User-Agent", f"indivd-async/{__version__}".encode("ascii")),
-        (b"Authorization", token.header()),
-    ]
+@attrs.frozen(kw_only=True, eq=False)
+class Way:
+    """How the requests of a client go, and how much is taken of an answer."""
+
+    base_url: BaseURL
+    token: Token
+    #: Of a body, as it comes and decoded.
+    max_bytes: int
+    #: Makes the TLS settings, once the first connection needs them.
+    context: Callable[[], ssl.SSLContext] = attrs.field(repr=False)
+    #: It may be sent secrets.
+    proxy: httpx.Proxy | None = attrs.field(default=None, repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of every request."""
+        return [
+            (b"Host", self.base_url.authority.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"gzip"),
+            (b"User-Agent", f"indivd-async/{__version__}".encode("ascii")),
+            (b"Authorization", self.token.header()),
+        ]
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy reads each request and sends it on; for https it makes a tunnel and never sees one."""
+        return self.proxy is not None and self.base_url.scheme == "http"
+
+    @property
+    def proxy_address(self) -> tuple[str, int]:
+        """The host and port of the proxy."""
+        assert self.proxy is not None
+        url = self.proxy.url
+        return url.raw_host.decode("ascii").replace("%25", "%"), url.port or PORTS[url.scheme]
+
+    @property
+    def proxy_headers(self) -> Headers:
+        """What the proxy, if there is one, is sent beside, its password among it."""
+        if self.proxy is None:
+            return []
+        headers = list(self.proxy.headers.raw)
+        if self.proxy.raw_auth is not None:
+            headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(self.proxy.raw_auth)))))
+        return headers

@@ -16,17 +16,17 @@ import anyio
 import yarl
 
 from ..errors import ConfigError, RequestTimeoutError
-from .address import BaseURL, Token, bracketed, request_headers
+from .address import bracketed
 from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
-from .network import is_readable, proxy_address, proxy_headers
+from .network import is_readable
 from .replies import Draft, Failure, Reply, read_body
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    import httpx
     from aiohttp.client_proto import ResponseHandler
+
+    from .address import Way
 
 #: Seconds, as for the default lanes.
 _KEEPALIVE_S = 30.0
@@ -77,32 +77,20 @@ class AiohttpLane(Lane):
     #: Errors of aiohttp's hold the request, and the token with it.
     tells_cause = False
 
-    def __init__(
-        self,
-        base_url: BaseURL,
-        token: Token,
-        max_bytes: int,
-        context: Callable[[], ssl.SSLContext],
-        proxy: httpx.Proxy | None,
-    ) -> None:
+    def __init__(self, way: Way) -> None:
         if is_on_trio():
             raise ConfigError('transport="aiohttp" works on asyncio only; leave it out to use the client on trio')
-        super().__init__()
+        super().__init__(way)
+        base_url, proxy = way.base_url, way.proxy
         # Not as URLs spell it: aiohttp gives the zone of an address to the resolver as it stands.
         self._prefix = f"{base_url.scheme}://{bracketed(base_url.host)}:{base_url.port}{base_url.prefix}"
-        self._max_bytes = max_bytes
-        self._headers = request_headers(base_url, token)
         is_secure = base_url.scheme == "https"
         self._options: dict[str, Any] = {"server_hostname": base_url.name} if is_secure else {}
-        self._proxy_headers = [] if proxy is None else proxy_headers(proxy)
         if proxy is not None:
-            host, port = proxy_address(proxy)
+            host, port = way.proxy_address
             self._options["proxy"] = f"{proxy.url.scheme}://{bracketed(host)}:{port}"
-            if not is_secure:
-                # A proxy forwards a plain request, and reads it; for https it makes a tunnel and never sees one.
-                self._headers += self._proxy_headers
             is_secure = is_secure or proxy.url.scheme == "https"
-        self._connector = _Connector(ssl=context() if is_secure else True, limit=1, keepalive_timeout=_KEEPALIVE_S)
+        self._connector = _Connector(ssl=way.context() if is_secure else True, limit=1, keepalive_timeout=_KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -115,11 +103,12 @@ class AiohttpLane(Lane):
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         timeouts, options = attempt.timeouts, dict(self._options)
-        if self._proxy_headers:
-            options["proxy_headers"] = _text(self._proxy_headers)
+        own, proxys = self._way.headers, self._way.proxy_headers
+        if proxys:
+            options["proxy_headers"] = _text(proxys)
         response = await self._session.get(
             yarl.URL(self._prefix + target.decode("ascii"), encoded=True),
-            headers=_text(self._headers),
+            headers=_text(own + proxys if self._way.is_forwarded else own),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(connect=timeouts.connect, sock_read=timeouts.read, ceil_threshold=math.inf),
             **options,
@@ -128,7 +117,7 @@ class AiohttpLane(Lane):
             codings = response.headers.getall("Transfer-Encoding", ["chunked"])
             if [coding.lower() for coding in codings] != ["chunked"]:
                 raise _EndedError("the answer has an unknown Transfer-Encoding, or several")
-            attempt.draft = Draft(response.status, response.raw_headers, self._max_bytes)
+            attempt.draft = Draft(response.status, response.raw_headers, self._way.max_bytes)
             reply = await read_body(attempt.draft, response.content.iter_any())
             attempt.is_kept = True
             return reply

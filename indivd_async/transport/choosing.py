@@ -7,16 +7,18 @@ import re
 import sys
 import urllib.request
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Literal, Union
 
+import attrs
 import httpx
 
 from ..errors import ConfigError
 from ..wording import literally
-from .address import BaseURL, Token, is_host
-from .httpx_lane import HttpxLane, client_sender, socks_lane, visible_lane
+from .address import BaseURL, Token, Way, is_host
+from .httpx_lane import HttpxLane, client_sender, socks_lane
 from .pool import LanePlan
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from ..settings import Limits
     from .lane import Lane
 
-    _Common = tuple[BaseURL, Token, int, Callable[[], ssl.SSLContext]]
-
 #: What callers may inject; httpx2's only where somebody has it.
 HttpClient = Union["httpx.AsyncClient", "httpx2.AsyncClient"]
 HttpTransport = Union["httpx.AsyncBaseTransport", "httpx2.AsyncBaseTransport"]
@@ -40,25 +40,22 @@ _INJECTED_AT_ONCE = 20
 _LIBRARIES = ("httpx", "httpx2")
 
 
-class SharedContext:
-    """The TLS settings of all lanes, made when the first one connects: the certificates take tens of milliseconds."""
+def _share_context(context: ssl.SSLContext | None, *, trust_env: bool) -> Callable[[], ssl.SSLContext]:
+    """
+    Return what gives all lanes one context, made when the first connects: the certificates take tens of milliseconds.
 
-    __slots__ = ("_context", "_trust_env")
+    It is the caller's, or one that trusts certifi's authorities, or those that SSL_CERT_FILE and SSL_CERT_DIR name
+    where the environment is trusted; it offers HTTP/1.1 only.
+    """
 
-    def __init__(self, context: ssl.SSLContext | None, *, trust_env: bool = False) -> None:
-        self._context = context
-        self._trust_env = trust_env
+    def get() -> ssl.SSLContext:
+        nonlocal context
+        if context is None:
+            context = httpx.create_ssl_context(trust_env=trust_env)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
-    def get(self) -> ssl.SSLContext:
-        """
-        Return the caller's context, or one that trusts certifi's authorities; it offers HTTP/1.1 only.
-
-        Where the environment is trusted, SSL_CERT_FILE and SSL_CERT_DIR say whom instead.
-        """
-        if self._context is None:
-            self._context = httpx.create_ssl_context(trust_env=self._trust_env)
-        self._context.set_alpn_protocols(["http/1.1"])
-        return self._context
+    return get
 
 
 def plan_lanes(
@@ -77,67 +74,68 @@ def plan_lanes(
     _check_combination(
         http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context, trust_env=trust_env or None
     )
-    size = limits.max_response_bytes
+    way = Way(
+        base_url=base_url,
+        token=token,
+        max_bytes=limits.max_response_bytes,
+        context=_share_context(ssl_context, trust_env=trust_env),
+    )
+    count = limits.concurrency
+    make: Callable[[], Lane]
     if http_client is not None:
-        library = _library_of(http_client, "AsyncClient")
-        if library is None:
-            got = type(http_client).__name__
-            raise ConfigError(f"{{http_client}} must be an AsyncClient of httpx or httpx2, got {got}")
-        send = client_sender(http_client)
-        count = min(_INJECTED_AT_ONCE, limits.concurrency)
-        return LanePlan(count=count, make=lambda: HttpxLane(library, send, base_url, token, size))
-    if injected is not None:
-        library = _library_of(injected, "AsyncBaseTransport")
-        if library is None or isinstance(injected, str):
-            got = repr(injected) if isinstance(injected, str) else type(injected).__name__
-            raise ConfigError(f'transport must be an AsyncBaseTransport of httpx or httpx2, or "aiohttp", got {got}')
-        handle = injected.handle_async_request
-        return LanePlan(count=limits.concurrency, make=lambda: HttpxLane(library, handle, base_url, token, size))
-    if proxy is None and trust_env:
-        proxy = _environment_proxy(base_url)
-    way = None if proxy is None else _read_proxy(proxy)
-    context = SharedContext(ssl_context, trust_env=trust_env)
-    if trust_env and ssl_context is None and os.environ.get("SSL_CERT_FILE"):
-        try:
-            context.get()
-        except OSError as error:
-            raise ConfigError(f"SSL_CERT_FILE names no certificate authorities: {literally(str(error))}") from None
-    common = (base_url, token, size, context.get)
-    return LanePlan(count=limits.concurrency, make=_lane_maker(common, way, over_aiohttp=transport == "aiohttp"))
+        library = _library_of(http_client, "AsyncClient", "{http_client} must be an AsyncClient of httpx or httpx2")
+        make = partial(HttpxLane, library, client_sender(http_client), way)
+        count = min(_INJECTED_AT_ONCE, count)
+    elif injected is not None:
+        what = 'transport must be an AsyncBaseTransport of httpx or httpx2, or "aiohttp"'
+        library = _library_of(injected, "AsyncBaseTransport", what)
+        make = partial(HttpxLane, library, injected.handle_async_request, way)  # type: ignore[union-attr]
+    else:
+        if proxy is None and trust_env:
+            proxy = _environment_proxy(base_url)
+        if proxy is not None:
+            way = attrs.evolve(way, proxy=_read_proxy(proxy))
+        if trust_env and ssl_context is None and os.environ.get("SSL_CERT_FILE"):
+            try:
+                way.context()
+            except OSError as error:
+                raise ConfigError(f"SSL_CERT_FILE names no certificate authorities: {literally(str(error))}") from None
+        make = partial(_choose_lane(way, over_aiohttp=transport == "aiohttp"), way)
+    return LanePlan(count=count, make=make)
 
 
-def _lane_maker(common: _Common, way: httpx.Proxy | None, *, over_aiohttp: bool) -> Callable[[], Lane]:
-    socks = way if way is not None and way.url.scheme.startswith("socks") else None
+def _choose_lane(way: Way, *, over_aiohttp: bool) -> Callable[[Way], Lane]:
+    """Return what makes a lane of our own."""
+    proxy = way.proxy
+    is_socks = proxy is not None and proxy.url.scheme.startswith("socks")
     if over_aiohttp:
-        if socks is not None or (way is not None and way.ssl_context is not None):
+        if is_socks or (proxy is not None and proxy.ssl_context is not None):
             raise ConfigError(
                 'transport="aiohttp" takes {proxy} only with http and https, and no context of its own; '
                 "leave transport out for others"
             )
-        lane = _import_aiohttp().AiohttpLane
-        return lambda: lane(*common, way)
-    if socks is None:
+        try:
+            from .aiohttp_lane import AiohttpLane
+        except ImportError as error:
+            advice = "pip install 'indivd-async[aiohttp]'"
+            raise ConfigError(f'transport="aiohttp" needs the extra `aiohttp`: {advice}') from error
+        return AiohttpLane
+    if not is_socks:
         from .direct_lane import DirectLane  # with TLS streams and the parser, which a client of the caller's replaces
 
-        return lambda: DirectLane(*common, way, lambda: visible_lane(*common, way))
+        return DirectLane
     if find_spec("socksio") is None:
         raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
-    return lambda: socks_lane(*common, socks)
+    return socks_lane
 
 
-def _import_aiohttp() -> ModuleType:
-    try:
-        from . import aiohttp_lane
-    except ImportError as error:
-        advice = "pip install 'indivd-async[aiohttp]'"
-        raise ConfigError(f'transport="aiohttp" needs the extra `aiohttp`: {advice}') from error
-    return aiohttp_lane
-
-
-def _library_of(value: object, kind: str) -> ModuleType | None:
+def _library_of(value: object, kind: str, what: str) -> ModuleType:
     """Return the one of `_LIBRARIES` whose *kind* it is; one that nobody has imported made nothing."""
-    loaded = (sys.modules.get(name) for name in _LIBRARIES)
-    return next((library for library in loaded if library and isinstance(value, getattr(library, kind))), None)
+    for name in _LIBRARIES:
+        library = sys.modules.get(name)
+        if library is not None and isinstance(value, getattr(library, kind)):
+            return library
+    raise ConfigError(f"{what}, got {repr(value) if isinstance(value, str) else type(value).__name__}")
 
 
 def _check_combination(**options: Any) -> None:

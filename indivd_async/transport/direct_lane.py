@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from .address import BaseURL, SecretBytes, Token, request_headers
+from .address import SecretBytes
 from .http11 import Answer, ProtocolError
-from .httpx_lane import is_intercepted
+from .httpx_lane import is_intercepted, visible_lane
 from .lane import CLOSING_S, Attempt, Lane, connection_failure
-from .network import Connection, connect, proxy_headers
+from .network import Connection, connect
 from .replies import Failure, Reply
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    import httpx
-
     from ..settings import Timeouts
+    from .address import Way
 
 #: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
 _KEEPALIVE_S = 30.0
@@ -40,32 +36,18 @@ class DirectLane(Lane):
         anyio.ClosedResourceError,
     )
 
-    def __init__(
-        self,
-        base_url: BaseURL,
-        token: Token,
-        max_bytes: int,
-        context: Callable[[], ssl.SSLContext],
-        proxy: httpx.Proxy | None,
-        make_visible: Callable[[], Lane],
-    ) -> None:
-        """Keep what is the same for all requests; *make_visible* makes the lane that tools which mock httpx see."""
-        super().__init__()
-        self._way = (base_url, context, proxy)
-        self._max_bytes = max_bytes
-        self._make_visible = make_visible
-        headers, prefix = request_headers(base_url, token), base_url.prefix
-        if proxy is not None and base_url.scheme == "http":
-            # A proxy forwards a plain request, and reads it; for https it makes a tunnel and never sees one.
-            headers, prefix = headers + proxy_headers(proxy), str(base_url)
-        self._prefix = prefix.encode("ascii")
+    def __init__(self, way: Way) -> None:
+        super().__init__(way)
+        # What a proxy sends on must name the whole address.
+        self._prefix = (str(way.base_url) if way.is_forwarded else way.base_url.prefix).encode("ascii")
+        headers = way.headers + (way.proxy_headers if way.is_forwarded else [])
         self._head = SecretBytes(b" HTTP/1.1\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in headers))
         self._connection: Connection | None = None
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         if not is_intercepted():
             return await super().get(target, timeouts, limit_s)
-        lane = self._make_visible()
+        lane = visible_lane(self._way)
         try:
             return await lane.get(target, timeouts, limit_s)
         finally:
@@ -75,7 +57,7 @@ class DirectLane(Lane):
         if not _TARGET.fullmatch(target):
             raise Failure(reason="the target of a request must be visible ASCII", is_retried=False)
         connection, reused = await self._connect(attempt)
-        answer = Answer(self._max_bytes)
+        answer = Answer(self._way.max_bytes)
         try:
             await connection.send(SecretBytes(b"GET %b%b%b" % (self._prefix, target, self._head)))
             while True:
@@ -104,7 +86,7 @@ class DirectLane(Lane):
                 return connection, True
             await self.retire()
         attempt.allow("connect", now)
-        connection = self._connection = await connect(*self._way)
+        connection = self._connection = await connect(self._way)
         connection.used_at = anyio.current_time()
         attempt.allow("read", connection.used_at)
         return connection, False

@@ -10,13 +10,13 @@ import anyio.lowlevel
 import httpx
 
 from ..errors import ClientClosedError, RequestTimeoutError
-from .address import BaseURL, Token, request_headers
 from .lane import CLOSING_S, Attempt, Lane, connection_failure, words_of
 from .replies import Draft, Failure, Reply, read_body
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
+
+    from .address import Way
 
 #: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
 _WATCHED = (
@@ -52,22 +52,19 @@ class HttpxLane(Lane):
         self,
         library: Any,
         handle: Callable[[Any], Awaitable[Any]],
-        base_url: BaseURL,
-        token: Token,
-        max_bytes: int,
+        way: Way,
         own: httpx.AsyncBaseTransport | httpx.AsyncClient | None = None,
     ) -> None:
         """Send requests of *library* through *handle*."""
-        super().__init__()
+        super().__init__(way)
         self.ends = (library.HTTPError, library.StreamError)  # type: ignore[misc]
         self._library = library
         self._handle = handle
-        self._headers = request_headers(base_url, token)
+        base_url = way.base_url
         # Without a dot at its end: behind a proxy httpx holds certificates against the name as it stands.
         self._base = library.URL(scheme=base_url.scheme, host=base_url.host.removesuffix("."), port=base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
         self._extensions = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
-        self._max_bytes = max_bytes
         self._own = own
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
@@ -78,7 +75,7 @@ class HttpxLane(Lane):
         request = self._library.Request(
             "GET",
             self._base.copy_with(raw_path=self._prefix + target),
-            headers=self._headers,
+            headers=self._way.headers,
             extensions={"timeout": waits, **self._extensions},
         )
         try:
@@ -87,14 +84,14 @@ class HttpxLane(Lane):
             if error.request is not request:
                 raise
             # A hook of the caller's raised for the status; what that means is told here.
-            return Draft(error.response.status_code, error.response.headers.raw, self._max_bytes).whole()
+            return Draft(error.response.status_code, error.response.headers.raw, self._way.max_bytes).whole()
         try:
             headers, stream = response.headers.raw, response.stream
             if response.is_stream_consumed and not isinstance(stream, self._library.ByteStream):
                 # It cannot be read again: a hook of the caller's has read it, and httpx has decoded it.
                 headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
                 stream = self._library.ByteStream(response.content)
-            attempt.draft = Draft(response.status_code, headers, self._max_bytes)
+            attempt.draft = Draft(response.status_code, headers, self._way.max_bytes)
             reply = await read_body(attempt.draft, stream)
             attempt.is_kept = True
             return reply
@@ -137,18 +134,14 @@ def client_sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
     return send
 
 
-def visible_lane(
-    base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy | None
-) -> HttpxLane:
+def visible_lane(way: Way) -> HttpxLane:
     """Make a lane that asks as httpx does, for one request: what tools replace to see the traffic is on its way."""
-    client = httpx.AsyncClient(verify=context(), trust_env=False, proxy=proxy)
-    return HttpxLane(httpx, client_sender(client), base_url, token, max_bytes, client)
+    client = httpx.AsyncClient(verify=way.context(), trust_env=False, proxy=way.proxy)
+    return HttpxLane(httpx, client_sender(client), way, client)
 
 
-def socks_lane(
-    base_url: BaseURL, token: Token, max_bytes: int, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy
-) -> HttpxLane:
+def socks_lane(way: Way) -> HttpxLane:
     """Make a lane through a SOCKS proxy; httpx keeps what came behind an answer, so each request connects."""
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-    own = httpx.AsyncHTTPTransport(verify=context(), trust_env=False, proxy=proxy, limits=limits)
-    return HttpxLane(httpx, own.handle_async_request, base_url, token, max_bytes, own)
+    own = httpx.AsyncHTTPTransport(verify=way.context(), trust_env=False, proxy=way.proxy, limits=limits)
+    return HttpxLane(httpx, own.handle_async_request, way, own)

@@ -17,6 +17,7 @@ from .replies import Draft, Failure, Reply
 
 if TYPE_CHECKING:
     from ..settings import Timeouts
+    from .address import Way
 
 Wait = Literal["connect", "read"]
 #: Seconds; closing never waits for the other side, so this is for the event loop only.
@@ -86,7 +87,8 @@ class Lane:
     #: Whether a Failure says what it was raised from.
     tells_cause: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, way: Way) -> None:
+        self._way = way
         self._closed = False
         self._scope: anyio.CancelScope | None = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import ssl
-from base64 import b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,13 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from .address import PORTS, SecretBytes, bracketed, certified_name
+from .address import SecretBytes, bracketed, certified_name
 from .http11 import Answer, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import httpx
-
-    from .address import BaseURL
+    from .address import Way
 
 #: As much as asyncio reads at once: asked for less, a stream keeps the rest, where nobody can see it.
 _READ_BYTES = 2**18
@@ -115,39 +112,27 @@ class _Socket(ByteStream):
         return self._stream.extra_attributes
 
 
-async def connect(base_url: BaseURL, context: Callable[[], ssl.SSLContext], proxy: httpx.Proxy | None) -> Connection:
+async def connect(way: Way) -> Connection:
     """
-    Connect to the API, through *proxy* where there is one, and shake hands.
+    Connect to the API, through a proxy where there is one, and shake hands.
 
     Raises OSError, UnicodeError, ProtocolError, or what closed the connection; never a group.
     """
-    there = (base_url.host, base_url.port) if proxy is None else proxy_address(proxy)
+    base_url, proxy = way.base_url, way.proxy
+    there = (base_url.host, base_url.port) if proxy is None else way.proxy_address
     raw = _Socket(await _connect_tcp(*there))
     stream: ByteStream = raw
     try:
         if proxy is not None and proxy.url.scheme == "https":
-            stream = await _start_tls(stream, certified_name(there[0]), proxy.ssl_context or context())
+            stream = await _start_tls(stream, certified_name(there[0]), proxy.ssl_context or way.context())
         if base_url.scheme == "https":
             if proxy is not None:
-                await _open_tunnel(stream, base_url, proxy)
-            stream = await _start_tls(stream, base_url.name, context())
+                await _open_tunnel(stream, way)
+            stream = await _start_tls(stream, base_url.name, way.context())
     except BaseException:
         await anyio.aclose_forcefully(raw)
         raise
     return Connection(raw, stream)
-
-
-def proxy_address(proxy: httpx.Proxy) -> tuple[str, int]:
-    """Return the host and port of *proxy*."""
-    return proxy.url.raw_host.decode("ascii").replace("%25", "%"), proxy.url.port or PORTS[proxy.url.scheme]
-
-
-def proxy_headers(proxy: httpx.Proxy) -> list[tuple[bytes, bytes]]:
-    """Return what *proxy* is sent beside, its password among it."""
-    headers = list(proxy.headers.raw)
-    if proxy.raw_auth is not None:
-        headers.append((b"Proxy-Authorization", SecretBytes(b"Basic " + b64encode(b":".join(proxy.raw_auth)))))
-    return headers
 
 
 async def _connect_tcp(host: str, port: int) -> anyio.abc.SocketStream:
@@ -176,9 +161,9 @@ async def _start_tls(stream: ByteStream, name: str, context: ssl.SSLContext) -> 
         raise ProtocolError("the connection ended in the TLS handshake") from None
 
 
-async def _open_tunnel(stream: ByteStream, base_url: BaseURL, proxy: httpx.Proxy) -> None:
-    there = f"{bracketed(base_url.host)}:{base_url.port}".encode("ascii")
-    headers = b"".join(b"%b: %b\r\n" % header for header in proxy_headers(proxy))
+async def _open_tunnel(stream: ByteStream, way: Way) -> None:
+    there = f"{bracketed(way.base_url.host)}:{way.base_url.port}".encode("ascii")
+    headers = b"".join(b"%b: %b\r\n" % header for header in way.proxy_headers)
     await stream.send(SecretBytes(b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (there, there, headers)))
     answer = Answer(0, opens_tunnel=True)
     try:

@@ -26,13 +26,17 @@ from raw_server import Peer, RawServer
 from indivd_async.errors import ConnectionFailedError, RequestTimeoutError
 from indivd_async.settings import Limits
 from indivd_async.transport import Failure, Token, parse_base_url, plan_lanes
+from indivd_async.transport.address import Way
 from indivd_async.transport.network import Connection, connect
 
 pytestmark = pytest.mark.anyio
 
 
 async def connect_to(server: RawServer) -> Connection:
-    return await connect(parse_base_url(server.url), ssl.create_default_context, None)
+    way = Way(
+        base_url=parse_base_url(server.url), token=Token("t"), max_bytes=2**20, context=ssl.create_default_context
+    )
+    return await connect(way)
 
 
 async def until(condition: threading.Event) -> None:

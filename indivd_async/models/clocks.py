@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from ..errors import ConfigError
+
 ONE_DAY = timedelta(days=1)
 _ONE_SECOND = timedelta(seconds=1)
 _DAYS_END_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
@@ -28,11 +30,13 @@ _NOT_IANA = frozenset({"localtime", "posixrules", "Factory", "posix", "right"})
 
 
 def is_time_zone(tz: str) -> bool:
-    """Tell whether *tz* names an IANA time zone."""
+    """Tell whether *tz* names an IANA time zone; ConfigError where this machine knows none at all."""
     try:
         zone_of(tz)
     except (ValueError, KeyError, OSError):  # ZoneInfo raises each of them, by the kind of nonsense
-        return False
+        if tz == "UTC":  # which every database has
+            raise ConfigError("no time zones are known to this machine: `pip install tzdata` brings them") from None
+        return not is_time_zone("UTC")
     return tz.partition("/")[0] not in _NOT_IANA
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
@@ -279,3 +283,35 @@ def test_going_through_utc_leads_back_to_the_label(data: st.DataObject) -> None:
 
 def _offset_of(moment: datetime) -> timedelta | None:
     return moment.utcoffset()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        'ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockholm")',
+        'ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockhol")',
+        'Bucket(year=2025).start("Europe/Stockholm")',
+        'relevant_locations(ZoneVisitors("2025-03-01", "2025-03-02"), {1: Location(id=1, timezone="Asia/Tokyo")})',
+    ],
+)
+def test_a_machine_that_knows_no_time_zones(ask: str) -> None:
+    """A right name is not called wrong: what is missing is said, and the package that brings it."""
+    script = f"""
+        import sys
+        sys.modules["tzdata"] = None  # as if it were not installed
+        from indivd_async import Bucket, ConfigError, Location, ZoneVisitors
+        from indivd_async.planning.series import relevant_locations
+        try:
+            {ask}
+        except ConfigError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert done.stdout == "no time zones are known to this machine: `pip install tzdata` brings them\n"

@@ -12,6 +12,7 @@ import attrs
 from .arguments import LIST_FORMATS
 from .connecting import make_client
 from .output import choose_format, open_output, write_rows, write_table
+from .terminal import say
 
 
 def main(args: argparse.Namespace) -> int:
@@ -22,8 +23,11 @@ def main(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys(name for row in rows for name in row))
     with open_output(args) as out:
         if form == "table":
-            told = [name for name in names if any(_is_short(row.get(name)) for row in rows)]
-            write_table(out, rows, told or names, args)
+            shown = [{name: _shorten(value) for name, value in row.items()} for row in rows]
+            told = [name for name in names if any(row.get(name) is not None for row in shown)]
+            write_table(out, shown, told or names, args)
+            if deep := [name for name in names if any(_is_deep(row.get(name)) for row in rows)]:
+                say(f"not shown: {', '.join(deep)}, which --json has")
         else:
             write_rows(out, form, rows, names, limit=args.limit)
     return 0
@@ -41,5 +45,16 @@ def flatten(entity: Any) -> dict[str, Any]:
     return known | {name: value for name, value in entity.extra.items() if name not in known}
 
 
-def _is_short(value: object) -> bool:
-    return value is not None and not isinstance(value, (Mapping, tuple))
+def _is_deep(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, tuple) and any(map(_is_container, value)))
+
+
+def _is_container(value: object) -> bool:
+    return isinstance(value, Mapping | tuple)
+
+
+def _shorten(value: Any) -> Any:
+    """Write a list of ids or words, such as the categories of a line, as one cell; leave out what is deeper."""
+    if _is_deep(value):
+        return None
+    return (", ".join(map(str, value)) or None) if isinstance(value, tuple) else value

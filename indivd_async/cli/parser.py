@@ -38,6 +38,9 @@ class Parser(argparse.ArgumentParser):
         return "\n".join([f"usage: {self.prog} COMMAND ...", "", *lines, "", EXAMPLES, "", _MORE])
 
     def error(self, message: str) -> NoReturn:
+        for action in self._get_positional_actions():
+            if action.choices is not None and not self.commands and message.endswith(f"required: {action.metavar}"):
+                message += f", one of {', '.join(map(str, action.choices))}"
         say(f"indivd: {message}\ntry: {self.prog} --help")
         self.exit(2)
 

@@ -60,6 +60,25 @@ def test_lists_are_printed(name: str, site: Any, indivd: Indivd) -> None:
     assert all(len(line) <= 80 for line in table)
 
 
+def test_a_table_shows_lists_and_says_what_it_does_not_show(site: Any, indivd: Indivd) -> None:
+    """The categories of a line are what --category takes; opening hours are too deep for a cell."""
+    said = indivd("lines", "--limit", "1")
+    assert said.out.splitlines()[0].split()[-1] == "category"
+    assert said.out.splitlines()[2].endswith("1, 4")
+    assert "not shown" not in said.err
+    assert "not shown: opening_hours, which --json has" in indivd("locations").err
+
+
+@pytest.mark.parametrize(
+    ("command", "choices"), [("export", "line_crosses, zone_visitors"), ("completion", "bash, zsh")]
+)
+def test_what_is_missing_is_told_with_its_choices(command: str, choices: str, indivd: Indivd) -> None:
+    """Nobody has to open the help for three words."""
+    said = indivd(command)
+    assert said.code == 2
+    assert f", one of {choices}" in said.err
+
+
 def test_what_the_library_does_not_know_is_listed_too(site: Any, indivd: Indivd) -> None:
     """Nested values are JSON in CSV."""
     rows = list(csv.DictReader(io.StringIO(indivd("locations", "--format", "csv").out)))

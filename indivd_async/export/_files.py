@@ -23,6 +23,8 @@ from ._question import Place
 
 MANIFEST = "_manifest.parquet"
 _KEY = b"indivd.export"
+#: Bytes of the document of a manifest; twice, four times as many where that is too little.
+_LEAST_SIZE = 2**15
 #: What a file that somebody else has locked says; anything else says that locks are not to be had there.
 _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK})
 
@@ -33,9 +35,12 @@ def damaged(folder: Path, what: str) -> ConfigError:
 
 
 def write_manifest(manifest: Manifest, file: IO[bytes]) -> None:
-    """Write *manifest* as a Parquet file."""
+    """Write *manifest* as a Parquet file, as large as the one before wherever that can be."""
+    # A reader that has looked up the size of the one before, and then opens this, must find a footer where it looks.
+    document = to_json(manifest)
+    size = max(_LEAST_SIZE, 1 << len(document).bit_length())
     with pq.ParquetWriter(file, manifest.schema) as writer:
-        writer.add_key_value_metadata({_KEY: to_json(manifest)})
+        writer.add_key_value_metadata({_KEY: document.ljust(size)})
 
 
 def read_manifest(folder: Path, place: Place) -> Manifest:

@@ -11,11 +11,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: Word for a role that has a password, with what would break a careless address.
 USER, PASSWORD = "keeper", "se/cr@t:w%rd"
+
+#: Runs a server until it ends, or until whoever started it does, however that ends: then nothing of it stays.
+_WATCH = """
+import select, shutil, signal, subprocess, sys
+folder, *command = sys.argv[1:]
+server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+print(server.pid, flush=True)
+while server.poll() is None:
+    if select.select([sys.stdin], [], [], 0.02)[0]:  # nobody writes: it has been closed
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+"""
 
 
 def find_programs() -> Path | None:
@@ -31,19 +44,20 @@ class Server:
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
-        self._folder = folder
+        self.folder = folder
         self._as = _as_somebody()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
 
     def make(self) -> None:
         """Make the cluster, whose superuser needs the password."""
-        secret = self._folder / "secret"
+        secret = self.folder / "secret"
         secret.write_text(PASSWORD)
         if self._as:
-            os.chmod(self._folder, 0o755)
-            shutil.chown(self._folder, "nobody")
+            os.chmod(self.folder, 0o755)
+            shutil.chown(self.folder, "nobody")
             os.chmod(secret, 0o644)
         self._run("initdb", "-D", "data", "-U", USER, "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8",
                   "--no-sync", "--locale", "C")  # fmt: skip
@@ -51,17 +65,20 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = ["-c", f"port={self.port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-        log = (self._folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            [*self._as, str(self._programs / "postgres"), "-D", "data", *options],
-            cwd=self._folder, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-        log.close()
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _WATCH, str(self.folder),
+                 *self._as, str(self._programs / "postgres"), "-D", "data", *options],
+                cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        self.pid = int(self._process.stdout.readline())
         ready = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         until = time.monotonic() + 60
         while subprocess.run(ready, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError((self._folder / "log").read_text()[-2000:])
+                self.stop()
+                raise RuntimeError((self.folder / "log").read_text()[-2000:])
             time.sleep(0.05)
 
     def stop(self, *, kill: bool = False) -> None:
@@ -70,8 +87,10 @@ class Server:
             return
         # SIGINT ends all connections at once. Killed, its children end when they see it gone; a start that comes sooner
         # waits for them.
-        self._process.send_signal(signal.SIGKILL if kill else signal.SIGINT)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(self.pid, signal.SIGKILL if kill else signal.SIGINT)
         self._process.wait(timeout=60)
+        self._process.communicate()  # not before it has ended: that closes what tells of our own end
         self._process = None
 
     def restart(self, *, kill: bool = False) -> None:
@@ -95,7 +114,7 @@ class Server:
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [*self._as, str(self._programs / program), *arguments],
-            cwd=self._folder, capture_output=True, text=True, check=False,
+            cwd=self.folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(done.stderr)

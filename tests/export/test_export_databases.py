@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -201,6 +203,26 @@ async def test_a_database_that_restarts_is_waited_for(kill: bool, server: postgr
         assert (again.requests, again.rows) == (0, report.rows)
         clean = await export(client, query, tmp_path / "clean")
     assert clean.rows == report.rows
+
+
+def test_a_run_that_is_killed_leaves_no_server(server: postgres.Server, anyio_backend: str) -> None:
+    """A server ends with whoever started it, also where that is killed and can clean up nothing."""
+    code = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import postgres
+with postgres.running() as server:
+    print(server.pid, server.folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    here = str(Path(postgres.__file__).parent)
+    done = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid, folder = done.stdout.split()
+    until = time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists() or Path(folder).exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 # Who else is there.

@@ -181,11 +181,12 @@ async def test_a_database_that_restarts_is_waited_for(kill: bool, server: postgr
     query = attrs.evolve(HOURS, location=[124, 126, 127, 129], split=2)
     chance = Random(kill)
     to = server.address(f"restarts_{uuid4().hex[:8]}")
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
     restarts = 0
 
     def disturb() -> None:
         nonlocal restarts
+        begun.wait()  # only a database that was there before is waited for
         while restarts < 3 and not done.wait(chance.uniform(0.2, 0.6)):
             server.restart(kill=kill)
             restarts += 1
@@ -193,9 +194,10 @@ async def test_a_database_that_restarts_is_waited_for(kill: bool, server: postgr
     async with make_client(sandbox.transport(latency_s=0.15)) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.to_thread.run_sync, disturb)
         try:
-            report = await export(client, query, to=to, commit_every=0.01)
+            report = await export(client, query, to=to, commit_every=0.01, on_progress=lambda _: begun.set())
         finally:
             done.set()
+            begun.set()
     assert restarts > 0
     assert report.complete
     async with make_client() as client:

@@ -13,21 +13,14 @@ import attrs
 from ..cache import Cache
 from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
-from ..models import Category, Line, Location, Organization, Zone
 from ..planning import Plan
 from ..profile import Profile, read_profile
 from ..progress import Display, Wanted, check_wanted
 from ..queries import (
     DropInRate,
-    Ids,
-    Interval,
     LineCrosses,
-    LineGrouping,
     OnError,
-    PerLine,
     Query,
-    Split,
-    ZoneGrouping,
     ZoneVisitors,
 )
 from ..results import AnyResult, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
@@ -36,6 +29,7 @@ from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_l
 from .call import Answered, Call
 from .catalogue import Catalogue
 from .copying import copy_attributes
+from .endpoints import Endpoints
 from .keeping import Keeping
 from .opened import OpenChunks
 
@@ -47,7 +41,7 @@ Dates = date | str
 R = TypeVar("R", bound=AnyResult)
 
 
-class AsyncIndivd:
+class AsyncIndivd(Endpoints):
     """
     The client of one account.
 
@@ -218,167 +212,9 @@ class AsyncIndivd:
         with self._display.tallying(wanted) as tally:
             yield attrs.evolve(call, tally=tally)
 
-    # The filter endpoints.
-
-    async def locations(self) -> Listed[Location]:
-        """List the locations that the token may see, with their time zones."""
-        return await self._list("locations")
-
-    async def zones(self) -> Listed[Zone]:
-        """List the zones (camera areas) that the token may see."""
-        return await self._list("zones")
-
-    async def categories(self) -> Listed[Category]:
-        """List the categories of lines that the token may see."""
-        return await self._list("categories")
-
-    async def lines(self) -> Listed[Line]:
-        """List the counting lines that the token may see."""
-        return await self._list("lines")
-
-    async def organizations(self) -> Listed[Organization]:
-        """List the organisations that the token spans."""
-        return await self._list("organizations")
-
     async def _list(self, name: str) -> Listed[Any]:
         with self._call(name) as call:
             return await call.look_up(name)
-
-    # The data endpoints.
-
-    async def line_crosses(
-        self,
-        start_date: Dates,
-        end_date: Dates,
-        *,
-        aggregate_by: LineGrouping | None = None,
-        organization: Ids = None,
-        location: Ids = None,
-        floor: Ids = None,
-        zone_to: Ids = None,
-        zone_from: Ids = None,
-        category: Ids = None,
-        line_ids: Ids = None,
-        per: PerLine | None = None,
-        split: Split = "auto",
-        on_error: OnError = "raise",
-        progress: Wanted = None,
-    ) -> LineCrossesResult:
-        """
-        Count crossings of lines; see `LineCrosses` for the parameters.
-
-        Buckets are naive labels: the article gives this endpoint no time zone parameter, and another page says that
-        times are UTC.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
-        """
-        query = LineCrosses(
-            start_date,
-            end_date,
-            aggregate_by=aggregate_by,
-            organization=organization,
-            location=location,
-            floor=floor,
-            zone_to=zone_to,
-            zone_from=zone_from,
-            category=category,
-            line_ids=line_ids,
-            per=per,
-            split=split,
-            on_error=on_error,
-        )
-        return await self.fetch(query, progress=progress)
-
-    async def zone_visitors(
-        self,
-        start_date: Dates,
-        end_date: Dates,
-        *,
-        comparison_start_date: Dates | None = None,
-        comparison_end_date: Dates | None = None,
-        aggregate_by: ZoneGrouping | str | Iterable[ZoneGrouping] | None = None,
-        comparison_aggregate_by: ZoneGrouping | str | Iterable[ZoneGrouping] | None = None,
-        location: Ids = None,
-        zones: Ids = None,
-        bounce_threshold: int | None = None,
-        min_dwell: int | None = None,
-        max_dwell: int | None = None,
-        tz: str | None = None,
-        per: Literal["location"] | None = None,
-        split: Split = "auto",
-        on_error: OnError = "raise",
-        progress: Wanted = None,
-    ) -> ZoneVisitorsResult:
-        """
-        Ask for visits, unique visitors, bounces and dwell times (seconds); see `ZoneVisitors` for the parameters.
-
-        Without *tz* each location is asked on its own clock, which its rows carry as `tz`; this looks up the
-        locations, once an hour.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
-        """
-        query = ZoneVisitors(
-            start_date,
-            end_date,
-            comparison_start_date=comparison_start_date,
-            comparison_end_date=comparison_end_date,
-            aggregate_by=aggregate_by,
-            comparison_aggregate_by=comparison_aggregate_by,
-            location=location,
-            zones=zones,
-            bounce_threshold=bounce_threshold,
-            min_dwell=min_dwell,
-            max_dwell=max_dwell,
-            tz=tz,
-            per=per,
-            split=split,
-            on_error=on_error,
-        )
-        return await self.fetch(query, progress=progress)
-
-    async def drop_in_rate(
-        self,
-        start_date: Dates,
-        end_date: Dates,
-        *,
-        comparison_start_date: Dates | None = None,
-        comparison_end_date: Dates | None = None,
-        interval: Interval | None = None,
-        comparison_interval: Interval | None = None,
-        location: Ids = None,
-        zone: Ids = None,
-        tz: str | None = None,
-        per: Literal["location"] | None = None,
-        split: Split = "auto",
-        on_error: OnError = "raise",
-        progress: Wanted = None,
-    ) -> DropInRateResult:
-        """
-        Ask which share of the people passing went in, in percent; see `DropInRate` for the parameters.
-
-        Rates of merged answers are computed from the counts, never averaged. *tz* is sent only if given; without it
-        locations are asked in groups of one time zone.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
-        """
-        query = DropInRate(
-            start_date,
-            end_date,
-            comparison_start_date=comparison_start_date,
-            comparison_end_date=comparison_end_date,
-            interval=interval,
-            comparison_interval=comparison_interval,
-            location=location,
-            zone=zone,
-            tz=tz,
-            per=per,
-            split=split,
-            on_error=on_error,
-        )
-        return await self.fetch(query, progress=progress)
 
     # Queries, plans, batches.
 

@@ -222,7 +222,7 @@ class Profile:
             numbering = Numbering(**document.pop("numbering", {}))
             limits = tuple(MostDays(**limit) for limit in document.pop("most_days", ()))
             return cls(numbering=numbering, most_days=limits, **document)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"{{profile}}: this is not what `indivd verify` writes: {error}") from None

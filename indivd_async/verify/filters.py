@@ -66,8 +66,10 @@ def _thresholds_are_honoured(seen: Seen) -> Judgement:
     own = next((row.threshold for row in usual if row.threshold is not None), None)
     before, after = total(add_up(usual, "bounce")), total(add_up(rows, "bounce"))
     figures = f"{before:,} bounces at {own} s, {after:,} at {asked} s"
-    if own in (None, asked) or not before + after:
-        raise CannotTellError("rows do not tell the threshold in force, or nobody bounced under either")
+    if own is None or own == asked:
+        raise CannotTellError("the rows do not tell which threshold is in force")
+    if before == after < _MANY:
+        raise CannotTellError("too few bounced to tell one threshold from another")
     if (after - before) * (asked - own) <= 0:
         return fails("another bounce threshold gives the same bounces, though the rows repeat it", figures)
     return holds("another bounce threshold is repeated, and changes what bounces", figures)
@@ -154,6 +156,8 @@ def _a_day_comes_by_hours(seen: Seen) -> Judgement:
     return fails(f"a single day comes by {', '.join(rows[0].names) or 'no label at all'}, not by hours")
 
 
+#: Of so many bounces, some are between two thresholds.
+_MANY = 20
 _FIGURES = "whether the figures are those that were asked for"
 
 

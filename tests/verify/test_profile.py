@@ -145,3 +145,16 @@ def test_what_is_no_profile_is_refused_at_once() -> None:
     """Saying what to pass."""
     with pytest.raises(ConfigError, match="must be a Profile or the path of one, got int"):
         read_profile(3)  # type: ignore[arg-type]
+
+
+def test_a_profile_that_an_editor_saved_is_read(tmp_path: Path) -> None:
+    """With the mark that some write first; what is damaged is refused, saying so."""
+    path = tmp_path / "indivd.json"
+    path.write_bytes(b"\xef\xbb\xbf" + PROFILE.to_json().encode())
+    assert read_profile(path) == PROFILE
+    for damaged in (b"", PROFILE.to_json().encode()[:-20], b"\xff\xfe\x00", b"[" * 100_000):
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"not what `indivd verify` writes|cannot be read"):
+            read_profile(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_profile(tmp_path)

@@ -71,7 +71,7 @@ def are_sound(rows: Sequence[Any]) -> bool:
     try:
         for row in rows:
             visits, stats = row.visits, row.dwell_time_stats
-            if not 0 <= row.bounce <= visits >= row.unique_visits >= 0 < visits:
+            if not (0 <= row.bounce <= visits >= row.unique_visits >= 0 and visits):
                 return False
             if stats is not None:
                 low, middle, high = stats.quantiles

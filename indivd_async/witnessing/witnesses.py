@@ -101,18 +101,16 @@ def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping
         return False
     if answer.dates != (sent("start_date"), sent("end_date")) or not 0 < len(rows) <= SURELY_SHARED:
         return False
-    zone_ids: list[int] = []
     buckets: list[Bucket] = []  # of each run of rows
-    add_zone, last, nothing = zone_ids.append, None, NOTHING_EXTRA
+    last, nothing = None, NOTHING_EXTRA
     for row in rows:
         place = row.aggregation
         if place.loc_id is not None or place.extra is not nothing:
             return False
-        add_zone(place.zone_id)
         if place.bucket is not last:
             last = place.bucket
             buckets.append(last)
-    found: set[Any] = set(zone_ids)
+    found: set[Any] = {row.aggregation.zone_id for row in rows}
     keys = found if len(buckets) == 1 else {(row.aggregation.zone_id, id(row.aggregation.bucket)) for row in rows}
     asked, places = ids_of(sent("zones")), request.locations
     return (

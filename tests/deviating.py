@@ -151,6 +151,8 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "line_crosses": {"start_date": "2024-12-01", "end_date": "2025-01-31", "aggregate_by": "week"}
     },
     "null_rates": {"drop_in_rate": {"interval": "hour"}},
+    "passers_by_and_entries_swapped": {"drop_in_rate": {"zone": [211]}},
+    "zone_of_all_zones": {"zone_visitors": {"zones": None} | _ALONE},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import attrs
 
@@ -14,6 +15,7 @@ from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 from ..results.notes import numbered, numbering_notes, word_note
+from ..results.rates import note_over_100
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +54,7 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     if isinstance(result, DropInRateResult):
         if getattr(query, "zone", None) is None and len(result.zone_details.current) > 1:
             yield word_note("unscoped_drop_in")
-        yield from _on_rates(result)
+        yield from note_over_100(_periods(result))
     yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
     if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
@@ -90,26 +92,11 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
     return not any(start <= window.end and start + _LAST_OF_WEEK >= window.start for window in windows)
 
 
-def _on_rates(result: DropInRateResult) -> Iterator[Note]:
-    rates: list[tuple[float | None, int, int]] = []
-    over = set()
+def _periods(result: DropInRateResult) -> Iterator[Any]:
+    sections = (result.summary, result.details, result.zone_details)
     for period in ("current", "comparison"):
-        summary, rows, zones = (getattr(part, period) for part in (result.summary, result.details, result.zone_details))
-        rates += [(summary.enter_percentage, summary.enter, summary.passing_by)] if summary is not None else []
-        rates += [(row.drop_in_rate, row.enter, row.passing_by) for row in rows or ()]
-        for zone in (zones or {}).values():
-            own = [(zone.drop_in_rate, zone.total_visits, zone.total_passing_by)]
-            own += [(row.drop_in_rate, row.visits, row.passing_by) for row in zone.details]
-            if any(map(_is_over, own)):
-                over.add(zone.zone_id)
-    if over or any(map(_is_over, rates)):
-        yield word_note("drop_in_over_100", zones=f" Zones: {', '.join(map(str, sorted(over)))}." if over else "")
-
-
-def _is_over(rated: tuple[float | None, int, int]) -> bool:
-    """Tell whether more came in than passed, also where nobody passed and so there is no rate."""
-    rate, enter, passing_by = rated
-    return enter > passing_by or (rate is not None and rate > 100)
+        total, rows, zones = (getattr(section, period) for section in sections)
+        yield total, rows or (), (zones or {}).values()
 
 
 def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:

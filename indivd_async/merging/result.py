@@ -39,7 +39,9 @@ def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Se
     check_defaults(plan, arrived)
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
     said = unite_notes(note for chunk in arrived for note in chunk.notes)
-    noted = dict.fromkeys((*notes, *result.notes, *said, *notes_on(plan, result, known)))
+    told = {note.kind for note in said}
+    others = (note for note in notes_on(plan, result, known) if note.kind not in told)
+    noted = dict.fromkeys((*notes, *result.notes, *said, *others))
     kept = arrived if plan.selection is not None or not result.complete else ()
     return attrs.evolve(result, notes=tuple(noted), arrived=kept)
 

@@ -127,6 +127,11 @@ _DOUBTFUL = (
         "Take these dwell times for those of all visits.",
     ),
     Kind(
+        "filter_unasked",
+        "Visits beyond a {name} are left out of dwell times, and none was sent: the service has a filter of its own.",
+        "Take these dwell times for those of a part of the visits.",
+    ),
+    Kind(
         "foreign_files", "Files not of this export, which readers take for its rows: {files}.", "Move them elsewhere."
     ),
     Kind(
@@ -137,7 +142,7 @@ _DOUBTFUL = (
     Kind(
         "implausible_figures",
         "The row of {where} has figures that no measurement gives: a count below zero, more visitors, bounces or dwell "
-        "times than visits, or a mean or quartiles beyond the least and the most.",
+        "times than visits, or a mean or quartiles beyond the least and the most, or a mean told twice as two.",
         "Do not use it before Indivd has explained it.",
     ),
     Kind(

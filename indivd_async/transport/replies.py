@@ -32,7 +32,8 @@ _MEANINGLESS = re.compile(
 FRAMING = {b"content-length", b"transfer-encoding"}
 _READ = {b"content-encoding", b"retry-after", b"date", *FRAMING}
 _SIGNS = re.compile(
-    rb"indivd-recorded|link|content-range|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count).*",
+    rb"indivd-recorded|link|content-range|warning"
+    rb"|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count|remain|complete|omit).*",
     re.DOTALL | re.IGNORECASE,
 )
 

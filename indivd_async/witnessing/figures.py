@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, repeat
 from typing import Any
 
-from ..models import ZoneVisitorsRow
+from ..models import NOTHING_EXTRA, Bucket, ZoneVisitorsRow
 from ..models.values import odd_labels
 from ..results import DropInBlock
 from ..results.notes import word_note
-from .case import Case, Testimony, place_of
+from ..results.rates import note_over_100
+from .case import Case, Mismatch, Testimony, place_of
 
 #: Beyond so many rows equal buckets need not be one object.
 SURELY_SHARED = 8_000
 #: Percent: the API rounds to one decimal, one way or the other.
 _ROUNDING = 0.0501
+#: Means that are told twice may be rounded to whole seconds once.
+_A_SECOND = 1.0
 
 
 def hold_keys(case: Case) -> Testimony:
@@ -58,29 +61,50 @@ def hold_counts(case: Case) -> Testimony:
 def hold_visits(case: Case) -> Testimony:
     """Look for counts below zero, more visitors, bounces or dwell times than visits, and means beyond their range."""
     for sheet in case.sheets:
-        if are_sound(sheet.rows):
+        if survey(sheet.rows) is not None:
             continue
+        quantiles = [row.dwell_time_stats.quantiles or () for row in sheet.rows if row.dwell_time_stats is not None]
+        if others := {len(each) for each in quantiles} - {0, 3}:
+            yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
         if not all(row.visits for row in sheet.rows):
             yield word_note("rows_of_zeros")
         if (odd := next(filter(_is_odd, sheet.rows), None)) is not None:
             yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
 
 
-def are_sound(rows: Sequence[Any]) -> bool:
-    """Tell quickly that there is nothing to say, where all is measured: this is the costliest loop of the witnesses."""
+def survey(rows: Sequence[Any]) -> tuple[set[int], list[Bucket]] | None:
+    """
+    Look over all *rows* of zone_visitors once: their zones, and the buckets of each run of rows.
+
+    None where any row has something that a witness may have to say something on, or something that is not measured.
+    This is the costliest loop of the witnesses: what is compared here are the most common figures and labels.
+    """
+    zones: set[int] = set()
+    buckets: list[Bucket] = []
+    add_zone, last, nothing, excluded = zones.add, None, NOTHING_EXTRA, rows[0].exclude if rows else None
+    if excluded is not None and (excluded.min_dwell_time or excluded.max_dwell_time):
+        return None
     try:
         for row in rows:
-            visits, stats = row.visits, row.dwell_time_stats
+            place, visits, stats = row.aggregation, row.visits, row.dwell_time_stats
+            if place.loc_id is not None or place.extra is not nothing or row.exclude is not excluded:
+                return None
+            add_zone(place.zone_id)
+            if place.bucket is not last:
+                last = place.bucket
+                buckets.append(last)
             if not (0 <= row.bounce <= visits >= row.unique_visits >= 0 and visits):
-                return False
+                return None
             if stats is not None:
                 low, middle, high = stats.quantiles
-                least, most = stats.min, stats.max
-                if not (stats.n <= visits and least <= stats.mean <= most and least <= low <= middle <= high <= most):
-                    return False
+                least, mean, most = stats.min, stats.mean, stats.max
+                if not (stats.n <= visits and least <= mean <= most and least <= low <= middle <= high <= most):
+                    return None
+                if mean != row.dwell_time:
+                    return None
     except (TypeError, ValueError):  # something is not measured
-        return False
-    return True
+        return None
+    return zones, buckets
 
 
 def _is_odd(row: ZoneVisitorsRow) -> bool:
@@ -90,6 +114,8 @@ def _is_odd(row: ZoneVisitorsRow) -> bool:
         rising.append((0, stats.n, visits))
     if stats is not None and stats.n:
         rising += [(stats.min, stats.mean, stats.max), (stats.min, *(stats.quantiles or ()), stats.max)]
+        if stats.mean is not None and row.dwell_time is not None and abs(stats.mean - row.dwell_time) > _A_SECOND:
+            return True
     return not all(map(_is_rising, rising))
 
 
@@ -98,10 +124,14 @@ def _is_rising(values: Iterable[float | None]) -> bool:
 
 
 def hold_dwell(case: Case) -> Testimony:
-    """Look for dwell times beyond the filters that were sent."""
+    """Look for dwell times beyond the filters that were sent, and for filters that were not."""
     for name, field, sign in (("min_dwell", "min", 1), ("max_dwell", "max", -1)):
         sent = case.asked(name)
-        if sent is not None:
+        if sent is None:
+            excluded = [row.exclude for sheet in case.sheets for row in sheet.rows if row.exclude is not None]
+            if any(getattr(each, f"{name}_time") for each in excluded):
+                yield word_note("filter_unasked", name=name)
+        else:
             stats = [row.dwell_time_stats for sheet in case.sheets for row in sheet.rows]
             times = [getattr(each, field) for each in stats if each is not None and each.n]
             if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
@@ -117,6 +147,7 @@ def hold_sections(case: Case) -> Testimony:
         yield word_note("sections_disagree", found="; ".join(found[:3]))
     if off := [rate for block in case.blocks for rate in _odd_rates(block)]:
         yield word_note("odd_rates", count=len(off), example=off[0])
+    yield from note_over_100((block.summary, block.details, block.zones) for block in case.blocks)
 
 
 def _disagreements(block: DropInBlock) -> Iterator[str]:

@@ -22,7 +22,9 @@ _ONWARD = re.compile(
     r"(?:.*next(?:page|link|links|url|uri|href|cursor|token|pagetoken|offset|start|marker|key|set)?"
     r"|has(?:more|next|nextpage|moreresults|moreitems|additionalpages)|more(?:results|data|pages|rows|items|available)?"
     r"|(?:is|was)?(?:truncated|partial|incomplete|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
-    r"|lastevaluatedkey|searchafter|errors?|failures?)"
+    r"|lastevaluatedkey|searchafter|after|endcursor|bookmark|limit(?:reached|exceeded|hit)|errors?|failures?"
+    r"|(?:rows|results|records|items)?(?:remaining|omitted|dropped)(?:rows|results|records|items|count)?"
+    r"|(?:incomplete|partial)(?:results|data|answer))"
 ).fullmatch
 _WHOLE = re.compile(r"(?:is)?(?:complete|completed|done|finished|final|last|lastpage|exhausted)").fullmatch
 _TOTAL = re.compile(
@@ -82,6 +84,7 @@ def say_more(fields: Mapping[str, Any], signs: Sequence[Sign], counts: Counts) -
         if any(_judge(path, leaf, counts) for path, leaf in _read_header(name, value)):
             more.append(f"header {name}: {_show(value)}")
     others = [words for words, verdict in verdicts if verdict is None]
+    others += [f"header {name}: {_show(value)}" for name, value in signs if name == "warning"]
     return f"a part: {'; '.join(more[:3])}" if more else "", others
 
 
@@ -107,7 +110,7 @@ def _leaves(fields: Mapping[str, Any], above: str = "", depth: int = 0) -> Itera
 
 
 def _name(path: str) -> str:
-    return _plain.sub("", path.rpartition(".")[2].lower())
+    return _plain.sub("", path.removesuffix(".value").rpartition(".")[2].lower())
 
 
 def _judge(path: str, value: Any, counts: Counts) -> bool | None:

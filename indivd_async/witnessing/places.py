@@ -30,8 +30,11 @@ def _list(ids: Iterable[object]) -> str:
 def hold_zones(case: Case) -> Testimony:
     """Compare the zones that came with those asked for."""
     asked = ids_of(case.asked("zones") or case.asked("zone"))
-    if asked is not None and (strangers := {place.zone_id for place in case.places} - asked):
+    came = {place.zone_id for place in case.places}
+    if asked is not None and (strangers := came - asked):
         yield Mismatch(f"zones {_list(asked)}", f"zones {_list(strangers)}")
+    if strangers := came & {0}:  # a total of all zones, say
+        yield Mismatch("ids of zones", f"zones {_list(strangers)}")
 
 
 def hold_locations(case: Case) -> Testimony:

@@ -8,14 +8,14 @@ from typing import Any
 import attrs
 
 from ..errors import AnswerMismatchError
-from ..models import NOTHING_EXTRA, Bucket, FrozenMap
+from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.values import with_changes
 from ..planning import PlannedRequest
 from ..planning.windows import bucket_unit
 from ..results import Answer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
-from .figures import SURELY_SHARED, are_sound, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
+from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits, survey
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
 from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones, ids_of
@@ -101,24 +101,18 @@ def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping
         return False
     if answer.dates != (sent("start_date"), sent("end_date")) or not 0 < len(rows) <= SURELY_SHARED:
         return False
-    buckets: list[Bucket] = []  # of each run of rows
-    last, nothing = None, NOTHING_EXTRA
-    for row in rows:
-        place = row.aggregation
-        if place.loc_id is not None or place.extra is not nothing:
-            return False
-        if place.bucket is not last:
-            last = place.bucket
-            buckets.append(last)
-    found: set[Any] = {row.aggregation.zone_id for row in rows}
-    keys = found if len(buckets) == 1 else {(row.aggregation.zone_id, id(row.aggregation.bucket)) for row in rows}
+    surveyed = survey(rows)
+    if surveyed is None:
+        return False
+    found, buckets = surveyed
+    keys: set[Any] = {(row.aggregation.zone_id, id(row.aggregation.bucket)) for row in rows} if buckets[1:] else found
     asked, places = ids_of(sent("zones")), request.locations
     return (
         len(keys) == len(rows)
+        and 0 not in found
         and (asked is None or found <= asked)
         and (not zones or (places is not None and {zones.get(zone) for zone in found} <= set(places)))
         and are_all_told(request, buckets)
-        and are_sound(rows)
     )
 
 

@@ -426,6 +426,8 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "mean"), 1844.0),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "min"), 190.0),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), [231.0, 148.0, 95.0]),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), [11.0, 148.0, 231.0]),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time"), 3.13),
 ]
 
 
@@ -447,7 +449,10 @@ def test_what_is_not_measured_contradicts_nothing() -> None:
     rows = document["current"]["insights"]
     rows[0] |= {"unique_visits": None, "bounce": None}
     rows[1]["dwell_time_stats"] = {"mean": None, "min": None, "max": None, "quantiles": [], "n": 0}
-    rows[2]["dwell_time_stats"] = {"mean": 12.05, "min": 12.0, "max": 12.01, "quantiles": [], "n": 2}
+    rows[2] |= {
+        "dwell_time": 12.0,
+        "dwell_time_stats": {"mean": 12.05, "min": 12.0, "max": 12.01, "quantiles": [], "n": 2},
+    }
     assert kinds(QUERIES["zone_visitors"], document) == []
 
 
@@ -461,6 +466,42 @@ def test_a_dwell_filter_that_was_not_applied_is_told(name: str, seconds: int) ->
     filters = {"min_dwell": 12, "max_dwell": 1843}
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124, **filters)
     assert kinds(query, {"current": period(DAYS, rows)}) == []
+
+
+@pytest.mark.parametrize("name", ["min_dwell", "max_dwell"])
+def test_a_filter_that_nobody_sent_is_told(name: str) -> None:
+    """Visits are left out of dwell times, and the question did not say so."""
+    rows = [visit(day, exclude={"min_dwell_time": 0, "max_dwell_time": 0} | {f"{name}_time": 3}) for day in DAYS]
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124)
+    assert kinds(query, {"current": period(DAYS, rows)}) == ["filter_unasked"]
+    query = ZoneVisitors(
+        DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124, **{name: 12 if name == "min_dwell" else 1843}
+    )
+    assert kinds(query, {"current": period(DAYS, rows)}) == []
+
+
+@pytest.mark.parametrize("quantiles", [[148.0], [95.0, 148.0], [12.0, 95.0, 148.0, 231.0, 300.0]])
+def test_other_quantiles_than_quartiles_are_an_error(quantiles: list[float]) -> None:
+    """Their columns would be of others than they say."""
+    document = changed("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), quantiles)
+    with pytest.raises(AnswerMismatchError, match=f"expected quartiles.*, got {len(quantiles)} quantiles"):
+        hold(QUERIES["zone_visitors"], document)
+
+
+def test_a_zone_that_is_none_is_an_error() -> None:
+    """A total of all zones under the id 0 would count everybody twice."""
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124)
+    rows = [visit(day, zone) for day in DAYS for zone in (201, 0)]
+    with pytest.raises(AnswerMismatchError, match="expected ids of zones, got zones 0"):
+        hold(query, {"current": period(DAYS, rows)})
+
+
+def test_a_failed_sum_of_nobody_hides_no_count_below_zero() -> None:
+    """Rows of zeros in one section, and a count below zero in another."""
+    document = rates()
+    document["details"]["current"][0] |= {"enter": 0, "passing_by": 0}
+    document["zone_details"]["current"]["201"]["details"][1]["visits"] = -1
+    assert {"rows_of_zeros", "implausible_figures"} <= set(kinds(QUERIES["drop_in_rate"], document))
 
 
 SECTIONS: list[tuple[str, tuple[Any, ...], Any]] = [
@@ -516,6 +557,14 @@ MORE: list[tuple[str, Any]] = [
     ("offset", 100),
     ("errors", [{"message": "a shard timed out"}]),
     ("error", "a shard timed out"),
+    ("paging", {"cursors": {"after": "Mg"}}),
+    ("end_cursor", "Mg"),
+    ("bookmark", "g1AAAA"),
+    ("remaining", 12),
+    ("limit_reached", True),
+    ("incompleteResults", True),
+    ("hits", {"total": {"value": 744}}),
+    ("omitted_rows", 12),
 ]
 
 
@@ -559,6 +608,11 @@ WHOLE: list[tuple[str, Any]] = [
     ("previous", None),
     ("errors", []),
     ("links", {"self": "https://x", "next": None}),
+    ("paging", {"cursors": {"after": None}}),
+    ("remaining", 0),
+    ("limit_reached", False),
+    ("incomplete_results", "false"),
+    ("hits", {"total": {"value": 9}}),
 ]
 
 
@@ -600,6 +654,10 @@ HEADERS = [
     ("x-pagination", '{"total": 744, "page": 1}', True),
     ("x-pagination", '{"total": 9, "page": 1}', False),
     ("x-pagination", "{nothing", False),
+    ("x-complete", "false", True),
+    ("x-complete", "true", False),
+    ("x-remaining-rows", "12", True),
+    ("x-ratelimit-remaining", "12", False),
     ("x-nextjs-cache", "HIT", False),
     ("x-total-time", "31000", False),
 ]

@@ -23,10 +23,12 @@ from .labels import LABEL_DEVIATIONS
 from .limits import LIMIT_DEVIATIONS
 from .lists import LIST_DEVIATIONS
 from .measured import MEASURED_DEVIATIONS
+from .mixed import MIXED_DEVIATIONS
 from .more import MORE_DEVIATIONS
 from .periods import PERIOD_DEVIATIONS
 from .rows import ROW_DEVIATIONS
 from .sections import SECTION_DEVIATIONS
+from .units import UNIT_DEVIATIONS
 
 __all__ = ["DEVIATIONS", "Deviation", "Expect", "Question", "Reply", "find_deviations"]
 
@@ -47,6 +49,8 @@ DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
             FORM_DEVIATIONS,
             LIST_DEVIATIONS,
             MEASURED_DEVIATIONS,
+            MIXED_DEVIATIONS,
+            UNIT_DEVIATIONS,
         )
         for deviation in deviations
     }

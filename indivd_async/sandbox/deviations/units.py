@@ -1,0 +1,107 @@
+"""Figures under other units, other names and in other forms than documented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from .deviation import Sheet
+from .mixed import Answer, change_last, change_rows, deviation_of
+
+_VISITS, _DROP_IN, _LINES = ("zone_visitors",), ("drop_in_rate",), ("line_crosses",)
+_Row = dict[str, Any]
+
+
+def _statistics(change: Callable[[_Row], Any]) -> Answer:
+    return change_rows(lambda _sheet, row: change(row["dwell_time_stats"]) if row.get("dwell_time_stats") else None)
+
+
+def _leave_short_out(_sheet: Sheet, row: _Row) -> None:
+    """Leave visits of a few seconds out of the statistics, as if that had been asked for."""
+    stats = row.get("dwell_time_stats")
+    if stats and stats["n"] > 1:
+        row["exclude"] = {"min_dwell_time": 1, "max_dwell_time": 0}
+        stats["n"] -= 1
+        row["dwell_time"] = stats["mean"] = round(stats["mean"] + 0.1, 1)
+
+
+def _raw(name: str, text: bytes) -> Answer:
+    return change_last(lambda _sheet, row: row.update({name: orjson.Fragment(text)}))
+
+
+UNIT_DEVIATIONS = (
+    deviation_of(
+        "five_quantiles",
+        _VISITS,
+        "error",
+        _statistics(lambda stats: stats.update(quantiles=[1.0, 2.0, *stats["quantiles"]])),
+        "Quantiles are those of 5, 10, 25, 50 and 75 per cent.",
+    ),
+    deviation_of(
+        "two_quantiles",
+        _VISITS,
+        "error",
+        _statistics(lambda stats: stats.update(quantiles=stats["quantiles"][:2])),
+        "Quantiles are the median and the ninth decile.",
+    ),
+    deviation_of(
+        "quantiles_by_name",
+        _VISITS,
+        "error_or_same",
+        _statistics(
+            lambda stats: stats.update(quantiles=dict(zip(("q25", "q50", "q75"), stats["quantiles"], strict=True)))
+        ),
+        "Quantiles are named rather than in order.",
+    ),
+    deviation_of(
+        "mean_in_minutes",
+        _VISITS,
+        "note",
+        change_rows(lambda _sheet, row: row.update(dwell_time=round(row["dwell_time"] / 60, 2))),
+        "The mean beside the statistics is told in minutes, as the dashboard has it.",
+    ),
+    deviation_of(
+        "short_visits_left_out",
+        _VISITS,
+        "note",
+        change_rows(_leave_short_out),
+        "Visits of less than five seconds are taken for noise and left out of dwell times, whatever was asked.",
+    ),
+    deviation_of(
+        "bounces_as_shares",
+        _VISITS,
+        "error",
+        change_rows(lambda _sheet, row: row.update(bounce=round(row["bounce"] / max(1, row["visits"]), 3) + 0.001)),
+        "Bounces are told as a share of the visits.",
+    ),
+    deviation_of(
+        "counts_in_thousands",
+        _LINES,
+        "error",
+        change_rows(lambda _sheet, row: row.update(count=row["count"] / 1000 + 0.0001)),
+        "Counts are told in thousands.",
+    ),
+    deviation_of(
+        "counts_with_exponents",
+        _LINES,
+        "same",
+        change_rows(lambda _sheet, row: row.update(count=orjson.Fragment(f"{row['count']}E+00".encode()))),
+        "An encoder writes all numbers with exponents: 2.84E+02 for 284.",
+    ),
+    deviation_of(
+        "not_a_number",
+        _DROP_IN,
+        "error",
+        _raw("drop_in_rate", b"NaN"),
+        "A division by zero is written as NaN, which is no JSON.",
+    ),
+    deviation_of(
+        "endless_counts",
+        _LINES,
+        "error",
+        _raw("count", b"1e400"),
+        "An overflow is written as a number that no type holds.",
+    ),
+)

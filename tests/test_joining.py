@@ -63,3 +63,18 @@ def test_the_package_lists_what_there_is() -> None:
     ).stdout.split()
     assert {"indivd_async", "indivd_async.sandbox", "indivd_async.fastapi", "indivd_async.export"} <= set(modules)
     assert all(re.search(rf"^{re.escape(name)} +\S", listed, re.MULTILINE) for name in modules)
+
+
+def test_columns_are_what_the_changelog_says() -> None:
+    """Whoever renames theirs by its table gets names that are there."""
+    from indivd_async.results.columns import MEANINGS
+
+    columns = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("Columns of tables")[1].split("\n\nPython.")[0]
+    now = [
+        name
+        for row in columns.splitlines()
+        if row.startswith("| ")
+        for name in re.findall(r"`(\w+)`", row.split("|")[2])
+    ]
+    assert len(now) > 10
+    assert [name for name in now if name not in MEANINGS] == []

@@ -56,7 +56,8 @@ def _measured(rows: Sequence[ZoneVisitorsRow], metric: str) -> list[Any]:
         raise NotMergeableError(
             metric,
             f"{missing:,} of {len(rows):,} rows do not tell it",
-            "Ask only for locations whose plan measures it, or for a comparison period by itself",
+            "Ask only for locations whose plan measures it, for a comparison period by itself, and for bounces with "
+            "another bounce_threshold than 0",
         )
     return found
 

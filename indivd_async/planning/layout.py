@@ -61,8 +61,9 @@ class Layout:
     def _walk(self) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...]]]:
         """Yield the part, windows and series of each unit."""
         for part in self.parts:
-            apart = [part.windows] if part.rows_repeat else ((window,) for window in part.windows)
-            yield from ((part, windows, members) for windows in apart for members in self.families)
+            apart = [part.windows] if part.rows_repeat else [(window,) for window in part.windows]
+            for windows, members in product(apart, self.families):
+                yield part, windows, members
 
     def _selected(
         self, selection: tuple[int, int] | None

@@ -8,7 +8,7 @@ or declines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DecodeError
 from .placing import place_rows
@@ -62,11 +62,8 @@ def structure_entities(endpoint: str, body: bytes) -> Listing:
 
 def read_answer(request: PlannedRequest, body: bytes, *, for_table: bool = False) -> Answer:
     """Structure the answer to *request*; a `DecodeError` names it."""
-
-    def structure() -> Answer:
-        return structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried, for_table=for_table)
-
-    return _name(request, structure)
+    asked: Any = {"tz": request.tz, "carried": request.carried, "for_table": for_table}
+    return _name(request, lambda: structure_answer(request.endpoint, body, **asked))
 
 
 def read_entities(request: PlannedRequest, reply: Reply) -> Listing:

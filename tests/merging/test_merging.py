@@ -292,6 +292,28 @@ def test_visits_are_in_order_of_bucket_then_zone() -> None:
     assert [row.aggregation.bucket for row in one] == mixed[::-1]
 
 
+def test_rows_that_share_a_bucket_are_as_those_that_do_not() -> None:
+    """Decoded rows hold each bucket once; whether they do, and in which order they come, changes no order."""
+    one, other = day(1), day(2)
+    shared = [visit(9, one), visit(7, one), visit(7, other), visit(9, other), visit(8, one)]
+    equal = [visit(row.aggregation.zone_id, attrs.evolve(row.aggregation.bucket)) for row in shared]
+    for rows in (shared, equal, [*shared[:3], *equal[3:]]):
+        result = merge(TWO_CLOCKS, [visits(*rows[:4]), visits(rows[4])])
+        assert places(result.current.insights) == [(1, 7, None), (1, 8, None), (1, 9, None), (2, 7, None), (2, 9, None)]
+
+
+def test_labels_that_are_not_known_keep_buckets_apart() -> None:
+    """They are part of the key, whether the rows of the other requests have them or not."""
+    odd = [
+        attrs.evolve(row, aggregation=attrs.evolve(row.aggregation, extra=FrozenMap({"isoweek": week})))
+        for week, row in ((10, visit(7, Bucket())), (9, visit(7, Bucket())))
+    ]
+    result = merge(TWO_CLOCKS, [visits(*odd), visits(visit(7, Bucket()))])
+    assert [row.aggregation.extra.get("isoweek") for row in result] == [None, 10, 9]
+    with pytest.raises(MergeConflictError, match="zone 7, the whole period, isoweek 9 came back"):
+        merge(TWO_CLOCKS, [visits(*odd), visits(odd[1])])
+
+
 def test_zones_are_told_apart_by_location() -> None:
     """Where rows tell theirs, one zone in two locations is two rows; those that tell none come first."""
     rows = [visit(7, day(1), loc_id=2), visit(7, day(1), loc_id=1), visit(7, day(1))]

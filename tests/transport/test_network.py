@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import random
 import socket
 import ssl
 import subprocess
@@ -71,6 +72,47 @@ async def test_what_is_not_read_is_held_back() -> None:
                 total += len(await connection.receive())
         assert total == size
         await connection.aclose()
+
+
+async def test_what_does_not_fit_at_once_is_sent_whole() -> None:
+    """The system takes a part of it; the rest follows when there is room, in order, and nothing twice."""
+    sent = random.Random(1).randbytes(16 * 2**20)
+    got = bytearray()
+
+    def handle(peer: Peer) -> None:
+        while len(got) < len(sent) and (chunk := peer.sock.recv(2**16)):
+            got.extend(chunk)
+        peer.send(b"thanks")
+        peer.wait_for_close()
+
+    with RawServer(handle) as server:
+        connection = await connect_to(server)
+        await connection.send(sent)
+        assert await connection.receive() == b"thanks"
+        await connection.aclose()
+    assert got == sent
+
+
+async def test_who_sends_into_a_connection_that_ended_is_told() -> None:
+    """By the sending, or by the wait for an answer that follows it; never by a wait for ever."""
+
+    def handle(peer: Peer) -> None:
+        peer.sock.recv(1)
+        peer.reset()
+
+    async def ask() -> None:
+        await connection.send(b"more")
+        await connection.receive()
+
+    with RawServer(handle) as server:
+        connection = await connect_to(server)
+        await connection.send(b"1")
+        await anyio.to_thread.run_sync(server.wait_until_idle)
+        with anyio.fail_after(20), pytest.raises((anyio.BrokenResourceError, anyio.EndOfStream)):
+            await ask()
+        await connection.aclose()
+        with pytest.raises(anyio.ClosedResourceError):
+            await connection.send(b"more")
 
 
 async def test_bytes_that_nobody_asked_for_are_seen() -> None:

@@ -147,22 +147,8 @@ def _long_periods_are_whole(seen: Seen) -> Judgement:
     return judge_months(seen, "line_crosses", told, {seen.course.zone}, are_visits=are_visits)
 
 
-_FIGURES = "whether the figures are those that were asked for"
-
-
-def _assume(
-    name: str,
-    sentence: str,
-    measured: str,
-    check: Callable[[Seen], Judgement],
-    decides: str = _FIGURES,
-    rests_on: tuple[str, ...] = (),
-) -> Assumption:
-    return Assumption(name=name, sentence=sentence, decides=decides, measured=measured, check=check, rests_on=rests_on)
-
-
 CROSSINGS = (
-    _assume(
+    Assumption(
         "lines_count_entries",
         "The lines into a zone count its visits.",
         "a week of a zone's entry lines, beside its visits",
@@ -170,7 +156,7 @@ CROSSINGS = (
         "whether lines and zones may be compared, and clocks fitted",
         ("line_zone_to_honoured",),
     ),
-    _assume(
+    Assumption(
         "line_long_period_whole",
         "A long period of line_crosses is answered whole.",
         "the whole range by month, beside the months in which the zone was visited",
@@ -178,7 +164,7 @@ CROSSINGS = (
         rests_on=("rows_not_capped_by_day",),
     ),
     *(
-        _assume(
+        Assumption(
             name,
             f"{which} of line_crosses counts {words} only.",
             "lines into a zone by zone_to, all others by line_ids, and the whole location",
@@ -190,26 +176,26 @@ CROSSINGS = (
             ("line_ids_honoured", "line_ids", "the lines named", ("line_location_honoured",)),
         )
     ),
-    _assume(
+    Assumption(
         "line_zone_from_honoured",
         "zone_from of line_crosses counts the lines out of the zone only.",
         "the lines out of a zone, beside the whole location",
         partial(_line_part, name="crossings out of the zone", what="zone_from", is_all=_one_way),
     ),
-    _assume(
+    Assumption(
         "line_location_honoured",
         "location of line_crosses counts the lines of the location only.",
         "the location, beside all of its lines by zone and by id",
         _line_location,
         rests_on=("lists_honoured",),
     ),
-    _assume(
+    Assumption(
         "line_floor_honoured",
         "floor of line_crosses counts the lines of the floor only, basements too.",
         "the lowest floor, beside the whole location",
         partial(_line_part, name="crossings on the lowest floor", what="floor", is_all=_one_floor),
     ),
-    _assume(
+    Assumption(
         "line_category_honoured",
         "category of line_crosses counts the lines of the category only.",
         "a category, beside the whole location",

@@ -157,86 +157,72 @@ def _long_periods_are_whole(seen: Seen) -> Judgement:
     return judge_months(seen, "drop_in_rate", told, set(found.zones), are_visits=are_visits)
 
 
-#: What the figures of one section rest on.
-_RESTS_ON = {
-    "entries_add_up_over_zones": ("summary_is_its_details", "zone_totals_are_their_details", "drop_in_zone_honoured"),
-    "rates_are_percent": ("summary_is_its_details", "zone_totals_are_their_details"),
-    "drop_in_long_period_whole": ("rows_not_capped_by_day",),
-    "drop_in_hours_add_up": ("zone_totals_are_their_details",),
-    "drop_in_entries_are_visits": ("zone_totals_are_their_details", "drop_in_location_honoured"),
-}
-DROP_IN = tuple(
+DROP_IN = (
     Assumption(
-        name=name,
-        sentence=sentence,
-        decides=decides,
-        measured=measured,
-        check=check,
-        rests_on=_RESTS_ON.get(name, ()),
-    )
-    for name, sentence, decides, measured, check in (
-        (
-            "summary_is_its_details",
-            "The summary of drop_in_rate is the sum of its details.",
-            "which of the two to show",
-            "a week by days, and the whole range by months",
-            _summary_is_its_details,
-        ),
-        (
-            "zone_totals_are_their_details",
-            "The totals of a zone are the sums of its details.",
-            "which of the two to show",
-            "a week by days",
-            _zones_are_their_details,
-        ),
-        (
-            "entries_add_up_over_zones",
-            "The visits of the zones make the entries of the summary.",
-            "whether zones may be added up",
-            "a week by days, all zones of the location",
-            _entries_add_up,
-        ),
-        (
-            "passing_lines_not_shared",
-            "The passers-by of the zones make those of the summary: no passing line counts for two zones.",
-            "whether passers-by of zones may be added up",
-            "a week by days, all zones of the location",
-            _passing_lines_are_not_shared,
-        ),
-        (
-            "rates_are_percent",
-            "Rates are 100 · entries / passers-by, to one decimal.",
-            "rates that are recomputed from counts",
-            "every rate of a week by days",
-            _rates_are_percent,
-        ),
-        (
-            "interval_echoed",
-            "drop_in_rate says the interval that it was asked for.",
-            "what a row covers",
-            "details.interval, beside the question",
-            _interval_is_echoed,
-        ),
-        (
-            "drop_in_hours_add_up",
-            "A zone has the same visits and passers-by, by hour and by day.",
-            "whether hours may be summed to days",
-            "a zone's week by hours and by days",
-            _hours_make_the_days,
-        ),
-        (
-            "drop_in_entries_are_visits",
-            "The visits of drop_in_rate are those of zone_visitors.",
-            "whether the two endpoints may be compared",
-            "a week of each zone with passing lines",
-            _entries_are_visits,
-        ),
-        (
-            "drop_in_long_period_whole",
-            "A long period of drop_in_rate is answered whole.",
-            "whether the figures are those that were asked for",
-            "the whole range by month, beside the months in which its zones were visited",
-            _long_periods_are_whole,
-        ),
-    )
+        "summary_is_its_details",
+        "The summary of drop_in_rate is the sum of its details.",
+        "a week by days, and the whole range by months",
+        _summary_is_its_details,
+        "which of the two to show",
+    ),
+    Assumption(
+        "zone_totals_are_their_details",
+        "The totals of a zone are the sums of its details.",
+        "a week by days",
+        _zones_are_their_details,
+        "which of the two to show",
+    ),
+    Assumption(
+        "entries_add_up_over_zones",
+        "The visits of the zones make the entries of the summary.",
+        "a week by days, all zones of the location",
+        _entries_add_up,
+        "whether zones may be added up",
+        ("summary_is_its_details", "zone_totals_are_their_details", "drop_in_zone_honoured"),
+    ),
+    Assumption(
+        "passing_lines_not_shared",
+        "The passers-by of the zones make those of the summary: no passing line counts for two zones.",
+        "a week by days, all zones of the location",
+        _passing_lines_are_not_shared,
+        "whether passers-by of zones may be added up",
+    ),
+    Assumption(
+        "rates_are_percent",
+        "Rates are 100 · entries / passers-by, to one decimal.",
+        "every rate of a week by days",
+        _rates_are_percent,
+        "rates that are recomputed from counts",
+        ("summary_is_its_details", "zone_totals_are_their_details"),
+    ),
+    Assumption(
+        "interval_echoed",
+        "drop_in_rate says the interval that it was asked for.",
+        "details.interval, beside the question",
+        _interval_is_echoed,
+        "what a row covers",
+    ),
+    Assumption(
+        "drop_in_hours_add_up",
+        "A zone has the same visits and passers-by, by hour and by day.",
+        "a zone's week by hours and by days",
+        _hours_make_the_days,
+        "whether hours may be summed to days",
+        ("zone_totals_are_their_details",),
+    ),
+    Assumption(
+        "drop_in_entries_are_visits",
+        "The visits of drop_in_rate are those of zone_visitors.",
+        "a week of each zone with passing lines",
+        _entries_are_visits,
+        "whether the two endpoints may be compared",
+        ("zone_totals_are_their_details", "drop_in_location_honoured"),
+    ),
+    Assumption(
+        "drop_in_long_period_whole",
+        "A long period of drop_in_rate is answered whole.",
+        "the whole range by month, beside the months in which its zones were visited",
+        _long_periods_are_whole,
+        rests_on=("rows_not_capped_by_day",),
+    ),
 )

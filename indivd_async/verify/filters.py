@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from .asking import whole
@@ -158,59 +157,45 @@ def _a_day_comes_by_hours(seen: Seen) -> Judgement:
 
 #: Of so many bounces, some are between two thresholds.
 _MANY = 20
-_FIGURES = "whether the figures are those that were asked for"
-
-
-def _assume(
-    name: str,
-    sentence: str,
-    measured: str,
-    check: Callable[[Seen], Judgement],
-    decides: str = _FIGURES,
-    rests_on: tuple[str, ...] = (),
-) -> Assumption:
-    return Assumption(name=name, sentence=sentence, decides=decides, measured=measured, check=check, rests_on=rests_on)
-
-
 FILTERS = (
-    _assume(
+    Assumption(
         "groupings_honoured",
         "Rows are grouped as asked for.",
         "the labels of hours, days, weekdays, weeks and totals",
         _groupings_are_honoured,
     ),
-    _assume(
+    Assumption(
         "one_day_by_hours",
         "A single day comes by hours where no grouping is named.",
         "a day without aggregate_by",
         _a_day_comes_by_hours,
         "what a question without a grouping means",
     ),
-    _assume(
+    Assumption(
         "zones_honoured",
         "zone_visitors answers for the zones asked for, and no others.",
         "one zone of the location, a week by days",
         _zones_are_honoured,
     ),
-    _assume(
+    Assumption(
         "location_honoured",
         "zone_visitors answers for the location asked for, and no other.",
         "the zones of every row, beside the list of zones",
         _location_is_honoured,
     ),
-    _assume(
+    Assumption(
         "drop_in_zone_honoured",
         "drop_in_rate answers for the zone asked for, and no other.",
         "one zone of the location, a week by hours",
         _zone_of_drop_in_is_honoured,
     ),
-    _assume(
+    Assumption(
         "drop_in_location_honoured",
         "drop_in_rate answers for the location asked for, and no other.",
         "the locations that its zones name",
         _location_of_drop_in_is_honoured,
     ),
-    _assume(
+    Assumption(
         "threshold_honoured",
         "A bounce threshold is the one in force, and decides what a bounce is.",
         "bounces of a zone with a low threshold and with its own",
@@ -218,7 +203,7 @@ FILTERS = (
         "bounces, and whether those of pieces add up",
         ("bounces_within_visits",),
     ),
-    _assume(
+    Assumption(
         "threshold_zero_ends_bounces",
         "A bounce threshold of 0 gives no bounces.",
         "three days with bounce_threshold=0",
@@ -226,32 +211,32 @@ FILTERS = (
         "why bounces are None then",
         ("threshold_honoured", "bounces_within_visits"),
     ),
-    _assume(
+    Assumption(
         "own_threshold_listed",
         "A zone's own bounce threshold is the one that the list of zones names.",
         "rows without a threshold of the question's, beside the list",
         _own_threshold_is_listed,
         "what a bounce is where nothing else is said",
     ),
-    _assume(
+    Assumption(
         "min_dwell_honoured",
         f"Visits shorter than min_dwell ({MIN_DWELL_S} s) are told apart.",
         "exclude.min_dwell_time and the shortest stay left",
         partial(_dwell_filter_is_honoured, figure="below", seconds=MIN_DWELL_S),
     ),
-    _assume(
+    Assumption(
         "max_dwell_honoured",
         f"Visits longer than max_dwell ({MAX_DWELL_S} s) are told apart.",
         "exclude.max_dwell_time and the longest stay left",
         partial(_dwell_filter_is_honoured, figure="above", seconds=MAX_DWELL_S),
     ),
-    _assume(
+    Assumption(
         "dwell_filters_keep_visits",
         "Dwell filters take nothing from the visits.",
         "a zone's visits by day with and without them",
         _dwell_filters_keep_visits,
     ),
-    _assume(
+    Assumption(
         "excluded_make_the_whole",
         "n and the excluded visits make the visits.",
         "every row of a zone with both filters",

@@ -108,67 +108,41 @@ def _drop_in_comparison(seen: Seen) -> Judgement:
     return fails("the comparison has other rows than its days have by themselves", figures)
 
 
-def _crossings(seen: Seen, name: str) -> list[Row]:
-    return seen.crossings(name)
-
-
-def _visits(seen: Seen, name: str) -> list[Row]:
-    return seen.visits(name)
-
-
-def _drop_in_rows(seen: Seen, name: str) -> list[Row]:
-    return seen.drop_ins(name).details
-
-
-_FIGURES = "whether the figures are those that were asked for"
-
-
-def _assume(
-    name: str,
-    sentence: str,
-    measured: str,
-    check: Callable[[Seen], Judgement],
-    decides: str = _FIGURES,
-    rests_on: tuple[str, ...] = (),
-) -> Assumption:
-    return Assumption(name=name, sentence=sentence, decides=decides, measured=measured, check=check, rests_on=rests_on)
-
-
 PERIODS = (
-    _assume(
+    Assumption(
         "period_echoed",
         "An answer is about the days asked for, and says so.",
         "startdate and enddate of six periods, beside the question",
         _periods_are_echoed,
     ),
     *(
-        _assume(
+        Assumption(
             f"{endpoint}_days_within",
             f"Rows of {endpoint} are of days asked for.",
             "the labels of a week by days",
             partial(_days_lie_within, name=name, read=read),
         )
         for endpoint, name, read in (
-            ("zone_visitors", "visits by day", _visits),
-            ("line_crosses", "crossings by day", _crossings),
-            ("drop_in_rate", "drop-in by day", _drop_in_rows),
+            ("zone_visitors", "visits by day", Seen.visits),
+            ("line_crosses", "crossings by day", Seen.crossings),
+            ("drop_in_rate", "drop-in by day", Seen.drop_in_rows),
         )
     ),
-    _assume(
+    Assumption(
         "last_day_included",
         "The last day asked for belongs to the period.",
         "the last day of a week, in the week and alone",
         _last_day_is_in,
         "whether pieces of a period touch or leave a gap",
     ),
-    _assume(
+    Assumption(
         "comparison_honoured",
         "A comparison has the rows that its period has by itself.",
         "the first four days of a week, as comparison and in the week",
         _comparison_is_its_period,
         rests_on=("period_echoed",),
     ),
-    _assume(
+    Assumption(
         "drop_in_comparison_honoured",
         "A comparison of drop_in_rate has the rows that its period has by itself.",
         "the first three days of a week, as comparison and in the week",

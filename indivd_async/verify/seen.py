@@ -50,24 +50,24 @@ def cannot_tell(evidence: str, figures: str = "") -> Judgement:
     return Judgement("cannot be told", evidence, figures)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Assumption:
     """One thing that right figures depend on."""
 
     name: str
-    """For programs."""
+    """As reports and tests call it."""
     sentence: str
     """What is assumed."""
-    decides: str
-    """What hangs on it."""
     measured: str
-    """How it is asked."""
+    """How it is measured."""
     check: Callable[[Seen], Judgement]
-    """From what was seen to a verdict and why."""
+    """Judges it by the answers."""
+    decides: str = "whether the figures are those that were asked for"
+    """What in the client, or in your figures, depends on it."""
     rests_on: tuple[str, ...] = ()
-    """Assumptions without which it cannot be told."""
+    """Names of assumptions without which this one cannot be judged to fail."""
     is_deep: bool = False
-    """Whether only `--deep` asks for it."""
+    """Whether only a deep run asks what it takes."""
 
 
 class Seen:
@@ -128,6 +128,10 @@ class Seen:
         if name == "drop-in by day" and name not in self.heard:
             name = "drop-in of two periods"  # which brings it, where comparisons are not refused
         return self._once(name, part, lambda document: read_drop_ins(document, part))
+
+    def drop_in_rows(self, name: str) -> list[Row]:
+        """Read the rows of drop_in_rate that are of all zones together."""
+        return self.drop_ins(name).details
 
     def entities(self, name: str) -> list[Mapping[str, Any]]:
         """Read a list."""

@@ -97,6 +97,8 @@ def see_result(result: AnyResult) -> Sight:
 
     failed = sum(item.status == "failed" for item in result.coverage)
     state = f"{failed} of {len(result.coverage)} requests failed" if failed else f"requests: {len(result.coverage)}"
+    zones = getattr(result, "zone_details", None)  # the rows of a table are theirs
+    apart = "" if zones is None else f" of all zones together (below: of {_plural(len(zones.current), 'zone')} each)"
     some = list(islice(tables.dicts_of(result), _MOST_ROWS + 1))
     names = _told(some)
     if len({row["period"] for row in some}) == 1:
@@ -109,7 +111,10 @@ def see_result(result: AnyResult) -> Sight:
     if len(result.notes) > _MOST_NOTES:
         below.append(f"and {len(result.notes) - _MOST_NOTES} more notes")
     return Sight(
-        head=[f"{type(result).__name__}: {_plural(len(result), 'row')}, {state}", question_of(result.plan.query)],
+        head=[
+            f"{type(result).__name__}: {_plural(len(result), 'row')}{apart}, {state}",
+            question_of(result.plan.query),
+        ],
         rows=some[:_MOST_ROWS],
         names=[name for name in names if name in kept],
         below=below,

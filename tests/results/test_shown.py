@@ -75,6 +75,9 @@ async def test_a_result_shows_question_rows_and_notes() -> None:
     assert shown.count("<tr>") == 7
     rates, _ = await fetch(DropInRate("2025-03-01", "2025-03-07", location=124))
     assert "note: Some drop-in rates are above 100 %" in str(rates)
+    assert repr(rates).startswith(
+        "DropInRateResult: 6 rows of all zones together (below: of 3 zones each), requests: 1\n"
+    )
     note = next(note for note in rates.notes if note.kind == "drop_in_over_100")
     assert note.message in str(rates)
     assert html.escape(note.message) in rates._repr_html_()

@@ -14,7 +14,7 @@ from ._version import __version__
 
 TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
-    from .client import AsyncIndivd
+    from .client import AsyncIndivd, Endpoints
     from .errors import (
         AnswerMismatchError,
         ApiError,
@@ -104,6 +104,7 @@ __all__ = [
     "DropInTotals",
     "DropInZones",
     "DwellTimeStats",
+    "Endpoints",
     "Event",
     "Exclude",
     "IndivdError",

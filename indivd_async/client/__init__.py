@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .call import Call
 from .client import AsyncIndivd
+from .endpoints import Endpoints
 
-__all__ = ["AsyncIndivd", "Call"]
+__all__ = ["AsyncIndivd", "Call", "Endpoints"]

@@ -30,10 +30,10 @@ Q = TypeVar("Q", bound=Query)
 
 
 class Endpoints:
-    """A method for each endpoint, in terms of what fetches any query and lists any entries."""
+    """The methods of the client that are the API's endpoints: five lists, and three questions with their parameters."""
 
     async def fetch(self, query: Any, *, progress: Wanted = None) -> Any:
-        """Fetch *query*."""
+        """Fetch *query*, of whichever endpoint."""
         raise NotImplementedError
 
     async def _list(self, name: str) -> Listed[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from ..witnessing.more import say_more
 from .asking import number, whole
 
 Labels = Mapping[str, int]
@@ -221,7 +221,7 @@ def told_dates(document: Any, part: str = "current") -> tuple[str, str] | None:
 def signs_of_more(document: Any, headers: Mapping[str, str]) -> list[str]:
     """Name the signs in an answer, or in its *headers*, that it is a part of the whole."""
     rows = _count_rows(document)
-    signs = [name for name, value in headers.items() if _is_sign_of_more(name, value, rows)]
+    signs = [name for name, value in headers.items() if say_more({}, [(name, value)], [rows])[0]]
     if not isinstance(document, dict):
         return signs
     blocks = [document, *(document.get(name) for name in _INNER)]
@@ -236,25 +236,6 @@ def _signs_in(block: Mapping[str, Any], rows: int) -> list[str]:
     signs += [name for name in _PAGES if (whole(block.get(name)) or 0) > 1]
     signs += [name for name in _TOTALS if (whole(block.get(name)) or 0) > rows]
     return signs + [name for name in ("status", "state") if str(block.get(name)).lower() in ("partial", "truncated")]
-
-
-def _is_sign_of_more(name: str, value: str, rows: int) -> bool:
-    if name in ("link", "content-range"):
-        return True
-    if value.startswith("{"):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return False
-        lowered = {str(key).lower(): item for key, item in found.items()}
-        aliases = {"totalpages": "pages", "hasnext": "has_more", "totalcount": "total", "nextpage": "next"}
-        return bool(_signs_in({aliases.get(key, key): item for key, item in lowered.items()}, rows))
-    number_told = int(value) if value.isdigit() else None
-    if "next" in name or "more" in name:
-        return bool(value) and value.lower() not in ("false", "0", "null")
-    if "pages" in name:
-        return number_told is not None and number_told > 1
-    return "total" in name and number_told is not None and number_told > rows
 
 
 def _count_rows(document: Any) -> int:

@@ -284,7 +284,7 @@ MORE_DEVIATIONS = (
         sentence="HTTP has a header for warnings: 199 is one of any kind.",
         endpoints=ZONES,
         expect="note",
-        answer=_say_in_headers(Warning='199 - "figures are preliminary"'),
+        answer=lambda _question, reply: reply.headers.update({"Warning": '199 - "figures are preliminary"'}),
     ),
     Deviation(
         name="cut_without_a_word",

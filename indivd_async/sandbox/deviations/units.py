@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from .deviation import Sheet
+from .deviation import ZONES, Question, Reply, Sheet, echoes
 from .mixed import Answer, change_last, change_rows, deviation_of
 
 _VISITS, _DROP_IN, _LINES = ("zone_visitors",), ("drop_in_rate",), ("line_crosses",)
@@ -31,7 +31,35 @@ def _raw(name: str, text: bytes) -> Answer:
     return change_last(lambda _sheet, row: row.update({name: orjson.Fragment(text)}))
 
 
+def _echo(**dates: Any) -> Answer:
+    def answer(question: Question, reply: Reply) -> None:
+        for found in echoes(question, reply.document):
+            for name, change in dates.items():
+                found[name] = change(found[name])
+
+    return answer
+
+
+def _swap(text: str) -> str:
+    year, month, day = text.split("-")
+    return f"{day}/{month}/{year}"
+
+
 UNIT_DEVIATIONS = (
+    deviation_of(
+        "dates_written_for_people",
+        ZONES,
+        "error_or_note",
+        _echo(startdate=_swap, enddate=_swap),
+        "Dates are repeated as people write them: 03/03/2025.",
+    ),
+    deviation_of(
+        "dates_without_the_day",
+        ZONES,
+        "error_or_note",
+        _echo(startdate=lambda text: text[:7], enddate=lambda text: text[:7]),
+        "Only the month of each date is repeated.",
+    ),
     deviation_of(
         "five_quantiles",
         _VISITS,
@@ -81,7 +109,7 @@ UNIT_DEVIATIONS = (
         _LINES,
         "error",
         change_rows(lambda _sheet, row: row.update(count=row["count"] / 1000 + 0.0001)),
-        "Counts are told in thousands.",
+        "Counts are told in thousands, as reports have them.",
     ),
     deviation_of(
         "counts_with_exponents",

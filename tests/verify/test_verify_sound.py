@@ -9,7 +9,7 @@ from verifying import MALL, NOW, WORLD, judge, names
 
 from indivd_async import AsyncIndivd, InvalidQueryError, sandbox
 from indivd_async.profile import Numbering
-from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, NotVerifiableError, verify
+from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, verify
 
 pytestmark = pytest.mark.anyio
 
@@ -61,18 +61,20 @@ async def test_a_location_that_opens_every_day_is_chosen() -> None:
     assert report.profile.numbering == Numbering(weeks="sunday-0", weekdays="sunday-1")
 
 
-async def test_requests_are_few_gentle_and_about_closed_days() -> None:
-    """At most 30, four at once, counted by the client, no day that has not ended everywhere."""
+@pytest.mark.parametrize(("deep", "most"), [(False, MOST_REQUESTS), (True, MOST_REQUESTS_DEEP)])
+async def test_requests_are_few_gentle_and_about_closed_days(deep: bool, most: int) -> None:
+    """At most 30, or 100, four at once, counted by the client, no day that has not ended everywhere."""
     application = sandbox.app(WORLD)
     async with AsyncIndivd("sandbox", transport=sandbox.transport(application)) as client:
-        report = await verify(client, now=NOW, days=400)
-        assert client.stats.requests == report.requests == len(application.requests) <= 30
+        report = await verify(client, now=NOW, days=400, deep=deep)
+        assert client.stats.requests == report.requests == len(application.requests) <= most
+        assert (MOST_REQUESTS, MOST_REQUESTS_DEEP) == (30, 100)
         assert client.stats.peak_in_flight <= 4
     days = [text for request in application.requests for name, text in request.params.items() if "date" in name]
     assert max(days) <= "2026-01-18"
-    assert min(days) == str(date(2026, 1, 18).replace(year=2024, month=12, day=15))
+    assert deep or min(days) == str(date(2026, 1, 18).replace(year=2024, month=12, day=15))
     assert {request.params.get("location") for request in application.requests} == {None, "125"}
-    assert len(report) == len([item for item in ASSUMPTIONS if not item.is_deep]) >= 40
+    assert len(report) == len([item for item in ASSUMPTIONS if deep or not item.is_deep]) >= 40
 
 
 async def test_names_are_of_one_kind_and_sentences_whole() -> None:

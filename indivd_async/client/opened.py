@@ -10,11 +10,12 @@ from ..execution import ChunkStream
 from ..planning import Plan
 from ..queries import Query
 from ..results import Chunk
-from ..results.tables import ArrowStream, check_same_columns, stream_of
 from .call import Call
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from ..results.tables import ArrowStream
 
 C = TypeVar("C")
 
@@ -58,6 +59,8 @@ class OpenChunks(OpenStream[Chunk]):
         The queries must be of one endpoint, and on one clock or each location's own. The first piece that fails raises
         its error: what is missing must not look like nothing. All rows are held, and as they came: none is merged.
         """
+        from ..results.tables import check_same_columns, stream_of
+
         queries = self._queries = list(self._queries)
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
         arrived = []

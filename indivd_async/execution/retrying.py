@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _OVERLOADED = frozenset({429, 503})
 #: Waiting clients would come back in step; each adds up to this share of the wait that was asked for.
 _SPREAD = 0.1
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_SECONDS = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
 
 
 @attrs.frozen
@@ -182,7 +182,7 @@ def parse_retry_after(value: str | bytes | None, *, now_utc: datetime, date: byt
     if value is None:
         return None
     text = (value.decode("latin-1") if isinstance(value, bytes) else value).strip()
-    if _SECONDS.fullmatch(text):
+    if re.fullmatch(_SECONDS, text):
         return float(text)
     moment = _read_date(text)
     if moment is None:

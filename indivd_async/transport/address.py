@@ -23,7 +23,7 @@ Headers = list[tuple[bytes, bytes]]
 #: By scheme.
 PORTS = {"https": 443, "http": 80}
 #: A name, encoded, with or without its last dot; or an address, of IPv6 perhaps with a zone.
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.~-]+)?", re.ASCII)
+_HOST = r"(?a)[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.~-]+)?"
 
 
 class SecretBytes(bytes):
@@ -120,7 +120,7 @@ def certified_name(host: str) -> str:
 
 def is_host(host: str) -> bool:
     """Tell whether *host* can be one: libraries encode what cannot be, or leave it to the resolver."""
-    return _HOST.fullmatch(host) is not None
+    return re.fullmatch(_HOST, host) is not None
 
 
 def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:

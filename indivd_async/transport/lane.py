@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import math
-import re
 import socket
 import ssl
 import sys
@@ -33,7 +32,7 @@ HOW_TO_OPEN_MORE = (
 _WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} takes SSL_CERT_FILE from the environment"
 _CROWDED = {errno.EMFILE, errno.ENFILE}
 #: In the reasons of TLS, where the other side misses or refuses a certificate of ours, or all that we offer.
-_CERTIFICATE = re.compile("CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE")
+_OF_CERTIFICATES = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 
 
 class Attempt:
@@ -180,7 +179,7 @@ def connection_failure(error: BaseException, *, stale: bool = False) -> Failure:
 def _is_of_certificates(error: BaseException) -> bool:
     # aiohttp's errors of TLS are none of its own, and know no reason; what they were raised from does.
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
-    return isinstance(error, ssl.SSLCertVerificationError) or _CERTIFICATE.search(reason or "") is not None
+    return isinstance(error, ssl.SSLCertVerificationError) or any(word in (reason or "") for word in _OF_CERTIFICATES)
 
 
 def _is_crowded(error: BaseException) -> bool:

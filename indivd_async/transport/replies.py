@@ -24,24 +24,23 @@ _DRAINED = 64 * 2**10
 _ABANDONED = 2**20
 _GZIP = ([b"gzip"], [b"x-gzip"])
 #: Said in Content-Encoding by servers that mean a charset, a type, or nothing: they change no byte.
-_MEANINGLESS = re.compile(
+_MEANINGLESS = (
     rb"identity|none|null|text|plain|binary|[78]bit|amz-1\.0|[a-z]+/.+"
     rb"|(charset=)?(utf-?8|(us-)?ascii|iso-8859-1|latin-?1|windows-1252)"
 )
 #: Headers that say how long a body is.
 FRAMING = {b"content-length", b"transfer-encoding"}
 _READ = {b"content-encoding", b"retry-after", b"date", *FRAMING}
-_SIGNS = re.compile(
-    rb"indivd-recorded|link|content-range|warning"
-    rb"|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count|remain|complete|omit).*",
-    re.DOTALL | re.IGNORECASE,
+_SIGNS = (
+    rb"(?is)indivd-recorded|link|content-range|warning"
+    rb"|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count|remain|complete|omit).*"
 )
 
 
 @lru_cache(maxsize=256)
 def is_read(name: bytes) -> bool:
     """Tell whether a header of this *name* says how long a body is, or anything to a `Draft`."""
-    return name.lower() in _READ or _SIGNS.fullmatch(name) is not None
+    return name.lower() in _READ or re.fullmatch(_SIGNS, name) is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -116,7 +115,7 @@ class Draft:
                     self._date = value if status != 200 else None
                 case _ if status == 200 and lower not in FRAMING and is_read(lower):
                     self._signs.append((lower.decode("latin-1"), value.decode("latin-1")))
-        self._codings = [coding for coding in codings if not _MEANINGLESS.fullmatch(coding)]
+        self._codings = [coding for coding in codings if not re.fullmatch(_MEANINGLESS, coding)]
         self._decoder = _gzip_decoder() if self._codings in _GZIP else None
 
     def feed(self, chunk: bytes) -> bool:

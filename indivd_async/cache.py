@@ -12,7 +12,7 @@ import hashlib
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from functools import partial
 from os import PathLike
@@ -23,8 +23,10 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
+from .errors import ConfigError
 from .models.clocks import last_today
 from .settings import at_least, check_at_least
+from .wording import literally
 
 T = TypeVar("T")
 _VERSION = 1
@@ -119,10 +121,19 @@ class SQLiteCache:
         self.margin_days = margin_days
         check_at_least(type(self), "margin_days", margin_days, 0)
         self._lock = Lock()
-        self._connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")  # a lost entry is asked again
-        self._connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
+        if not isinstance(path, str | PathLike) or not str(path):
+            raise ConfigError(f"{{SQLiteCache.path}} must be the path of a file; got {literally(repr(path))}")
+        with ExitStack() as opened:
+            try:
+                connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+                opened.callback(connection.close)
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")  # a lost entry is asked again
+                connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
+            except sqlite3.Error as error:
+                raise ConfigError(f"{{SQLiteCache.path}}: {literally(str(path))} cannot be used: {error}") from error
+            opened.pop_all()
+        self._connection = connection
 
     async def get(self, key: str) -> bytes | None:
         """Return what was put under *key*, or None."""

@@ -125,6 +125,15 @@ def test_a_margin_that_is_no_number_of_days_is_refused(
         MemoryCache(max_bytes=0)
 
 
+@pytest.mark.parametrize("path", [3, None, "", b"x.db", True, [], "nowhere/answers.db", ".", "junk.db"])
+def test_a_file_that_cannot_be_a_cache_is_refused(path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is made, and nothing is left open."""
+    monkeypatch.chdir(tmp_path)
+    Path("junk.db").write_bytes(b"junk" * 1000)
+    with pytest.raises(ConfigError, match=r"^SQLiteCache\.path(:| must be)"):
+        SQLiteCache(path)
+
+
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_a_client_made_from_another_is_what_that_is(kind: Any) -> None:
     """Of the same class, with attributes that a subclass has, in slots and under mangled names, too."""

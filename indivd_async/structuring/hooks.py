@@ -24,13 +24,12 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn
 
-from ..models import Bucket, FrozenMap
+from ..models import NOTHING_EXTRA, Bucket, FrozenMap
 from ..models.values import LABELS, MOST_INT, bucket_of
 from .forms import DAY, FORMS, Form
-from .strict import Hook, Key, Misfit, expected, read_float, read_int, read_object, read_str
+from .strict import MISSING, Hook, Key, Misfit, expected, read_float, read_int, read_object, read_str
 
 MOST_FAULTS = 20  # an answer that is wrong in every row is described well enough by these
-_MISSING: Any = object()
 
 
 def make_converter() -> Converter:
@@ -77,8 +76,6 @@ def _array_hook(kind: Any, converter: Converter) -> Hook:
     read = converter.get_structure_hook(element)
 
     def structure(value: Any, _: Any) -> tuple[Any, ...]:
-        if value is _MISSING:
-            raise KeyError
         if type(value) is not list:
             raise expected("array", value)
         return tuple(_read_each(enumerate(value), read, element))
@@ -128,75 +125,81 @@ def _object_hook(cls: type, converter: Converter) -> Hook:
     overrides |= {name: override(struct_hook=read) for name, read in form.read.items()}
     build: Hook = make_dict_structure_fn(cls, converter, **overrides)
     labels_of = attrgetter(*LABELS)
-    if cls is Bucket:  # what is sent of it lies in another object, and was settled with that
+    if cls is Bucket:  # what is sent of it was settled with the object that it is in
         return lambda value, _: bucket_of(*labels_of(build(read_object(value), cls)))
     fields = [name for name in attrs.fields_dict(cls) if name not in (*form.carried, "bucket", "extra")]
+    known = frozenset([*fields, *(LABELS if form.labels == "" else [form.labels])])
+    aliases = form.aliases if form.labels != "" else {**form.aliases, **DAY}
 
     def structure(value: Any, _: Any) -> Any:
-        sent, names = _settle(read_object(value), fields, form)
+        sent, names = _settle(read_object(value), known, aliases, form)
         try:
             return build(sent, cls)
         except ClassValidationError as error:
-            raise ClassValidationError("", list(_as_sent(error, names)), cls) from None
+            raise ClassValidationError("", list(_as_sent(error, names, form)), cls) from None
 
     return structure
 
 
-def _settle(value: dict[str, Any], fields: list[str], form: Form) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the object *value* as its class wants it, and the names that its fields were sent under."""
-    names = _names(value, fields, form.aliases)
-    for name in form.guessed:
-        if (guess := value.get(name)) is not None and not (type(guess) is int and guess <= MOST_INT):
-            del names[name]
-    sent = {name: value[wire] for name, wire in names.items()}
-    known = set(names.values())
-    rest = {} if len(known) == len(value) else {key: item for key, item in value.items() if key not in known}
-    if form.labels is not None:
-        names |= _settle_bucket(sent, rest, form.labels)
+def _settle(
+    value: dict[str, Any], known: frozenset[str | None], aliases: Mapping[str, str], form: Form
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Return the object *value* as its class wants it, and fields with the other names that they were sent under."""
+    odd_ones = [name for name in form.guessed if not _is_id(value.get(name))]
+    sent, names, rest = _part(value, known.difference(odd_ones) if odd_ones else known, aliases)
+    for name in odd_ones:
+        del sent[name]
+    if form.labels:
+        labels, sent["bucket"] = value.get(form.labels), value.get(form.labels, MISSING)
+        if type(labels) is dict:
+            sent["bucket"], inside, odd = _part(labels, _LABELS, DAY)
+            names |= inside
+            rest |= {form.labels: odd} if odd else {}
+    elif form.labels is not None:
+        sent = sent | {"bucket": sent}
     for name, (nothing, stands_for) in form.empty.items():
         if name in sent and sent[name] in nothing:
             sent[name] = stands_for
     for name in form.needed:
-        sent.setdefault(name, _MISSING)
+        sent.setdefault(name, MISSING)
     if form.rate is not None and sent.get(form.rate[1]) == 0:
         sent[form.rate[0]] = None
-    if rest:
-        sent["extra"] = FrozenMap.freeze(rest)
+    sent["extra"] = FrozenMap.freeze(rest) if rest else NOTHING_EXTRA
     return sent, names
 
 
-def _settle_bucket(sent: dict[str, Any], rest: dict[str, Any], inside: str) -> dict[str, str]:
-    """Move the labels of a bucket from the *rest* of its object to what was *sent*."""
-    names = {"bucket": inside}
-    labels = rest.pop(inside, _MISSING) if inside else rest
-    if type(labels) is dict:
-        labels = dict(labels) if inside else rest
-        found = _names(labels, LABELS, DAY)
-        sent["bucket"] = {name: labels.pop(wire) for name, wire in found.items()}
-        names |= {name: f"{inside}.{wire}" if inside else wire for name, wire in found.items()}
-        if inside and labels:
-            rest[inside] = labels
-    elif labels is not _MISSING:
-        sent["bucket"] = labels
-    return names
+def _is_id(value: Any) -> bool:
+    return value is None or (type(value) is int and value <= MOST_INT)
 
 
-def _names(value: Mapping[str, Any], fields: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Return the name that each of *fields* has in *value*, where it is there."""
-    others = {name: alias for alias, name in aliases.items() if alias in value and name not in value}
-    return {name: name for name in fields if name in value} | others
+_LABELS: frozenset[str | None] = frozenset(LABELS)
 
 
-def _as_sent(error: ClassValidationError, names: Mapping[str, str]) -> Iterator[Exception]:
+def _part(
+    value: dict[str, Any], known: frozenset[str | None], aliases: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+    """Return *value* with fields under their own names, the names they had, and what is not known; cattrs skips it."""
+    if known.issuperset(value):
+        return dict(value), {}, {}
+    names = {name: alias for alias, name in aliases.items() if alias in value and name not in value}
+    rest = {key: item for key, item in value.items() if key not in known and key not in names.values()}
+    return value | {name: value[alias] for name, alias in names.items()}, names, rest
+
+
+def _as_sent(error: ClassValidationError, names: Mapping[str, str], form: Form) -> Iterator[Exception]:
     """Tell the faults in an object by the names that were sent; those of a bucket's labels are the object's own."""
     faults, others = error.group_exceptions()
     yield from others
     for fault, note in faults:
         name = names.get(note.name, note.name)
+        if note.name == "bucket":
+            name = form.labels or ""
+        elif error.cl is Bucket and form.labels:
+            name = f"{form.labels}.{name}"
         if isinstance(fault, KeyError):
             yield Misfit(f"missing field {name}")
-        elif note.name == "bucket" and isinstance(fault, ClassValidationError):
-            yield from _as_sent(fault, names)
+        elif isinstance(fault, ClassValidationError) and fault.cl is Bucket:
+            yield from _as_sent(fault, names, form)
         else:
             note.name = name
             yield fault

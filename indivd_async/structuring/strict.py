@@ -22,12 +22,18 @@ _MOST_EXACT = 2.0**53
 _EPOCHS = {10: 1, 13: 1000}
 
 
+#: In place of a value that was not sent.
+MISSING: Any = object()
+
+
 class Misfit(Exception):
     """What is wrong with a value, in words that do not quote it."""
 
 
-def expected(what: str, value: Any) -> Misfit:
-    """Word the fault of a *value* that is not *what*."""
+def expected(what: str, value: Any) -> Exception:
+    """Word the fault of a *value* that is not *what*; a KeyError where there is none."""
+    if value is MISSING:
+        return KeyError(what)
     if what == "int" and type(value) is int:
         return Misfit("expected int, got one beyond 64 bits")
     return Misfit(f"expected {what}, got {_JSON_NAMES.get(type(value), type(value).__name__)}")

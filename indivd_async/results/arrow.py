@@ -102,7 +102,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise ImportError("Parquet needs pyarrow: pip install 'indivd-async[parquet]'") from None
+        raise ImportError("this needs pyarrow: pip install 'indivd-async[parquet]'") from None
     return pyarrow
 
 

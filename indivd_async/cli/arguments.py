@@ -15,6 +15,8 @@ from .suggestions import suggest
 FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow", "arrows")
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 LIST_FORMATS = ("table", "json", "ndjson", "csv")
+#: What `--json` is for figures: rows in one object with what there is to know about them.
+DOCUMENT = "document"
 
 
 _EPILOG = f"""{EXAMPLES}
@@ -117,7 +119,17 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
         help="table by default, or what the name of --out ends in"
         + ("; arrow is the file form of Arrow IPC, and its stream form where it is piped on" * ("arrow" in formats)),
     )
-    group.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    # Figures come with notes, which rows alone have no place for; lists have none.
+    has_notes = formats == FORMATS
+    group.add_argument(
+        "--json",
+        action="store_const",
+        const=DOCUMENT if has_notes else "json",
+        dest="format",
+        help="one JSON object: rows, notes, whether all is there, what is missing; --format json writes the rows alone"
+        if has_notes
+        else "the same as --format json",
+    )
     group.add_argument("--out", metavar="FILE", help="write there instead of stdout, whole or not at all")
     group.add_argument(
         "--limit",

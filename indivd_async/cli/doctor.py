@@ -27,7 +27,7 @@ from ..queries import QUERIES
 from ..settings import RetryPolicy
 from .connecting import make_client, way_of
 from .options import UsageError
-from .spelling import tell
+from .spelling import spell, tell
 from .terminal import fit, make_console, say
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Finding:
     state: State
     subject: str
     message: str
+    #: What there is to know about figures that were asked for.
+    notes: tuple[dict[str, Any], ...] = ()
 
 
 def main(args: argparse.Namespace) -> int:
@@ -180,13 +182,12 @@ async def _try(name: str, client: AsyncIndivd, locations: tuple[Location, ...]) 
     except IndivdError as error:
         return Finding("failed", name, tell(error))
     took = f"{time.perf_counter() - began:.2f} s"
-    kinds = {note.kind for note in result.notes}
-    if "unlicensed_metrics" in kinds:
-        return Finding(
-            "warning", name, f"{took}; visits only: the plan measures no unique visits, bounces and dwell times"
-        )
+    notes = tuple(note.to_dict(spell) for note in result.notes)
+    if any(note.kind == "unlicensed_metrics" for note in result.notes):
+        said = f"{took}; visits only: the plan measures no unique visits, bounces and dwell times"
+        return Finding("warning", name, said, notes)
     if not len(result):
         return Finding(
             "warning", name, f"{took}; no rows for the last 7 days: nothing is set up for it at this location"
         )
-    return Finding("ok", name, f"{len(result)} rows for the last 7 days in {took}")
+    return Finding("ok", name, f"{len(result)} rows for the last 7 days in {took}", notes)

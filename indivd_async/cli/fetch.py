@@ -12,21 +12,38 @@ import attrs
 from ..models import Bucket
 from ..results import AnyResult
 from ..results.tables import schema_of
-from .arguments import FORMATS
+from .arguments import DOCUMENT, FORMATS
 from .asking import asking
 from .connecting import shows_progress
-from .output import BINARY, choose_format, open_output, say_missing, write_arrow, write_rows, write_table
-from .spelling import tell_note
+from .output import (
+    BINARY,
+    choose_format,
+    open_output,
+    say_missing,
+    write_arrow,
+    write_document,
+    write_rows,
+    write_table,
+)
+from .spelling import spell, tell, tell_note
 from .terminal import say
 
 
 def main(args: argparse.Namespace) -> int:
     """Fetch and write; 1 where something is missing."""
-    form = choose_format(args, FORMATS)
+    form = choose_format(args, (*FORMATS, DOCUMENT))
     result = anyio.run(_fetch, args)
     names = [column.name for column in schema_of(result.plan.query)]
+    failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
     with open_output(args) as out:
-        if form in BINARY:
+        if form == DOCUMENT:
+            beside = {
+                "notes": [note.to_dict(spell) for note in result.notes],
+                "complete": result.complete,
+                "missing": [{"request": request, "error": error and tell(error)} for request, error in failed],
+            }
+            write_document(out, result.to_dicts(), beside, limit=args.limit)
+        elif form in BINARY:
             write_arrow(out, form, result, limit=args.limit)
         elif form == "table":
             write_table(out, *present(result.to_dicts(), names), args)
@@ -34,7 +51,6 @@ def main(args: argparse.Namespace) -> int:
             write_rows(out, form, result.to_dicts(), names, limit=args.limit)
     for note in result.notes:
         say(f"note: {tell_note(note)}", indent="  ")
-    failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
     say_missing(failed)
     return 1 if failed else 0
 

@@ -125,6 +125,14 @@ def write_rows(
     _say_limit(limit, len(rows))
 
 
+def write_document(out: BinaryIO, rows: Sequence[Row], beside: Row, *, limit: int | None = None) -> None:
+    """Write one JSON object: *rows*, or the first *limit* of them, and what stands *beside* them."""
+    out.write(b'{"rows": ')
+    write_rows(out, "json", rows, (), limit=limit)
+    out.writelines(b", " + _document(name) + b": " + _document(value) + b"\n" for name, value in beside.items())
+    out.write(b"}\n")
+
+
 def _say_limit(limit: int | None, rows: int) -> None:
     if limit is not None and limit < rows:
         say(f"the first {limit:,} of {rows:,} rows")

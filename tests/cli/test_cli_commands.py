@@ -151,7 +151,7 @@ def test_an_empty_answer_has_its_columns(site: Any, indivd: Indivd) -> None:
     """Nothing found is no failure."""
     argv = ("fetch", "line_crosses", *WEEK, "--line-ids", "1")
     assert indivd(*argv, "--format", "csv").out.startswith("period,bucket_start,")
-    assert json.loads(indivd(*argv, "--json").out) == []
+    assert json.loads(indivd(*argv, "--json").out)["rows"] == json.loads(indivd(*argv, "--format", "json").out) == []
     said = indivd(*argv)
     assert (said.code, said.out.split()) == (0, ["when", "────"])
 
@@ -173,7 +173,7 @@ def test_what_is_missing_is_told(site: Any, indivd: Indivd) -> None:
     site.application.faults.hook = lambda _, __, params: 400 if params.get("line_ids") == "2012" else None
     said = indivd(*argv)
     assert said.code == 1
-    assert {row["line"] for row in json.loads(said.out)} == {2010}
+    assert {row["line"] for row in json.loads(said.out)["rows"]} == {2010}
     assert "missing: 400 for GET /api/v1/rnd/insights/external/line_crosses/?" in said.err
     assert "line_ids=2012" in said.err
 

@@ -75,10 +75,13 @@ class PlannedRequest:
         endpoint, days, url_bytes = DATA_ENDPOINTS[self.endpoint], self.window.days, len(self.target)
         grouping = self.params.get(endpoint.grouping) or default_grouping(endpoint, self.window)
         advice = []
-        if status == 400 and days > 1:
-            if bucket_unit(grouping) is not None:
+        if days > 1:
+            if (unit := bucket_unit(grouping)) is not None:
+                half = max(1, days // 2)
+                most = f'MostDays(endpoint="{self.endpoint}", unit="{unit}", days={half})'
                 advice.append(
-                    f"if {days} days are more than it takes at once, pass {{split:{max(1, days // 2)}}} or fewer"
+                    f"if {days} days are more than it takes at once, pass {{split:{half}}} or fewer, or have every "
+                    f"question cut so by {{profile:Profile(most_days=({most},))}}"
                 )
             else:
                 advice.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.cache import MemoryCache
+from indivd_async.profile import MostDays, Profile
 
 pytestmark = pytest.mark.anyio
 
@@ -298,6 +300,9 @@ async def test_ids_that_no_list_has_are_told_where_the_list_is_there() -> None:
     [
         (400, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="dayofmonth", tz="UTC", split=None), "split=45"),
         (400, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="zone", tz="UTC"), "sums by zone cannot be cut"),
+        (413, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="dayofmonth", tz="UTC", split=None), "split=45"),
+        (414, DropInRate("2025-01-01", "2025-03-31", interval="hour", tz="UTC", split=None), 'unit="hour", days=45'),
+        (413, ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="week", tz="UTC"), "sums by week cannot be cut"),
         (414, LineCrosses(*MARCH, aggregate_by="dayofmonth", line_ids=range(900)), "profile=Profile(longest_url="),
         (413, LineCrosses(*MARCH, aggregate_by="dayofmonth", line_ids=range(900)), "profile=Profile(longest_url="),
         (400, LineCrosses("2025-03-01", "2025-03-01", aggregate_by="hour", category=1), "please report it"),
@@ -310,3 +315,20 @@ async def test_a_refusal_names_the_limit_that_may_have_been_met(status: int, que
             await client.fetch(query)
     assert words in caught.value.advice
     assert ("please report" in caught.value.advice) == (words == "please report it")
+
+
+async def test_the_limit_that_an_error_names_can_be_told_to_the_planner() -> None:
+    """What it says to pass is taken as it stands, and the question is cut so that it is answered."""
+
+    def answer(params: Params) -> Any:
+        days = date.fromisoformat(params["end_date"]) - date.fromisoformat(params["start_date"])
+        return visits() if days.days < 45 else httpx.Response(413)
+
+    query = ZoneVisitors("2025-01-01", "2025-03-31", aggregate_by="dayofmonth", tz="UTC", split=None)
+    async with client_of(answer) as client:
+        with pytest.raises(ApiError) as caught:
+            await client.fetch(query)
+    profile = eval(caught.value.advice.split("profile=")[1].split(";")[0])
+    assert profile == Profile(most_days=(MostDays(endpoint="zone_visitors", unit="day", days=45),))
+    async with client_of(answer, profile=profile) as client:
+        assert [item.request.window.days for item in (await client.fetch(query)).coverage] == [45, 45]

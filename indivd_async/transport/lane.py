@@ -35,6 +35,10 @@ _CROWDED = {errno.EMFILE, errno.ENFILE}
 _OF_CERTIFICATES = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 
 
+#: Share of a wait that it may end early: moving a timer with each piece would cost more than reading the piece.
+_EARLY = 0.01
+
+
 class Attempt:
     """
     One try: how long it may wait, and what came.
@@ -59,8 +63,14 @@ class Attempt:
         """Let what follows take as long as the timeout *wait* says, or what is left of the attempt."""
         wait_s: float | None = None if wait is None else getattr(self.timeouts, wait)
         until = math.inf if wait_s is None else now + wait_s
-        self._wait: Wait | None = wait if until < self._ends else None
-        self.scope.deadline = min(until, self._ends)
+        if until >= self._ends:
+            self._wait: Wait | None = None
+            if self.scope.deadline != self._ends:
+                self.scope.deadline = self._ends
+            return
+        self._wait = wait
+        if not 0 <= until - self.scope.deadline < _EARLY * (until - now):
+            self.scope.deadline = until
 
     def failure(self) -> Failure:
         """Tell which bound ended the attempt."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import pickle
+import random
 import sys
 import zlib
 from collections.abc import AsyncIterator
@@ -22,8 +24,9 @@ from indivd_async.errors import (
     ResponseTooLargeError,
     ServerError,
 )
-from indivd_async.settings import Limits
+from indivd_async.settings import Limits, Timeouts
 from indivd_async.transport import Failure, Reply, Token, UnknownCodingError, parse_base_url
+from indivd_async.transport.lane import Attempt
 from indivd_async.transport.replies import Draft, read_body
 
 pytestmark = pytest.mark.anyio
@@ -403,3 +406,17 @@ async def test_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(ServerError):
             await executor.send(Question())
         await executor.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit_s", [None, 40.0])
+async def test_each_piece_extends_the_wait_and_none_the_attempt(limit_s: float | None) -> None:
+    """The wait after each piece is bounded by `read`, a hundredth early at most; the attempt's own end never moves."""
+    attempt = Attempt(Timeouts(connect=5, read=10), limit_s, "connect")
+    now, ends = attempt.began_at, attempt.began_at + (limit_s or math.inf)
+    steps = random.Random(3)
+    for _ in range(500):
+        attempt.allow("read", now)
+        assert min(now + 9.9, ends) <= attempt.scope.deadline <= min(now + 10, ends)
+        assert ("Timeouts.read" in attempt.failure().reason) is (now + 10 < ends)
+        now += steps.choice([0.0, 0.001, 0.09, 0.11, 3.0])

@@ -256,6 +256,6 @@ def test_a_live_dashboard_asks_as_it_is_told(site: Any) -> None:
 def test_a_live_dashboard_that_cannot_be_is_wrong_usage(site: Any) -> None:
     """Told before anything listens."""
     process = start("dashboard", "--live", "--port", "0", "--timeout", "-1")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "--timeout must be a finite number above 0" in err

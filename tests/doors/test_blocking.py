@@ -443,7 +443,7 @@ sys.exit(1)
 
     with RawServer(handle) as server:
         child = subprocess.Popen([sys.executable, "-c", script, server.url], env=ENVIRONMENT)
-        assert asked.wait(30)
+        assert asked.wait(120)
         child.send_signal(signal.SIGINT)
         assert child.wait(30) == 0
         server.wait_until_idle()
@@ -475,7 +475,7 @@ def test_an_interrupt_ends_a_reading() -> None:
     with RawServer(handle) as server:
         command = [sys.executable, "-c", textwrap.dedent(script), server.url]
         child = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
-        assert asked.wait(30)
+        assert asked.wait(120)
         child.send_signal(signal.SIGINT)
         told, _ = child.communicate(timeout=30)
         assert told.split()[1] == "True"

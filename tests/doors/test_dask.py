@@ -248,7 +248,7 @@ def test_an_interrupt_ends_the_work() -> None:
     with RawServer(handle) as server:
         command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), server.url]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert asked.wait(60)
+        assert asked.wait(120)
         child.send_signal(signal.SIGINT)
         told, _ = child.communicate(timeout=60)
         server.wait_until_idle()

@@ -139,8 +139,10 @@ async def test_bytes_that_nobody_asked_for_are_seen() -> None:
         await connection.aclose()
         assert connection.has_more()
 
-    with RawServer(lambda peer: None) as server:
+    accepted = threading.Event()  # the system connects before the server looks
+    with RawServer(lambda peer: accepted.set()) as server:
         connection = await connect_to(server)
+        await until(accepted)
         await anyio.to_thread.run_sync(server.wait_until_idle)
         assert connection.has_more()
         await connection.aclose()

@@ -16,6 +16,8 @@ from verifying import DAYS, MALL, NOW, WORLD, names
 
 from indivd_async import AsyncIndivd, InvalidQueryError, RetryPolicy, sandbox
 from indivd_async.verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, Report, verify
+from indivd_async.verify.asking import Asker
+from indivd_async.verify.running import make_report, measure
 
 pytestmark = pytest.mark.anyio
 
@@ -78,17 +80,19 @@ class Service:
         await send({"type": "http.response.body", "body": body})
 
 
-async def attack(change: Change, *, world: sandbox.World = WORLD, deep: bool = True, **options: Any) -> Report:
-    """Verify a service so changed; what is said of requests is what it counted."""
+NO_WAIT = RetryPolicy(base=0, base_overloaded=0)
+
+
+async def attack(change: Change, *, world: sandbox.World = WORLD, location: int | None = MALL) -> tuple[Report, Report]:
+    """Verify a service so changed, deeply; return what a usual run had said, too."""
     service = Service(change, world)
-    retry = RetryPolicy(base=0, base_overloaded=0)
-    async with AsyncIndivd("sandbox", transport=httpx.ASGITransport(service), retry=retry) as client:
+    async with AsyncIndivd("sandbox", transport=httpx.ASGITransport(service), retry=NO_WAIT) as client:
+        asker = Asker(client, most=MOST_REQUESTS)
         try:
-            report = await verify(client, **{"location": MALL, "days": DAYS, "now": NOW, "deep": deep} | options)
+            seen = await measure(asker, location=location, days=DAYS, deep=True, now=NOW)
         finally:
-            assert service.requests <= (MOST_REQUESTS_DEEP if deep else MOST_REQUESTS)
-    assert report.requests + report.retries == service.requests
-    return report
+            assert asker.sent == service.requests <= MOST_REQUESTS_DEEP
+    return make_report(seen.until("categories"), deep=False), make_report(seen, deep=True)
 
 
 def is_data(path: str) -> bool:
@@ -174,15 +178,29 @@ SERVICES: dict[str, tuple[Change, tuple[str, ...], set[str] | None]] = {
 
 
 @pytest.mark.parametrize("name", SERVICES)
-@pytest.mark.parametrize("deep", [False, True])
-async def test_what_was_not_measured_does_not_hold(name: str, deep: bool) -> None:
-    """What is broken is named once, and all that would rest on it cannot be told."""
+async def test_what_was_not_measured_does_not_hold(name: str) -> None:
+    """What is broken is named once, and all that would rest on it cannot be told, in a usual and in a deep run."""
     change, fails, may_hold = SERVICES[name]
-    report = await attack(change, deep=deep)
-    assert tuple(names(report)) == fails
-    if may_hold is not None:
-        assert set(names(report, "holds")) <= may_hold
-        assert report.profile.numbering.weeks is None
+    for report in await attack(change):
+        assert tuple(names(report)) == fails
+        if may_hold is not None:
+            assert set(names(report, "holds")) <= may_hold
+            assert report.profile.numbering.weeks is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["every_question_500", "every_question_429", "a_limit_after_twenty", "a_limit_after_ten", "every_second_429"],
+)
+@pytest.mark.parametrize(("deep", "most"), [(False, MOST_REQUESTS), (True, MOST_REQUESTS_DEEP)])
+async def test_what_is_asked_again_is_counted(name: str, deep: bool, most: int) -> None:
+    """A service that asks for patience is not sent more than was promised."""
+    service = Service(SERVICES[name][0])
+    async with AsyncIndivd("sandbox", transport=httpx.ASGITransport(service), retry=NO_WAIT) as client:
+        report = await verify(client, location=MALL, days=DAYS, now=NOW, deep=deep)
+    assert report.retries > 0
+    assert report.requests + report.retries == service.requests <= most
+    assert f"; {service.requests} requests" in report.summary
 
 
 @pytest.mark.parametrize(
@@ -197,7 +215,7 @@ async def test_what_was_not_measured_does_not_hold(name: str, deep: bool) -> Non
 )
 async def test_figures_that_are_not_there_are_not_judged(change: Change, unmeasured: set[str]) -> None:
     """Nor is anything learned of them; all else is judged."""
-    report = await attack(change)
+    _, report = await attack(change)
     assert names(report) == []
     assert set(names(report, "cannot be told")) == unmeasured | {"unchanged_since"}
     assert (report.profile.dwell_counts is None) == (unmeasured is STAYS)
@@ -247,17 +265,17 @@ TIMES: dict[str, Callable[[datetime], bool]] = {
 async def test_nothing_fails_where_few_came_or_at_few_times(name: str) -> None:
     """A sound service of a place that is young, closed, or open now and then."""
     world = Seldom(TIMES[name])
-    report = await attack(lambda _path, _number, document: document, world=world)
-    assert names(report) == []
-    if name == "nobody":
-        assert set(names(report, "holds")) <= OF_LISTS | OF_FORM
+    for report in await attack(lambda _path, _number, document: document, world=world):
+        assert names(report) == []
+        if name == "nobody":
+            assert set(names(report, "holds")) <= OF_LISTS | OF_FORM
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.1])
 @pytest.mark.parametrize("location", [124, MALL, 129, 130])
 async def test_nothing_fails_where_hardly_anybody_came(location: int, scale: float) -> None:
     """Small shops are not accused of what small numbers do."""
-    report = await attack(
+    _, report = await attack(
         lambda _path, _number, document: document, world=sandbox.World(now=NOW, scale=scale), location=location
     )
     assert names(report) == []
@@ -303,5 +321,5 @@ async def test_spoiled_answers_end_in_a_report(seed: int) -> None:
         return _spoil(chance, document, rate) if is_data(path) or seed % 3 else document
 
     with suppress(NotVerifiableError, InvalidQueryError):
-        report = await attack(change, location=None if seed % 2 else MALL)
-        assert report.to_markdown(with_figures=True)
+        for report in await attack(change, location=None if seed % 2 else MALL):
+            assert report.to_markdown(with_figures=True)

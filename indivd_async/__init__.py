@@ -3,7 +3,7 @@ The async client for Indivd's visitor analytics.
 
 Ask for any range, any locations and any grouping in one call; the client plans it into concurrent requests that obey
 the API's limits, and merges the answers into exactly what one unsplit answer would have said, or says why that cannot
-be.
+be. Where "the article" is named, it is Indivd's on the data endpoints of its API, which is all that documents them.
 """
 
 from __future__ import annotations

@@ -88,5 +88,5 @@ class DropInRate:
 
     @property
     def endpoint(self) -> DataEndpoint:
-        """The endpoint's entry in the table."""
+        """The endpoint that is asked: its name, path, groupings and limits."""
         return DROP_IN_RATE

@@ -102,5 +102,5 @@ class LineCrosses:
 
     @property
     def endpoint(self) -> DataEndpoint:
-        """The endpoint's entry in the table."""
+        """The endpoint that is asked: its name, path, groupings and limits."""
         return LINE_CROSSES

@@ -117,5 +117,5 @@ class ZoneVisitors:
 
     @property
     def endpoint(self) -> DataEndpoint:
-        """The endpoint's entry in the table."""
+        """The endpoint that is asked: its name, path, groupings and limits."""
         return ZONE_VISITORS

@@ -124,6 +124,7 @@ class Report:
             f"Measured on {self.made_on} with indivd-async {self.version}: {self.summary}.",
             f"Location {self.location}, {self.week[0]} to {self.week[1]} in detail, from {self.range[0]} as a whole.",
             f"All days had ended. Requests are named by path and query; this report holds no token, and {counts}.",
+            'Where "the article" is named, it is Indivd\'s on the data endpoints of its API.',
         ]
         for verdict, title in TITLES.items():
             found = self.of(verdict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import reduce
+from itertools import repeat
 from typing import Any
 
 import attrs
@@ -16,9 +17,9 @@ from ..queries.fields import periods_of
 from ..results import Chunk, DropInAnswer, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from ..results.totals import rate
 from .coverage import Covered, has_failed, part_of
-from .keys import check_addable, common, conflict
+from .keys import check_addable, common
 from .notes import PARTIAL_SUM
-from .ordering import Buckets, Pile, line_up, same_place
+from .ordering import Buckets, Pile, line_up
 
 _Block = tuple[PlannedRequest, DropInBlock]
 
@@ -67,12 +68,12 @@ def _merge_details(plan: Plan, blocks: Sequence[_Block]) -> tuple[DropInRow, ...
     for request, block in blocks:
         windows.setdefault(request.window, []).append((request, block))
     buckets = Buckets()
-    pile: Pile[DropInRow] = Pile(buckets, conflict(plan))
+    pile: Pile[DropInRow] = Pile(plan, buckets)
     for group in windows.values():
         rows: Sequence[DropInRow] = group[0][1].details
         if len(group) > 1:
             rows = [reduce(_add_rows, same) for same in line_up(buckets, [block.details for _, block in group])]
-        pile.add(group[0][0], rows, rows, same_place((), rows))
+        pile.add(group[0][0], rows, rows, repeat((), len(rows)))
     return pile.sort()
 
 
@@ -98,9 +99,9 @@ def _merge_zones(plan: Plan, blocks: Sequence[_Block]) -> Mapping[int, ZoneDropI
     buckets = Buckets()
     piles: dict[int, Pile[ZoneDropInRow]] = {}  # all piled up before any is sorted: buckets are put in order but once
     for zone_id in sorted(parts):
-        pile = piles[zone_id] = Pile(buckets, conflict(plan, of_zones=True))
+        pile = piles[zone_id] = Pile(plan, buckets, of_zones=True)
         for request, zone in parts[zone_id]:
-            pile.add(request, zone.details, zone.details, same_place((zone_id,), zone.details))
+            pile.add(request, zone.details, zone.details, repeat((zone_id,), len(zone.details)))
     return FrozenMap(
         {zone_id: _join_zone([zone for _, zone in parts[zone_id]], pile.sort()) for zone_id, pile in piles.items()}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import MergeConflictError
 from ..models import FrozenMap
@@ -38,20 +38,11 @@ def check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
                 raise OwnCutConflictError(key, (chunk.request,), "the label does not tell the year it belongs to")
 
 
-def conflict(
-    plan: Plan, *, of_zones: bool = False
-) -> Callable[[str, tuple[int | None, ...], PlannedRequest, PlannedRequest], MergeConflictError]:
-    """Make errors for keys that two requests brought; the place of a row starts with its zone, or tells none."""
+def conflict(plan: Plan, key: str, one: PlannedRequest, other: PlannedRequest) -> MergeConflictError:
+    """Make the error for a key that two requests brought."""
     own_cuts = {part.period for part in plan.layout.parts if part.is_own_cut}
-
-    def clash(
-        bucket: str, place: tuple[int | None, ...], one: PlannedRequest, other: PlannedRequest
-    ) -> MergeConflictError:
-        ours = one.period in own_cuts and one.window != other.window
-        key = f"zone {place[0]}, {bucket}" if of_zones else bucket
-        return (OwnCutConflictError if ours else MergeConflictError)(key, (one, other))
-
-    return clash
+    ours = one.period in own_cuts and one.window != other.window
+    return (OwnCutConflictError if ours else MergeConflictError)(key, (one, other))
 
 
 def check_addable(chunks: Sequence[Chunk]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import repeat
 from typing import Any, cast
 
 from ..models import LineCrossesRow
@@ -10,9 +11,9 @@ from ..models.values import draft_of
 from ..planning import Plan
 from ..results import Chunk, LineCrossesAnswer, LineCrossesResult
 from .coverage import Covered, has_failed
-from .keys import check_addable, check_years, common, conflict
+from .keys import check_addable, check_years, common
 from .notes import PARTIAL_SUM
-from .ordering import Buckets, Pile, line_up, same_place
+from .ordering import Buckets, Pile, line_up
 
 _LinesDraft = draft_of(LineCrossesRow)
 
@@ -26,7 +27,7 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
         window = None if repeats else chunk.request.window
         groups.setdefault((families[chunk.request.series], window), []).append(chunk)
     buckets = Buckets()
-    pile: Pile[LineCrossesRow] = Pile(buckets, conflict(plan))
+    pile: Pile[LineCrossesRow] = Pile(plan, buckets)
     for group in groups.values():
         request = group[0].request
         rows: Sequence[LineCrossesRow] = _lines_of(group[0])
@@ -34,7 +35,7 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
             check_addable(group)
             check_years(group)
             rows = list(map(_add_lines, line_up(buckets, [_lines_of(chunk) for chunk in group])))
-        pile.add(request, rows, rows, same_place((families[request.series],), rows))
+        pile.add(request, rows, rows, repeat((families[request.series],), len(rows)))
     adds = repeats or any(len(members) > 1 for members in plan.layout.families)
     notes = (PARTIAL_SUM,) if adds and has_failed(coverage) else ()
     return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort(), notes=notes)

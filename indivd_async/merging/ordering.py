@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from itertools import chain, count, islice, pairwise, repeat
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain, count, islice, pairwise
 from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
 from ..models import DropInRow, LineCrossesRow
 from ..models.values import LABELS, bucket_of, labels_of, odd_labels, word_bucket
+from ..planning import Plan
+from .keys import conflict
 
 T = TypeVar("T")
 R = TypeVar("R", LineCrossesRow, DropInRow)
@@ -90,13 +92,14 @@ class Pile(Generic[T]):
     """
     Rows of several requests, piled up to be put in order of bucket and place.
 
-    A place is what else tells rows apart, as labels: zone and location, or which series of a fan-out. *clash* makes
-    the error for two requests that brought rows of one key, from how the bucket is worded, the place, and the two.
+    A place is what else tells rows apart, as labels: zone and location, or which series of a fan-out; *of_zones*: it
+    starts with the zone.
     """
 
-    def __init__(self, buckets: Buckets, clash: Callable[[str, tuple[int | None, ...], Any, Any], Exception]) -> None:
+    def __init__(self, plan: Plan, buckets: Buckets, *, of_zones: bool = False) -> None:
+        self._plan = plan
         self._buckets = buckets
-        self._clash = clash
+        self._of_zones = of_zones
         self._places = _new_numbers()
         self._rows: list[T] = []
         self._bucket_numbers: list[int] = []
@@ -131,14 +134,9 @@ class Pile(Generic[T]):
     def _check(self, order: Sequence[int], ordered: Sequence[int]) -> None:
         for (one, key), (other, next_key) in pairwise(zip(order, ordered, strict=True)):
             if key == next_key and self._brought(one) is not self._brought(other):
-                place = list(self._places)[self._place_numbers[one]]
+                zone = f"zone {list(self._places)[self._place_numbers[one]][0]}, " if self._of_zones else ""
                 words = self._buckets.word(self._bucket_numbers[one])
-                raise self._clash(words, place, self._brought(one), self._brought(other))
+                raise conflict(self._plan, f"{zone}{words}", self._brought(one), self._brought(other))
 
     def _brought(self, position: int) -> Any:
         return self._requests[bisect_right(self._starts, position) - 1]
-
-
-def same_place(place: Hashable, rows: Sequence[Any]) -> Iterable[Hashable]:
-    """Return *place* for each of *rows*."""
-    return repeat(place, len(rows))

@@ -11,7 +11,6 @@ from ..queries.fields import periods_of
 from ..results import Chunk, ZoneVisitorsPeriod, ZoneVisitorsResult
 from ..results.licences import UNLICENSED, Licences, judge_licences
 from .coverage import Covered, part_of
-from .keys import conflict
 from .ordering import Buckets, Pile
 
 
@@ -30,7 +29,7 @@ def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Zon
 
 
 def _put_in_order(plan: Plan, arrived: Sequence[Chunk], period: str, licences: Licences) -> tuple[ZoneVisitorsRow, ...]:
-    pile: Pile[ZoneVisitorsRow] = Pile(Buckets(), conflict(plan, of_zones=True))
+    pile: Pile[ZoneVisitorsRow] = Pile(plan, Buckets(), of_zones=True)
     is_labelled = any("loc_id" in part.resolved for part in plan.layout.parts)
     for chunk in arrived:
         rows = part_of(chunk, period) or ()

@@ -85,6 +85,8 @@ class AiohttpLane(Lane):
         # Not as URLs spell it: aiohttp gives the zone of an address to the resolver as it stands.
         self._prefix = f"{base_url.scheme}://{bracketed(base_url.host)}:{base_url.port}{base_url.prefix}"
         is_secure = base_url.scheme == "https"
+        self._proxy_headers = way.proxy_headers
+        self._headers = way.headers + (self._proxy_headers if way.is_forwarded else [])
         self._options: dict[str, Any] = {"server_hostname": base_url.name} if is_secure else {}
         if proxy is not None:
             host, port = way.proxy_address
@@ -103,12 +105,11 @@ class AiohttpLane(Lane):
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         timeouts, options = attempt.timeouts, dict(self._options)
-        own, proxys = self._way.headers, self._way.proxy_headers
-        if proxys:
-            options["proxy_headers"] = _text(proxys)
+        if self._proxy_headers:
+            options["proxy_headers"] = _text(self._proxy_headers)
         response = await self._session.get(
             yarl.URL(self._prefix + target.decode("ascii"), encoded=True),
-            headers=_text(own + proxys if self._way.is_forwarded else own),
+            headers=_text(self._headers),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(connect=timeouts.connect, sock_read=timeouts.read, ceil_threshold=math.inf),
             **options,

@@ -60,6 +60,7 @@ class HttpxLane(Lane):
         self.ends = (library.HTTPError, library.StreamError)  # type: ignore[misc]
         self._library = library
         self._handle = handle
+        self._headers = way.headers
         base_url = way.base_url
         # Without a dot at its end: behind a proxy httpx holds certificates against the name as it stands.
         self._base = library.URL(scheme=base_url.scheme, host=base_url.host.removesuffix("."), port=base_url.port)
@@ -75,7 +76,7 @@ class HttpxLane(Lane):
         request = self._library.Request(
             "GET",
             self._base.copy_with(raw_path=self._prefix + target),
-            headers=self._way.headers,
+            headers=self._headers,
             extensions={"timeout": waits, **self._extensions},
         )
         try:

@@ -36,6 +36,19 @@ def test_the_readme_is_short_and_its_test_command_is_what_ci_runs() -> None:
     assert "run pytest" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+def test_the_first_screen_has_all_that_one_looks_for() -> None:
+    """A picture, how to install it, lines that run, the contents, before the first heading."""
+    first = README.partition("\n## ")[0]
+    assert all(part in first for part in ("demo.svg", "pip install", "```python", "**Contents.**"))
+    assert len(first.splitlines()) <= 32
+
+
+def test_code_fits_its_box() -> None:
+    """As wide as a page shows it without scrolling."""
+    shown = re.findall(r"^```\w+\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    assert [line for block in shown for line in block.splitlines() if len(line) > 100] == []
+
+
 def _modules() -> list[str]:
     optional = ("__main__", "dask", "export", "fastapi", "otel", "testing", "cli", "dashboard", "sandbox")
     names = [module.name for module in pkgutil.walk_packages(indivd_async.__path__, "indivd_async.")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -161,14 +162,12 @@ def same_people(first: Hours, first_tz: str, second: Hours, second_tz: str) -> b
     for equality where the clocks are whole hours apart, and for all that can be asked where they are not.
     """
     steps = _counted_up(first, first_tz)
+    moments = [moment for moment, _ in steps]
     low, high = float("-inf"), float("inf")
     for moment, count in _counted_up(second, second_tz):
-        around = next(((a, b) for (t, a), (u, b) in pairwise(steps) if t <= moment <= u), None)
-        exact = next((b for t, b in steps if t == moment), None)
-        if exact is not None:
-            around = exact, exact
-        if around is not None:
-            low, high = max(low, around[0] - count), min(high, around[1] - count)
+        before, after = bisect_right(moments, moment) - 1, bisect_left(moments, moment)  # one step where it is exact
+        if before >= 0 and after < len(steps):
+            low, high = max(low, steps[before][1] - count), min(high, steps[after][1] - count)
     return low <= high
 
 

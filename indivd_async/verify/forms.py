@@ -112,12 +112,14 @@ def _labels_are_documented(seen: Seen) -> Judgement:
 
 def _numbers_are_numbers(seen: Seen) -> Judgement:
     for name, heard in seen.heard.items():
-        if heard.is_ok:
-            found = {match[1].decode() for match in _NUMBER_AS_TEXT.finditer(orjson.dumps(heard.document))}
-            if wrong := found.difference(_TEXT):
-                seen.used.append(name)
-                return fails(f"{heard.question.endpoint} writes {min(wrong)} as text")
+        if heard.is_ok and (wrong := seen.read(name, "numbers as text", _numbers_as_text)):
+            seen.used.append(name)
+            return fails(f"{heard.question.endpoint} writes {min(wrong)} as text")
     return holds("numbers are written as numbers")
+
+
+def _numbers_as_text(document: Any) -> set[str]:
+    return {match[1].decode() for match in _NUMBER_AS_TEXT.finditer(orjson.dumps(document))}.difference(_TEXT)
 
 
 def _answers_say_nothing_else(seen: Seen) -> Judgement:

@@ -107,7 +107,7 @@ class Seen:
 
     def any_visits(self, name: str, part: str = "current") -> list[Row]:
         """Read rows of zone_visitors, however they are grouped."""
-        return self._once(name, part, lambda document: read_visits(document, part))
+        return self.read(name, part, lambda document: read_visits(document, part))
 
     def visits(self, name: str, part: str = "current") -> list[Row]:
         """Read rows of zone_visitors that are grouped as they were asked for."""
@@ -121,13 +121,13 @@ class Seen:
 
     def crossings(self, name: str) -> list[Row]:
         """Read rows of line_crosses."""
-        return self._once(name, "", read_lines)
+        return self.read(name, "", read_lines)
 
     def drop_ins(self, name: str, part: str = "current") -> DropIns:
         """Read a period of drop_in_rate."""
         if name == "drop-in by day" and name not in self.heard:
             name = "drop-in of two periods"  # which brings it, where comparisons are not refused
-        return self._once(name, part, lambda document: read_drop_ins(document, part))
+        return self.read(name, part, lambda document: read_drop_ins(document, part))
 
     def drop_in_rows(self, name: str) -> list[Row]:
         """Read the rows of drop_in_rate that are of all zones together."""
@@ -135,9 +135,10 @@ class Seen:
 
     def entities(self, name: str) -> list[Mapping[str, Any]]:
         """Read a list."""
-        return self._once(name, "", read_entities)
+        return self.read(name, "", read_entities)
 
-    def _once(self, name: str, part: str, read: Callable[[Any], T]) -> T:
+    def read(self, name: str, part: str, read: Callable[[Any], T]) -> T:
+        """Read an answer, or a *part* of it, once."""
         document = self.answer(name).document
         if (name, part) not in self._read:
             try:

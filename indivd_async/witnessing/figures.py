@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, repeat
 from typing import Any
 
@@ -37,25 +37,26 @@ def hold_keys(case: Case) -> Testimony:
 
 # What no measurement gives.
 
-#: What rows count, those of all zones together and those of one.
-_COUNTED: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "line_crosses": (("count",),),
-    "drop_in_rate": (("enter", "passing_by"), ("visits", "passing_by")),
-}
-
 
 def hold_counts(case: Case) -> Testimony:
     """Look for counts below zero, and for rows that count nobody."""
-    least = 1
-    for sheet in case.sheets:
-        names = _COUNTED[case.request.endpoint][sheet.zone is not None]
-        for row in sheet.rows:
-            counts = [getattr(row, name) for name in names]
-            if min(counts) < 0:
-                yield word_note("implausible_figures", where=place_of(sheet.zone, row.bucket))
-            least = min(least, max(counts))
-    if least == 0:
+    has_zeros = False
+    for sheet in (sheet for sheet in case.sheets if sheet.rows):
+        columns = _counts(sheet.rows, case.request.endpoint == "line_crosses", sheet.zone is None)
+        least = min(map(min, columns))
+        if least < 0:
+            row = next(row for row, *counts in zip(sheet.rows, *columns, strict=True) if min(counts) < 0)
+            yield word_note("implausible_figures", where=place_of(sheet.zone, row.bucket))
+        has_zeros = has_zeros or (least <= 0 and not all(map(any, zip(*columns, strict=True))))
+    if has_zeros:
         yield word_note("rows_of_zeros")
+
+
+def _counts(rows: Sequence[Any], are_lines: bool, are_of_all: bool) -> list[list[int]]:
+    if are_lines:
+        return [[row.count for row in rows]]
+    entries = [row.enter for row in rows] if are_of_all else [row.visits for row in rows]
+    return [entries, [row.passing_by for row in rows]]
 
 
 def hold_visits(case: Case) -> Testimony:
@@ -125,14 +126,16 @@ def _is_rising(values: Iterable[float | None]) -> bool:
 
 def hold_dwell(case: Case) -> Testimony:
     """Look for dwell times beyond the filters that were sent, and for filters that were not."""
+    rows = [row for sheet in case.sheets for row in sheet.rows]
+    # By identity, for equal ones are shared.
+    excluded = {id(row.exclude): row.exclude for row in rows if row.exclude is not None}.values()
     for name, field, sign in (("min_dwell", "min", 1), ("max_dwell", "max", -1)):
         sent = case.asked(name)
         if sent is None:
-            excluded = [row.exclude for sheet in case.sheets for row in sheet.rows if row.exclude is not None]
             if any(getattr(each, f"{name}_time") for each in excluded):
                 yield word_note("filter_unasked", name=name)
         else:
-            stats = [row.dwell_time_stats for sheet in case.sheets for row in sheet.rows]
+            stats = [row.dwell_time_stats for row in rows]
             times = [getattr(each, field) for each in stats if each is not None and each.n]
             if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
                 yield word_note("filter_ignored", name=name, sent=sent)
@@ -145,9 +148,16 @@ def hold_sections(case: Case) -> Testimony:
     """Compare the summary with the details and the zones, each zone with its rows, and rates with their counts."""
     if found := [problem for block in case.blocks for problem in _disagreements(block)]:
         yield word_note("sections_disagree", found="; ".join(found[:3]))
-    if off := [rate for block in case.blocks for rate in _odd_rates(block)]:
+    rated = [each for block in case.blocks for each in _rated(block)]
+    off = [
+        f"{rate} for {enter} of {passing_by}"
+        for rate, enter, passing_by in rated
+        if rate is not None and passing_by and abs(100 * enter / passing_by - rate) > _ROUNDING
+    ]
+    if off:
         yield word_note("odd_rates", count=len(off), example=off[0])
-    yield from note_over_100((block.summary, block.details, block.zones) for block in case.blocks)
+    if any([enter > passing_by or (rate or 0) > 100 for rate, enter, passing_by in rated]):  # noqa: C419 half the time
+        yield from note_over_100((block.summary, block.details, block.zones) for block in case.blocks)
 
 
 def _disagreements(block: DropInBlock) -> Iterator[str]:
@@ -165,12 +175,10 @@ def _disagreements(block: DropInBlock) -> Iterator[str]:
             yield f"zone {zone.zone_id} has {total}, its rows {own[0]} of {own[1]}"
 
 
-def _odd_rates(block: DropInBlock) -> Iterator[str]:
+def _rated(block: DropInBlock) -> list[tuple[float | None, int, int]]:
     rated = [(row.drop_in_rate, row.enter, row.passing_by) for row in block.details]
     rated += [(zone.drop_in_rate, zone.total_visits, zone.total_passing_by) for zone in block.zones]
     rated += [(row.drop_in_rate, row.visits, row.passing_by) for zone in block.zones for row in zone.details]
     if (summary := block.summary) is not None:
         rated.append((summary.enter_percentage, summary.enter, summary.passing_by))
-    for rate, enter, passing_by in rated:
-        if rate is not None and passing_by and abs(100 * enter / passing_by - rate) > _ROUNDING:
-            yield f"{rate} for {enter} of {passing_by}"
+    return rated

@@ -10,10 +10,10 @@ from ..models import Bucket
 from ..models.clocks import ONE_DAY, is_time_zone, zone_of
 from ..models.endpoints import DATA_ENDPOINTS
 from ..models.values import LABELS, odd_labels
-from ..planning import PlannedRequest, Window
+from ..planning import Window
 from ..results import Note
 from ..results.notes import word_note
-from .case import Case, Mismatch, Testimony, grouping_of, place_of
+from .case import Case, Mismatch, Testimony, place_of
 
 _FURTHEST = timedelta(hours=14)  # no clock is further from UTC
 _QUARTER = timedelta(minutes=15)
@@ -132,10 +132,9 @@ def _numbers(window: Window) -> tuple[int, int]:
     return start.year * 10_000 + start.month * 100 + start.day, end.year * 10_000 + end.month * 100 + end.day
 
 
-def are_all_told(request: PlannedRequest, buckets: Iterable[Bucket]) -> bool:
-    """Tell quickly whether *buckets* lie whole in the days of *request*, with all labels that its grouping may have."""
-    assert request.window is not None
-    may, (first, last) = _masks(grouping_of(request))[1], _numbers(request.window)
+def are_all_told(window: Window, grouping: str, buckets: Iterable[Bucket]) -> bool:
+    """Tell quickly whether *buckets* lie whole in *window*, with all the labels that *grouping* may have."""
+    may, (first, last) = _masks(grouping)[1], _numbers(window)
     for mask, begins, ends in map(_facts, buckets):  # noqa: SIM110 a generator costs more than all else here
         if mask != may or begins < first or ends > last:
             return False
@@ -146,16 +145,18 @@ def hold_labels(case: Case) -> Testimony:
     """Compare the days and the names of all labels with the days and the grouping asked for."""
     must, may = _masks(case.grouping)
     for sheet in case.sheets:
-        window, (first, last) = sheet.window, _numbers(sheet.window)
+        window, (first, last), unknown = sheet.window, _numbers(sheet.window), odd_labels(sheet.labels)
         # By identity: equal ones are shared, and this is many times faster than their hash.
         buckets = {id(label.bucket): label.bucket for label in sheet.labels}.values()
+        if unknown is None and are_all_told(window, case.grouping, buckets):
+            continue
         facts = [(bucket, *_facts(bucket)) for bucket in buckets]
         masks = {mask for _, mask, _, _ in facts}
         if strangers := [bucket for bucket, _, begins, ends in facts if ends < first or begins > last]:
             yield _outside(strangers, window)
         if others := [mask for mask in masks if mask & ~_ODD & ~may or must & ~mask]:
             yield _otherwise(case, others[0])
-        odd = sorted({name for labels in odd_labels(sheet.labels) or () for name, _ in labels})
+        odd = sorted({name for labels in unknown or () for name, _ in labels})
         odd += [f"no calendar has {place_of(None, bucket)}" for bucket, mask, _, _ in facts if mask & _ODD][:1]
         if odd:
             yield word_note("odd_labels", odd=", ".join(odd))

@@ -14,7 +14,7 @@ from ..planning import PlannedRequest
 from ..planning.windows import bucket_unit
 from ..results import Answer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
-from .case import Case, Mismatch, Testimony, take_apart
+from .case import Case, Mismatch, Testimony, grouping_of, take_apart
 from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits, survey
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
@@ -94,7 +94,7 @@ def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping
 
     A shortcut past the table: True only where no witness has anything to say, to which tests hold it.
     """
-    sent, rows = request.params.get, answer.current
+    sent, rows, window = request.params.get, answer.current, request.window
     if answer.comparison is not None or answer.extra is not NOTHING_EXTRA or any(map(sent, _OTHERS)):
         return False
     if "loc_id" in sent("aggregate_by", "") or (request.profile and any(m.rows for m in request.profile.most_days)):
@@ -105,14 +105,18 @@ def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping
     if surveyed is None:
         return False
     found, buckets = surveyed
-    keys: set[Any] = {(row.aggregation.zone_id, id(row.aggregation.bucket)) for row in rows} if buckets[1:] else found
+    keys: set[Any] = found
+    if len(buckets) > 1:
+        labels = [row.aggregation for row in rows]
+        keys = set(zip([each.zone_id for each in labels], [id(each.bucket) for each in labels], strict=True))
     asked, places = ids_of(sent("zones")), request.locations
     return (
         len(keys) == len(rows)
         and 0 not in found
         and (asked is None or found <= asked)
         and (not zones or (places is not None and {zones.get(zone) for zone in found} <= set(places)))
-        and are_all_told(request, buckets)
+        and window is not None
+        and are_all_told(window, grouping_of(request), buckets)
     )
 
 

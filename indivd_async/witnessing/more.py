@@ -38,8 +38,9 @@ _OFFSET = re.compile(r"(?:offset|skip|skipped)").fullmatch
 _KNOWN = re.compile(r"previous|prev(?:page|link|url)?|first(?:page|link)?|self|perpage|pagesize|limit").fullmatch
 _NO = frozenset({"", "false", "0", "null", "none", "no"})
 _LINK_NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\",;]*\bnext\b", re.IGNORECASE).search
-_RANGE = re.compile(r"\s*\S+\s+(\d+)-(\d+)/(\d+)\s*").fullmatch
-_is_number = re.compile(r"\d+(?:\.\d*)?").fullmatch
+_RANGE = re.compile(r"\s*\S+\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*").fullmatch
+#: A count, perhaps with signs between thousands; beyond 18 digits no more than its size matters.
+_is_number = re.compile(r"(\d{1,3}(?:[ ,_']\d{3})+|\d+)(?:\.\d*)?").fullmatch
 _DEEPEST = 3
 
 
@@ -96,7 +97,7 @@ def _read_header(name: str, value: str) -> Iterable[tuple[str, Any]]:
         return [("truncated", part and (int(part[1]) > 0 or int(part[2]) + 1 < int(part[3])))]
     try:
         return _leaves(json.loads(value)) if value.startswith("{") else [(name.removeprefix("x-"), value)]
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
 
 
@@ -121,7 +122,8 @@ def _judge(path: str, value: Any, counts: Counts) -> bool | None:
         return not is_no
     if _WHOLE(name) and text in ("false", "true"):
         return is_no
-    number = int(float(text)) if _is_number(text) else None
+    digits = _is_number(text)
+    number = None if digits is None else int(re.sub(r"\D", "", digits[1])[:18])
     if number is not None and _TOTAL(name):
         return number > counts[0] and number not in counts
     if number is not None and (_PAGES(name) or _OFFSET(name)):

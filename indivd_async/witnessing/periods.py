@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -54,16 +55,17 @@ def _read(text: str) -> datetime | None:
 
 def _means(text: str | None, day: date, tz: str | None, is_meant: _IsMeant) -> bool | None:
     """Tell whether *text* means an end of a period that is *day*, on some clock that may be meant; None: unclear."""
-    moment = _read(text or str(day))
+    moment = _read(str(day) if text is None else text)
     if moment is None:
         return None
     local, has_time = moment.replace(tzinfo=None), len((text or "").strip()) > len("2025-03-01")
     readings = [local]
-    if moment.tzinfo is not None and tz is not None and is_time_zone(tz):
-        readings.append(moment.astimezone(zone_of(tz)).replace(tzinfo=None))
-    elif moment.tzinfo is not None:
-        utc, most = local - (moment.utcoffset() or timedelta(0)), _FURTHEST // _QUARTER
-        readings += [utc + quarters * _QUARTER for quarters in range(-most, most + 1)]
+    with suppress(OverflowError):  # at either end of the calendar, where no period is
+        if moment.tzinfo is not None and tz is not None and is_time_zone(tz):
+            readings.append(moment.astimezone(zone_of(tz)).replace(tzinfo=None))
+        elif moment.tzinfo is not None:
+            utc, most = local - (moment.utcoffset() or timedelta(0)), _FURTHEST // _QUARTER
+            readings += [utc + quarters * _QUARTER for quarters in range(-most, most + 1)]
     return any(is_meant(each, day, has_time) for each in readings)
 
 

@@ -248,6 +248,22 @@ def test_dates_that_cannot_be_read_are_told() -> None:
         hold(QUERIES["zone_visitors"], document)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("field", ["startdate", "enddate"])
+def test_dates_at_the_ends_of_the_calendar_are_others(field: str, text: str) -> None:
+    """No clock reaches beyond them."""
+    with pytest.raises(AnswerMismatchError, match="the current period"):
+        hold(QUERIES["zone_visitors"], changed("zone_visitors", ("current", field), text))
+
+
+@pytest.mark.parametrize("text", ["", " ", "2025-03-01T00:00:00+99:99"])
+def test_dates_that_say_nothing_are_told(text: str) -> None:
+    """They are not left out."""
+    assert kinds(QUERIES["zone_visitors"], changed("zone_visitors", ("current", "enddate"), text)) == [
+        "unreadable_dates"
+    ]
+
+
 def test_dates_that_are_left_out_are_not_held_against_anything() -> None:
     """Labels still are."""
     document = visits()
@@ -565,6 +581,9 @@ MORE: list[tuple[str, Any]] = [
     ("incompleteResults", True),
     ("hits", {"total": {"value": 744}}),
     ("omitted_rows", 12),
+    ("total", "9" * 400),
+    ("total", "1,744"),
+    ("pages", "9" * 5000),
 ]
 
 
@@ -643,6 +662,10 @@ HEADERS = [
     ("content-range", "0-14/*", False),
     ("x-total-count", "744", True),
     ("x-total-count", "9", False),
+    ("x-total-count", "1,744", True),
+    ("x-total-count", "9" * 5000, True),
+    ("content-range", f"items 0-{'9' * 5000}/{'9' * 5000}", False),
+    ("x-pagination", '{"a":' * 100_000, False),
     ("x-total", "744", True),
     ("x-next-page", "2", True),
     ("x-next-page", "", False),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 import anyio
 
 from ..errors import DeadlineExceededError
-from ..transport import LanePool
 from .deadline import NEVER, Deadline
 from .events import Event, Stats, Teller
 from .home import Home
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..planning import PlannedRequest
     from ..settings import Limits, RetryPolicy, Timeouts
-    from ..transport import BaseURL, LanePlan, Reply
+    from ..transport import BaseURL, LanePool, Reply
     from .flights import SingleFlight
 
 
@@ -43,7 +42,7 @@ class Executor:
     def __init__(
         self,
         *,
-        lanes: LanePlan,
+        lanes: LanePool,
         base_url: BaseURL,
         timeouts: Timeouts,
         retry: RetryPolicy,
@@ -57,8 +56,8 @@ class Executor:
         self.timeouts = timeouts
         self.retry = retry
         # Views share what follows.
-        self.lanes = LanePool(lanes)
-        self.home = Home(self.lanes, clock, sleep)
+        self.lanes = lanes
+        self.home = Home(lanes, clock, sleep)
         self.budget = RetryBudget(retry)
         self.pause = SharedPause()
         self.pace = None if limits.requests_per_second is None else Pace(limits.requests_per_second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .address import BaseURL, Token, parse_base_url
 from .choosing import HttpClient, HttpTransport, plan_lanes
 from .lane import Lane, is_on_trio
-from .pool import LanePlan, LanePool
+from .pool import LanePool
 from .replies import Failure, Reply, UnknownCodingError
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "HttpClient",
     "HttpTransport",
     "Lane",
-    "LanePlan",
     "LanePool",
     "Reply",
     "Token",

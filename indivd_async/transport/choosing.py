@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..wording import literally
 from .address import BaseURL, Token, Way, is_host
 from .httpx_lane import HttpxLane, client_sender, socks_lane
-from .pool import LanePlan
+from .pool import LanePool
 
 if TYPE_CHECKING:
     import ssl
@@ -68,7 +68,7 @@ def plan_lanes(
     proxy: str | httpx.URL | httpx.Proxy | None = None,
     ssl_context: ssl.SSLContext | None = None,
     trust_env: bool = False,
-) -> LanePlan:
+) -> LanePool:
     """Choose lanes by the options of a client; nothing is connected or read yet."""
     injected = transport if transport != "aiohttp" or http_client is not None else None
     _check_combination(
@@ -101,7 +101,7 @@ def plan_lanes(
             except OSError as error:
                 raise ConfigError(f"SSL_CERT_FILE names no certificate authorities: {literally(str(error))}") from None
         make = partial(_choose_lane(way, over_aiohttp=transport == "aiohttp"), way)
-    return LanePlan(count=count, make=make)
+    return LanePool(count, make)
 
 
 def _choose_lane(way: Way, *, over_aiohttp: bool) -> Callable[[Way], Lane]:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
-import attrs
 
 from ..wording import spell_words
 from .lane import HOW_TO_OPEN_MORE, Lane
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger("indivd_async")
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class LanePlan:
-    """How many lanes there may be, and how one is made."""
-
-    count: int
-    make: Callable[[], Lane]
 
 
 class _Waiter:
@@ -37,19 +28,21 @@ class _Waiter:
 
 class LanePool:
     """
-    Lanes, made when they are needed; the last used serves next, whoever has waited longest is served first.
+    Up to *count* lanes, made by *make* when they are needed; the last used serves next, whoever has waited longest is
+    served first.
 
     A lane is idle, or borrowed, or on its way to a waiter, and none is ever lost. While anyone waits no lane is idle,
     so that nobody overtakes.
     """
 
-    __slots__ = ("_idle", "_made", "_most", "_plan", "_serving", "_waiters", "closed")
+    __slots__ = ("_count", "_idle", "_made", "_most", "_serving", "_waiters", "closed", "make")
 
-    def __init__(self, plan: LanePlan) -> None:
-        self._plan = plan
+    def __init__(self, count: int, make: Callable[[], Lane]) -> None:
+        self.make = make
+        self._count = count
         self._made: list[Lane] = []
         #: Lanes that serve, and how many may.
-        self._serving, self._most = 0, plan.count
+        self._serving, self._most = 0, count
         self._idle: list[Lane] = []
         self._waiters: deque[_Waiter] = deque()
         self.closed = False
@@ -59,7 +52,7 @@ class LanePool:
         if self._idle:
             return self._idle.pop()
         if self._serving < self._most:
-            lane = self._plan.make()
+            lane = self.make()
             self._made.append(lane)
             self._serving += 1
             return lane
@@ -96,7 +89,7 @@ class LanePool:
         """Go on without the lane that is given back next, which could not connect; False where there is no other."""
         if self._serving <= 1:
             return False
-        if self._most == self._plan.count:
+        if self._most == self._count:
             logger.warning("the connections there are serve all requests; %s", spell_words(HOW_TO_OPEN_MORE))
         self._most = self._serving - 1
         return True

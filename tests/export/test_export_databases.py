@@ -57,7 +57,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
         def look(sql: str) -> pa.Table:
             with duckdb.connect(file) as connection:
-                return connection.sql(sql).to_arrow_table()
+                found = connection.sql(sql)
+                return pa.table({}) if found is None else found.to_arrow_table()
 
         return Place("duckdb", f"duckdb:///{file}?table=visits", look)
     server: postgres.Server = request.getfixturevalue("server")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..errors import InvalidQueryError
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from ..wording import counted
-from .result import Result
+from .result import Period, Result
 from .totals import Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
@@ -20,8 +20,6 @@ if TYPE_CHECKING:  # what the signature of a result names, for the reference
     from .chunks import Chunk as Chunk
     from .notes import Note as Note
     from .result import Coverage as Coverage
-
-Period = Literal["current", "comparison"]
 
 
 @attrs.frozen(kw_only=True)

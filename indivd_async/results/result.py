@@ -78,13 +78,14 @@ class Result(Generic[Row]):
         """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
         from . import tables
 
-        return tables.to_dicts(cast("AnyResult", self))
+        return list(tables.dicts_of(cast("AnyResult", self)))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
-        from . import tables
+        from . import arrow, tables
 
-        return tables.export_stream(cast("AnyResult", self), requested_schema)
+        batches = tables.batches_of(cast("AnyResult", self))
+        return arrow.stream(tables.schema_of(self.plan.query), batches, requested_schema)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         # Whoever makes a frame of the rows as objects meets this, and gets one of columns.

@@ -47,26 +47,14 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
     return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
-def to_dicts(result: AnyResult) -> list[dict[str, Any]]:
-    """Return the rows of *result*, both periods, as dictionaries with a key a column."""
-    return list(dicts_of(result))
-
-
 def dicts_of(result: AnyResult) -> Iterator[dict[str, Any]]:
-    """Return the same one after the other."""
+    """Return the rows of *result*, both periods, one after the other, as dictionaries with a key a column."""
     return _dicts(result.plan.query, batches_of(result))
 
 
 def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
     """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
     return list(_dicts(chunk.query, batches_of_chunk(chunk)))
-
-
-def export_stream(result: AnyResult, requested_schema: object = None) -> object:
-    """Return *result* as an Arrow C stream; `requested_schema` is a wish that the protocol allows to ignore."""
-    from . import arrow
-
-    return arrow.stream(schema_of(result.plan.query), batches_of(result), requested_schema)
 
 
 def stream_of(query: Query, chunks: Iterable[Chunk]) -> ArrowStream:

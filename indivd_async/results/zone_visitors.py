@@ -10,7 +10,7 @@ from ..errors import InvalidQueryError
 from ..models import ZoneVisitorsRow
 from ..wording import counted
 from . import totals as _adding
-from .result import Result
+from .result import Period, Result
 from .totals import Bounds, Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
@@ -20,8 +20,6 @@ if TYPE_CHECKING:  # what the signature of a result names, for the reference
     from .chunks import Chunk as Chunk
     from .notes import Note as Note
     from .result import Coverage as Coverage
-
-Period = Literal["current", "comparison"]
 
 
 @attrs.frozen(kw_only=True)

@@ -87,7 +87,7 @@ async def export(
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
     """
-    _require_pyarrow()
+    _require_pyarrow("database" if to else "parquet")
     from ._running import Options, run
 
     options = Options(
@@ -103,11 +103,11 @@ async def export(
     return await run(client, query, _choose_store(out, to), options)
 
 
-def _require_pyarrow() -> None:
+def _require_pyarrow(extra: str) -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise ImportError("exports need pyarrow: pip install 'indivd-async[parquet]'") from None
+        raise ImportError(f"exports need pyarrow: pip install 'indivd-async[{extra}]'") from None
 
 
 def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:

@@ -889,14 +889,17 @@ def test_many_rows_become_large_row_groups_and_few_parts(tmp_path: Path) -> None
     assert groups == [[25_000] * 39 + [15_000], [25_000] * 14 + [10_000]]
 
 
-def test_without_pyarrow_the_error_names_the_extra() -> None:
-    """The module can be imported and described; using it needs the extra."""
-    code = """
+@pytest.mark.parametrize(
+    ("where", "extra"), [({"out": "out"}, "parquet"), ({"to": "duckdb:///shop.duckdb?table=visits"}, "database")]
+)
+def test_without_pyarrow_the_error_names_the_extra(where: dict[str, str], extra: str) -> None:
+    """The module can be imported and described; using it needs the extra, of a database that which has its driver."""
+    code = f"""
 import sys
 sys.modules["pyarrow"] = None
-import anyio
+import functools, anyio
 from indivd_async.export import export
-anyio.run(export, None, None, "out")
+anyio.run(functools.partial(export, None, None, **{where}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "indivd-async[parquet]" in done.stderr
+    assert f"indivd-async[{extra}]" in done.stderr

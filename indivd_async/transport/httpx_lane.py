@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
     from .address import Way
 
+#: What a transport raises that leaves to its callers what the network does; all else is an error of its code.
+_NETWORK = (
+    *(ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError),
+    *(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream),
+)
 #: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
 _WATCHED = (
     ("httpx", "AsyncHTTPTransport", "handle_async_request"),
@@ -57,7 +64,7 @@ class HttpxLane(Lane):
     ) -> None:
         """Send requests of *library* through *handle*."""
         super().__init__(way)
-        self.ends = (library.HTTPError, library.StreamError)  # type: ignore[misc]
+        self.ends = (library.HTTPError, library.StreamError, *_NETWORK)  # type: ignore[misc]
         self._library = library
         self._handle = handle
         self._headers = way.headers
@@ -101,7 +108,7 @@ class HttpxLane(Lane):
                 await response.aclose()
 
     def sort(self, error: Exception, attempt: Attempt) -> Failure:  # noqa: ARG002
-        if isinstance(error, self._library.TimeoutException):
+        if isinstance(error, self._library.TimeoutException | TimeoutError):
             return Failure(reason=words_of(error), error=RequestTimeoutError)
         if isinstance(error, self._library.StreamError):
             # A hook of the caller's that took the body would take it again.

@@ -114,11 +114,12 @@ class Lane:
                 if not self._closed:
                     return await self.ask(target, attempt)
         except Exception as error:
-            if not (isinstance(error, self.ends) or _is_crowded(error)):
+            if isinstance(error, self.ends) or _is_crowded(error):
+                cut_tracebacks(error)
+                failure = self.sort(error, attempt)
+                failure.__cause__ = error if self.tells_cause else None
+            elif attempt.draft is None or attempt.draft.status == 200:
                 raise  # of the caller's own code, with its frames
-            cut_tracebacks(error)
-            failure = self.sort(error, attempt)
-            failure.__cause__ = error if self.tells_cause else None
         except BaseException as error:
             cut_tracebacks(error)
             raise
@@ -129,7 +130,7 @@ class Lane:
         if self._closed:
             raise Failure(reason="the client was closed", is_retried=False)
         if attempt.draft is not None and attempt.draft.status != 200:
-            # It holds whatever becomes of its body.
+            # It holds whatever becomes of its body, and of closing it.
             return attempt.draft.whole()
         raise failure or attempt.failure()
 

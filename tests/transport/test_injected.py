@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,6 +79,56 @@ async def test_httpx_errors_are_ours(library: Any, raised: str, error: type[Exce
         await executor.send(Question())
     assert caught.value.__cause__ is cause
     assert executor.stats.attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"),
+    [
+        (ConnectionResetError("lost"), ConnectionFailedError),
+        (socket.gaierror(-2, "lost"), ConnectionFailedError),
+        (ssl.SSLError(1, "lost"), ConnectionFailedError),
+        (anyio.EndOfStream("lost"), ConnectionFailedError),
+        (anyio.BrokenResourceError("lost"), ConnectionFailedError),
+        (TimeoutError("lost"), RequestTimeoutError),
+    ],
+    ids=lambda one: one.__name__ if isinstance(one, type) else type(one).__name__,
+)
+@pytest.mark.parametrize("begun", [False, True], ids=["asking", "reading"])
+async def test_what_the_network_does_is_ours(
+    library: Any, cause: Exception, error: type[Exception], begun: bool
+) -> None:
+    """A transport of the caller's may leave it as it is: it is sorted, and tried again, as on our own lanes."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"["
+        raise cause
+
+    def handle(request: Any) -> Any:
+        if begun:
+            return library.Response(200, content=body())
+        raise cause
+
+    executor = make_executor(transport=library.MockTransport(handle))
+    with pytest.raises(error, match=r"api\.invalid:443: .*lost.*; GET .* after 3 attempts") as caught:
+        await executor.send(Question())
+    assert caught.value.__cause__ is cause
+
+
+@pytest.mark.parametrize("code", [200, 401])
+async def test_a_status_holds_whatever_becomes_of_closing(library: Any, code: int) -> None:
+    """What the caller's stream raises then is told where there is no status to tell."""
+
+    class Stream(library.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"[]"
+
+        async def aclose(self) -> None:
+            raise ZeroDivisionError
+
+    executor = make_executor(transport=library.MockTransport(lambda request: library.Response(code, stream=Stream())))
+    with pytest.raises(AuthenticationError if code == 401 else ZeroDivisionError):
+        await executor.send(Question())
+    assert executor.stats.attempts == 1
 
 
 async def test_errors_of_the_callers_code_pass(library: Any) -> None:

@@ -113,8 +113,7 @@ def _interval_is_echoed(seen: Seen) -> Judgement:
     for name, asked in (("drop-in of two periods", "day"), ("drop-in of the zone by hour", "hour")):
         if name not in seen.heard or not seen.heard[name].is_ok:
             continue
-        document = seen.answer(name).document
-        told = document.get("details", {}).get("interval") if isinstance(document, dict) else None
+        told = seen.read(name, "interval", lambda document: document.get("details").get("interval"))
         if told is None:
             raise CannotTellError("the answers do not say their interval")
         if told != asked:

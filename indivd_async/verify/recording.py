@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
@@ -60,6 +61,11 @@ class Recorder:
         self._folder = Path(folder)
         if self._folder.exists() and not self._folder.is_dir():
             raise ConfigError(f"record: {self._folder} is not a folder")
+        try:  # before anything is asked, which would be lost
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._folder).close()
+        except OSError as error:
+            raise ConfigError(f"record: nothing can be written to {self._folder}: {error}") from None
         self._aliases = _Aliases() if anonymous else None
         self._lines: list[dict[str, Any]] = []
 
@@ -87,7 +93,6 @@ class Recorder:
 
     def write(self, run: Run) -> Path:
         """Write the file, with what the run was asked for, and return its path."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         stamp = run.made_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         path, number = self._folder / f"{stamp}.ndjson", 1
         while path.exists():

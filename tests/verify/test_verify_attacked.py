@@ -40,6 +40,7 @@ FIGURES = {
     *("total_passing_by", "drop_in_rate", "enter_percentage", "min_dwell_time", "max_dwell_time", "n", "mean", "min"),
     "max",
 }
+SECTIONS = {"summary", "details", "zone_details", "insights", "aggregation", "_id"}
 STAYS = {
     *("days_add_up_n", "dwell_means_weighted", "dwell_extremes_kept", "dwell_counts_visits", "quartiles_ordered"),
     *("dwell_time_is_mean", "excluded_make_the_whole", "min_dwell_honoured", "max_dwell_honoured"),
@@ -119,6 +120,11 @@ def every_figure(value: Any) -> Change:
     return each_object(lambda row: {name: value if name in FIGURES else item for name, item in row.items()})
 
 
+def sections(value: Any) -> Change:
+    """Answer with this where the article has objects and lists, at any depth."""
+    return each_object(lambda row: {name: value if name in SECTIONS else item for name, item in row.items()})
+
+
 def without(*fields: str) -> Change:
     return each_object(lambda row: {name: item for name, item in row.items() if name not in fields})
 
@@ -159,6 +165,9 @@ SERVICES: dict[str, tuple[Change, tuple[str, ...], set[str] | None]] = {
         ("labels_documented",),
         None,
     ),
+    "sections_that_are_words": (sections("x"), ("shapes_documented",), OF_LISTS | OF_FORM),
+    "sections_that_are_lists": (sections([5]), ("shapes_documented",), OF_LISTS | OF_FORM),
+    "sections_that_are_numbers": (sections(7), ("shapes_documented",), OF_LISTS | OF_FORM),
     "zones_not_answered": (the_list("zones", (500, b"")), (), None),
     "no_zones": (the_list("zones", []), ("zones_all_listed",), None),
     "zones_that_are_words": (the_list("zones", ["Entrance"]), ("zones_listed",), None),

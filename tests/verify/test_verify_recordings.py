@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -128,6 +128,10 @@ async def test_a_file_is_no_folder(tmp_path: Path) -> None:
     path.write_text("mine")
     with pytest.raises(ConfigError, match="is not a folder"):
         await judge(record=path)
+    with pytest.raises(ConfigError, match="nothing can be written to"):
+        await judge(record=path / "below")
+    with pytest.raises(InvalidQueryError, match="must be an aware datetime"):
+        await judge(now=datetime(2026, 1, 20))
 
 
 async def test_the_sandbox_serves_a_recording(tmp_path: Path) -> None:

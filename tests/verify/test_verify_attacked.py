@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -230,6 +231,9 @@ async def test_figures_that_are_not_there_are_not_judged(change: Change, unmeasu
     assert (report.profile.dwell_counts is None) == (unmeasured is STAYS)
 
 
+NEW_YORK = ZoneInfo("America/New_York")
+
+
 class Seldom(sandbox.World):
     """Visitors at those moments only, on the clock of New York."""
 
@@ -241,14 +245,15 @@ class Seldom(sandbox.World):
 class _Filtered:
     def __init__(self, visitors: Any, is_open: Callable[[datetime], bool]) -> None:
         self._visitors = visitors
-        self._is_open = is_open
+        # By the hour, which is whole on the clock of New York: there are many events in each.
+        self._is_open = lru_cache(maxsize=None)(lambda hour: is_open(datetime.fromtimestamp(3_600 * hour, NEW_YORK)))
 
     def __getattr__(self, name: str) -> Callable[..., Iterator[Any]]:
         place = {"visits": 2, "passings": 2, "crossings": 1}[name]
 
         def events(location: int, start: int, end: int) -> Iterator[Any]:
             for event in getattr(self._visitors, name)(location, start, end):
-                if self._is_open(datetime.fromtimestamp(event[place], ZoneInfo("America/New_York"))):
+                if self._is_open(event[place] // 3_600):
                     yield event
 
         return events

@@ -19,6 +19,7 @@ from indivd_async import (
     Location,
     Plan,
     PlannedRequest,
+    Query,
     Timeouts,
     ZoneDropIn,
     ZoneVisitors,
@@ -65,6 +66,9 @@ async def use(client: AsyncIndivd) -> None:
     assert_type(await client.fetch(DropInRate("2025-01-01", "2025-01-02")), DropInRateResult)
     assert_type(await client.retry_failed(visits), ZoneVisitorsResult)
     assert_type(merge_results([lines]), LineCrossesResult)
+    questions: list[Query] = [query, LineCrosses("2025-01-01", "2025-01-02")]
+    for result in await client.fetch_all(questions):
+        assert_type(await client.retry_failed(result), LineCrossesResult | ZoneVisitorsResult | DropInRateResult)
 
     async with client.stream([query], ordered=True) as chunks:
         async for chunk in chunks:

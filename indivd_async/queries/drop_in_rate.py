@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 import attrs
 from attrs.validators import optional
@@ -44,6 +44,8 @@ class DropInRate:
     (1121,)
     """
 
+    endpoint: ClassVar[DataEndpoint] = DROP_IN_RATE
+    """The endpoint that is asked: its name, path, groupings and limits."""
     start_date: date = attrs.field(converter=to_date, validator=check_date)
     """First day, included: a date or `yyyy-mm-dd`, by the clock of `tz` or of each location."""
     end_date: date = attrs.field(converter=to_date, validator=check_date)
@@ -85,8 +87,3 @@ class DropInRate:
     def __attrs_post_init__(self) -> None:
         check_order(self.start_date, self.end_date, "end_date")
         check_comparison(self, "comparison_interval")
-
-    @property
-    def endpoint(self) -> DataEndpoint:
-        """The endpoint that is asked: its name, path, groupings and limits."""
-        return DROP_IN_RATE

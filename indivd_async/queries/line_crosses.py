@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import ClassVar
 
 import attrs
 
@@ -53,6 +54,8 @@ class LineCrosses:
     (201, 202)
     """
 
+    endpoint: ClassVar[DataEndpoint] = LINE_CROSSES
+    """The endpoint that is asked: its name, path, groupings and limits."""
     start_date: date = attrs.field(converter=to_date, validator=check_date)
     """First day, included: a date or `yyyy-mm-dd`; the clock of this endpoint is not documented."""
     end_date: date = attrs.field(converter=to_date, validator=check_date)
@@ -99,8 +102,3 @@ class LineCrosses:
                 self.per,
                 f"Pass {{{PER[self.per]}:[…]}}.",
             )
-
-    @property
-    def endpoint(self) -> DataEndpoint:
-        """The endpoint that is asked: its name, path, groupings and limits."""
-        return LINE_CROSSES

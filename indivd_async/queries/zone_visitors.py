@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 import attrs
 from attrs.validators import optional
@@ -53,6 +53,8 @@ class ZoneVisitors:
     indivd_async.errors.InvalidQueryError: max_dwell: must be a whole number of seconds, from 0 to 10800; got 10801.
     """
 
+    endpoint: ClassVar[DataEndpoint] = ZONE_VISITORS
+    """The endpoint that is asked: its name, path, groupings and limits."""
     start_date: date = attrs.field(converter=to_date, validator=check_date)
     """First day, included: a date or `yyyy-mm-dd`, by the clock of `tz` or of each location."""
     end_date: date = attrs.field(converter=to_date, validator=check_date)
@@ -114,8 +116,3 @@ class ZoneVisitors:
         check_comparison(self, "comparison_aggregate_by")
         if self.min_dwell is not None and self.max_dwell is not None and self.min_dwell > self.max_dwell:
             raise InvalidQueryError("min_dwell", f"must not be above {{max_dwell}} ({self.max_dwell})", self.min_dwell)
-
-    @property
-    def endpoint(self) -> DataEndpoint:
-        """The endpoint that is asked: its name, path, groupings and limits."""
-        return ZONE_VISITORS

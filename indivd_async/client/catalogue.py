@@ -29,7 +29,8 @@ logger = logging.getLogger("indivd_async")
 #: Seconds for which looked-up locations are trusted when planning; a location asked for and not among them is looked
 #: up again at once.
 LOCATIONS_FRESH_S = 3600.0
-#: A list this young is not asked for again because of an id that it does not have.
+#: A list this young is not asked for again because of an id that it does not have; nor is one that just failed, where
+#: nothing but names depends on it.
 _LOCATIONS_YOUNG_S = 30.0
 _WITHOUT_LOCATIONS: Mapping[type, str] = {
     LineCrosses: '{per:"location"} asks for every location; pass {location:[…]} to do without the look-up.',
@@ -48,8 +49,8 @@ class _Known:
     lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
     zone_locations: dict[int, int | None] | None = None
     places: Places = NOWHERE
-    #: When zones were asked for, also where that failed.
-    placed_at: float | None = None
+    #: From when on a list may be asked for again for the sake of places, by its name; a failure counts, too.
+    place_again_at: dict[str, float] = attrs.field(factory=dict)
 
 
 class Catalogue:
@@ -72,7 +73,7 @@ class Catalogue:
     @property
     def has_asked_for_zones(self) -> bool:
         """Whether what is not known of zones is in no list."""
-        return self._known.placed_at is not None
+        return "zones" in self._known.place_again_at
 
     async def know_places(self, query: Query, deadline: Deadline) -> None:
         """Look up what rows of *query* do not tell: whose they are, of several locations, and its name."""
@@ -83,14 +84,15 @@ class Catalogue:
         if isinstance(query, LineCrosses):
             wanted = wanted if query.location or query.per == "location" else []
         elif not is_single and query.per is None and "loc_id" not in (query.aggregate_by or ""):
-            asked_at = self._known.placed_at
-            if asked_at is None or self._executor.now() - asked_at > LOCATIONS_FRESH_S:
-                self._known.placed_at = self._executor.now()
-                wanted.append("zones")
+            wanted.append("zones")
+        again_at, now = self._known.place_again_at, self._executor.now()
         for name in wanted:
+            if again_at.get(name, now) > now:
+                continue
             try:
-                await self.look_up(name, deadline)
+                await self.look_up(name, deadline)  # those who ask at once share it
             except IndivdError as error:  # no figure needs it; a note says what rows lack
+                again_at[name] = self._executor.now() + _LOCATIONS_YOUNG_S
                 logger.warning(
                     "%s could not be looked up, so rows may lack their location or its name: %s", name, error
                 )
@@ -136,7 +138,8 @@ class Catalogue:
         elif name == "zones":
             known.zone_locations = {id: zone.location for id, zone in entries.items()}
             located = {id: location for id, location in known.zone_locations.items() if location is not None}
-            known.places, known.placed_at = attrs.evolve(known.places, locations=located), self._executor.now()
+            known.places = attrs.evolve(known.places, locations=located)
+            known.place_again_at["zones"] = self._executor.now() + LOCATIONS_FRESH_S
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:
         self._executor.announce(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from scripted import Script, visits_by_day
 
@@ -72,3 +73,20 @@ async def test_a_note_says_where_nothing_tells() -> None:
     assert [note.kind for note in result.notes] == ["location_unknown"]
     assert 'per="location"' in str(result.notes[0])
     assert len(result) > 0
+
+
+async def test_lists_that_fail_are_not_asked_for_with_every_call() -> None:
+    """Rows come without names, and the next calls do not wait for look-ups that have just failed."""
+
+    def refuse(number: int, path: str, params: dict[str, str]) -> int | None:
+        return 403 if "/filters/" in path else None
+
+    application = sandbox.app(faults=sandbox.Faults(hook=refuse))
+    async with AsyncIndivd(token="sandbox", transport=httpx.ASGITransport(application)) as client:
+        for _ in range(3):
+            rows = await client.line_crosses(*DAYS, location=[124, 127])
+            assert {row.location for row in rows} == {124, 127}
+            assert {row.loc_name for row in rows} == {None}
+            await client.zone_visitors(*DAYS, location=[124, 127], tz="UTC")
+    asked = [item.path for item in application.requests if "/filters/" in item.path]
+    assert sorted(asked) == ["/filters/locations", "/filters/zones"]

@@ -75,6 +75,11 @@ _EXPECTED = (
         "than assumed. It was asked again in one piece.",
     ),
     Kind(
+        "drop_in_over_100",
+        "Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how lines are set "
+        "up, not a rate; where it lasts, support@indivd.com is who can tell.{zones}",
+    ),
+    Kind(
         "location_unknown",
         "Nothing tells in which location zones {zones} are.",
         '{per:"location"} asks for each location apart.',
@@ -116,11 +121,6 @@ _EXPECTED = (
 #: What somebody should look at.
 _DOUBTFUL = (
     Kind("answer_says", "The answer says beside its rows: {said}.", "Read it before the figures are used."),
-    Kind(
-        "drop_in_over_100",
-        "Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how lines are set "
-        "up, not a rate; where it lasts, support@indivd.com is who can tell.{zones}",
-    ),
     Kind(
         "filter_ignored",
         "{name} {sent} s was sent, and there are dwell times beyond it: the filter was not applied.",

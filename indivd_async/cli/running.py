@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 from ..errors import ConfigError, IndivdError, InvalidQueryError
 from . import INTERRUPTED
@@ -65,18 +66,28 @@ def _heeding_sigterm() -> Iterator[list[int]]:
     """Let SIGTERM end a command as an interrupt does, so that what is half written is put away; tell that it came."""
     came: list[int] = []
 
-    def interrupt(number: int, _: object) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        signal.raise_signal(signal.SIGINT)
+        handle = signal.getsignal(signal.SIGINT)
+        if callable(handle):
+            handle(signal.SIGINT, frame)
 
     if threading.current_thread() is not threading.main_thread():
         yield came  # no other thread hears signals
         return
+    # Shells let what they start in the background ignore interrupts: so it does, but event loops must handle them.
+    ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN and sys.platform != "win32"
+    if ignores:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield came
     finally:
         signal.signal(signal.SIGTERM, before)
+        if ignores:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _prepare_streams() -> None:

@@ -113,6 +113,13 @@ class Folder:
         found = {path.relative_to(self.path).as_posix(): path for path in walk(self.path) if path.is_file()}
         if manifest is None and any(name.endswith(".parquet") for name in found):
             raise ConfigError(f"{{out}}: {self.path} holds Parquet files of something else; export to another folder")
+        inner = [outer.parent.relative_to(self.path).as_posix() for outer in self.path.glob(f"*/**/{MANIFEST}")]
+        if manifest is None and inner:
+            raise ConfigError(
+                f"{{out}}: {self.path} holds the export {inner[0]}, whose rows readers of both would take for one "
+                "table; export to another folder"
+            )
+        self._foreign += [f"{name}/**" for name in sorted(inner)]
         for part in parts.values():
             if part.path not in found or found[part.path].stat().st_size != part.size:
                 raise damaged(self.path, f"{part.path} is not there as it was written")
@@ -291,7 +298,10 @@ def open_folder(path: Path) -> Store:
                 f"{{out}}: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to "
                 "a folder outside of it"
             )
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{{out}}: {path} is a file, or lies in one; name a folder") from None
     folder = Folder(path, take_lock(path / LOCK))
     try:
         folder.recover()

@@ -158,11 +158,18 @@ def test_changes_are_told_by_location_and_month(site: Any, indivd: Indivd, tmp_p
     assert "location 124" not in said.err
 
 
-def test_sigterm_keeps_what_there_is(site: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_background", [False, True], ids=["in the foreground", "in the background of a shell"])
+def test_sigterm_keeps_what_there_is(site: Any, in_background: bool, tmp_path: Path) -> None:
     """Ended by whoever runs the job, it keeps what it has and ends with 143; a log gets no progress."""
     argv = ("export", "line_crosses", *YEAR, "--out", str(tmp_path / "out"))
     site.application.latency_s = 0.1
-    process = start(*argv, "--concurrency", "2")
+    before = signal.getsignal(signal.SIGINT)
+    if in_background:  # shells let such commands ignore interrupts, and what they start inherits that
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = start(*argv, "--concurrency", "2")
+    finally:
+        signal.signal(signal.SIGINT, before)
     wait_for_requests(site, 6)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)

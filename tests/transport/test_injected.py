@@ -310,7 +310,7 @@ async def test_a_status_holds_whatever_becomes_of_its_body(library: Any) -> None
 
     executor = make_executor(
         transport=library.MockTransport(lambda request: library.Response(401, content=dribble())),
-        timeouts=Timeouts(attempt=0.05),
+        timeouts=Timeouts(attempt=0.5),
     )
     with pytest.raises(AuthenticationError):
         await executor.send(Question())

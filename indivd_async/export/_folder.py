@@ -300,8 +300,8 @@ def open_folder(path: Path) -> Store:
             )
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ConfigError(f"{{out}}: {path} is a file, or lies in one; name a folder") from None
+    except (FileExistsError, NotADirectoryError) as error:
+        raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
     folder = Folder(path, take_lock(path / LOCK))
     try:
         folder.recover()

@@ -65,6 +65,8 @@ def _another_new_year(course: Course) -> tuple[date, date]:
 
 
 def _defaults_are_documented(seen: Seen, endpoint: str) -> Judgement:
+    if not any(heard.is_ok for heard in seen.heard.values() if heard.question.endpoint == endpoint):
+        raise CannotTellError(f"no question to {endpoint} was answered")
     told = 0
     for days in _LENGTHS:
         name = _default_name(endpoint, days)

@@ -119,9 +119,11 @@ def judge_refusal(seen: Seen, name: str) -> Judgement | None:
     endpoint, unit, _ = _LONG[name]
     seen.used.extend(rung for days in _RUNGS if (rung := _rung_name(name, days)) in seen.heard)
     longest, _ = _known_lengths(seen, name)
-    limits = [MostDays(endpoint=endpoint, unit=unit, days=longest)] if longest else []
-    known = f"; {longest} days were answered" if longest else ""
-    return fails(f"{_length_of(seen.course.range)} days are refused with {found.status}{known}", **_learn(limits))
+    if not longest:
+        raise CannotTellError(f"no question to {endpoint} was answered; this one was {found.problem}")
+    limits = [MostDays(endpoint=endpoint, unit=unit, days=longest)]
+    known = f"{longest} days were answered"
+    return fails(f"{_length_of(seen.course.range)} days are refused with {found.status}; {known}", **_learn(limits))
 
 
 def _length_of(days: tuple[date, date]) -> int:

@@ -92,9 +92,10 @@ def _refusal(seen: Seen, name: str) -> Judgement | None:
 
 def _drop_in_comparison(seen: Seen) -> Judgement:
     name = "drop-in of two periods"
+    current = seen.drop_ins("drop-in by day")  # asked apart where a comparison is refused: all may be
     if (refused := _refusal(seen, name)) is not None:
         return refused
-    current, told = seen.drop_ins("drop-in by day"), seen.drop_ins(name, "comparison")
+    told = seen.drop_ins(name, "comparison")
     params = seen.answer(name).question.params
     first, last = params["comparison_start_date"], params["comparison_end_date"]
     asked = [row for row in current.details if first <= str(row.day) <= last]

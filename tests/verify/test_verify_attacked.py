@@ -42,6 +42,10 @@ FIGURES = {
     "max",
 }
 SECTIONS = {"summary", "details", "zone_details", "insights", "aggregation", "_id"}
+OF_DROP_IN = {
+    *("summary_is_its_details", "zone_totals_are_their_details", "entries_add_up_over_zones", "interval_echoed"),
+    *("passing_lines_not_shared", "rates_are_percent"),
+}
 STAYS = {
     *("days_add_up_n", "dwell_means_weighted", "dwell_extremes_kept", "dwell_counts_visits", "quartiles_ordered"),
     *("dwell_time_is_mean", "excluded_make_the_whole", "min_dwell_honoured", "max_dwell_honoured"),
@@ -211,6 +215,17 @@ async def test_what_is_asked_again_is_counted(name: str, deep: bool, most: int) 
     assert report.retries > 0
     assert report.requests + report.retries == service.requests <= most
     assert f"; {service.requests} requests" in report.summary
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 503])
+async def test_an_endpoint_that_is_not_there_is_not_accused(status: int) -> None:
+    """No passing lines are set up, or the plan has none: nothing of it can be told, and all else is judged."""
+    for report in await attack(
+        lambda path, _number, document: (status, b"") if path.endswith("drop_in_rate/") else document
+    ):
+        assert names(report) == []
+        assert not [name for name in names(report, "holds") if "drop_in" in name or name in OF_DROP_IN]
+        assert report.profile.most_days == ()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class _Declined(Exception):
 
 # The shape, from the models and their forms.
 
-_Int = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
+_Int: Any = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
 #: Objects of which all is sent, or {}.
 _WHOLE_OR_EMPTY = (DwellTimeStats, Exclude, Period, DropInTotals)
 

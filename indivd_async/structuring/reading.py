@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import attrs
 import orjson
-from cattrs import AttributeValidationNote, BaseValidationError, ClassValidationError
+from cattrs import AttributeValidationNote, BaseValidationError
 
 from ..errors import DecodeError
 from ..models import (
@@ -31,7 +31,7 @@ from ..models import (
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Lines, Visits
-from .hooks import make_converter, problems_of
+from .hooks import faults_of_object, make_converter, problems_of
 from .strict import Key, Misfit, read_object
 
 Entity = Location | Zone | Category | Line | Organization
@@ -146,7 +146,7 @@ def _read_listing(value: Any, entity: Any) -> Listing:
             return Listing(entities=_converter.structure(listed, tuple[entity, ...]), extra=FrozenMap.freeze(value))
         except BaseValidationError as error:
             error.add_note(AttributeValidationNote("", repr(Key(lists[0])), entity))
-            raise ClassValidationError("", [error], Listing) from None
+            raise faults_of_object("", [error], Listing) from None
     if not all(type(item) is dict for item in value.values()):
         raise Misfit("expected a list, an object with an id, or a mapping by id, got another object")
     for key, item in value.items():

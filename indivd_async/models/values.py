@@ -199,12 +199,10 @@ OddLabels = tuple[tuple[str, str], ...]
 
 def odd_labels(rows: Sequence[Any]) -> list[OddLabels] | None:
     """
-    Return the labels of each row that a `Bucket` has no field for, as names and values written out; None: no row has.
+    Return the labels of each row, or aggregation, that a `Bucket` has no field for, written out; None: none has any.
 
     They tell rows apart as the known ones do: weeks of two years under ``isoWeekYear``, days under ``date``.
     """
-    if rows and hasattr(rows[0], "aggregation"):
-        rows = [row.aggregation for row in rows]
     extras = [row.extra for row in rows]
     if extras.count(NOTHING_EXTRA) == len(extras):  # by identity, in C
         return None

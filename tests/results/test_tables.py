@@ -22,7 +22,8 @@ from indivd_async.models import Places
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Chunk, LineCrossesAnswer, tables
-from indivd_async.results.arrow import _nanoarrow_stream, record_batches
+from indivd_async.results.arrow import _nanoarrow_stream, record_batches, scalar
+from indivd_async.results.columns import Column
 from indivd_async.structuring import place_rows, read_answer
 
 pytestmark = pytest.mark.anyio
@@ -392,3 +393,14 @@ async def test_all_tables_begin_alike(query: Query) -> None:
             assert local.replace(tzinfo=None) == start.replace(tzinfo=None)
             if row["dayofmonth"] is not None:
                 assert row["weekday"] == local.isoweekday()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("string", "Drottninggatan"), ("string", None), ("int64", 124), ("float64", 46.8), ("int64", None)],
+)
+def test_one_value_of_a_column_has_its_type(kind: Any, value: Any) -> None:
+    """As exports compare with it; null stays null."""
+    made = scalar(Column("some", kind), value)
+    assert made.as_py() == value
+    assert str(made.type) in {kind, {"float64": "double"}.get(kind)}

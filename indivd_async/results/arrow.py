@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import accumulate
@@ -47,9 +48,9 @@ def stream(columns: Sequence[Column], batches: Iterable[Batch], requested_schema
     return _nanoarrow_stream(columns, batches).__arrow_c_stream__()  # it refuses any requested schema
 
 
-def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> Any:
+@lru_cache(maxsize=32)
+def _nanoarrow_schemas(columns: tuple[Column, ...]) -> tuple[Any, list[Any]]:
     import nanoarrow
-    from nanoarrow.c_array_stream import CArrayStream
 
     kinds = [
         nanoarrow.timestamp("us", timezone=column.tz or "")
@@ -58,8 +59,14 @@ def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> An
         for column in columns
     ]
     fields = {column.name: kind for column, kind in zip(columns, kinds, strict=True)}
-    schema = nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False))
-    schemas = list(map(nanoarrow.c_schema, kinds))
+    return nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False)), list(map(nanoarrow.c_schema, kinds))
+
+
+def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> Any:
+    import nanoarrow
+    from nanoarrow.c_array_stream import CArrayStream
+
+    schema, schemas = _nanoarrow_schemas(tuple(columns))
     arrays = []
     for batch in batches:
         children = [
@@ -67,7 +74,7 @@ def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> An
             for column, kind, values in zip(columns, schemas, batch.columns, strict=True)
         ]
         arrays.append(nanoarrow.c_array_from_buffers(schema, batch.rows, [None], children=children, move=True))
-    return CArrayStream.from_c_arrays(arrays, schema, move=True, validate=False)
+    return CArrayStream.from_c_arrays(arrays, deepcopy(schema), move=True, validate=False)
 
 
 def pyarrow_schema(columns: Sequence[Column]) -> pyarrow.Schema:
@@ -106,6 +113,7 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
+@lru_cache(maxsize=128)
 def _pyarrow_type(column: Column) -> Any:
     pyarrow = _pyarrow()
     return pyarrow.timestamp("us", tz=column.tz) if column.kind == "timestamp" else getattr(pyarrow, column.kind)()

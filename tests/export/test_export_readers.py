@@ -43,7 +43,9 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 def keys_of(table: Any) -> list[tuple[int, ...]]:
-    """Return the key of each row that was read."""
+    """Return the key of each row that was read; a folder without a part has no columns for some readers."""
+    if not len(table.columns):
+        return []
     if isinstance(table, pandas.DataFrame):
         return list(table[KEY].itertuples(index=False, name=None))
     return polars.DataFrame(table).select(KEY).rows()

@@ -7,6 +7,7 @@ does none of their work. What only an answer needs is imported with the first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -130,12 +131,16 @@ class Call:
 
         refused: list[AuthenticationError] = []
         licences = Licences()
+        numbers = itertools.count()
+        #: Of each item that has not been answered whole: whose zones came, and how many requests are left.
         owners: dict[int, Owners] = {}
+        left: dict[int, int] = {}
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
             await self.catalogue.know_places(plan.query, self._deadline())
             self._expect(len(plan))
+            left[next(numbers)] = len(plan)
             return plan.query, plan
 
         async def ask(job: Job) -> C:
@@ -147,9 +152,10 @@ class Call:
             except AuthenticationError as error:
                 refused.append(error)
                 chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
-            for done in [item for item in owners if item < job.item - self.concurrency]:
-                del owners[done]  # none of its requests is under way any more
             chunk = owners.setdefault(job.item, Owners()).hold(chunk)
+            left[job.item] -= 1
+            if not left[job.item]:
+                del owners[job.item], left[job.item]
             return make(self._counted(licences.hide(chunk)))
 
         pull = JobSource(queries, open_item).pull

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from scripted import Script
 
 from indivd_async import (
     AnswerMismatchError,
@@ -276,6 +278,29 @@ async def test_a_zone_that_comes_for_two_locations_fails_its_chunk() -> None:
         async with client.stream(query) as chunks:
             errors = [chunk.error async for chunk in chunks]
     assert sorted(str(type(error)) for error in errors) == sorted([str(AnswerMismatchError), str(type(None))])
+
+
+async def test_whose_zones_came_is_remembered_until_the_last_answer() -> None:
+    """However many other queries of a stream are answered between two answers to one."""
+    others = [ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, zones=zone) for zone in range(11, 41)]
+    answered = anyio.Event()
+
+    async def answer(path: str, params: Params) -> Any:
+        if "zones" in params:
+            if params["zones"] == "40":
+                answered.set()
+            return visits(row(5, zone=int(params["zones"])))
+        if params["location"] == "2":
+            await answered.wait()
+        return visits(row(5))
+
+    both = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=[1, 2])
+    async with (
+        AsyncIndivd(token="t", transport=Script(answer, locations=CLOCKS), limits=Limits(concurrency=2)) as client,
+        client.stream([both, *others]) as chunks,
+    ):
+        failed = [(chunk.query, type(chunk.error)) async for chunk in chunks if chunk.error is not None]
+    assert failed == [(both, AnswerMismatchError)]
 
 
 async def test_ids_that_no_list_has_are_told_where_the_list_is_there() -> None:

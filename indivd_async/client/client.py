@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-Dates = date | str
 R = TypeVar("R", bound=AnyResult)
 
 

@@ -17,7 +17,6 @@ from ._coverage import Holding, Stretch
 from ._question import Place
 
 VERSION = 3
-Document = dict[str, Any]
 #: Period and location; None where a row is a sum over all locations.
 Subject = tuple[str, int | None]
 

@@ -103,8 +103,3 @@ def _is_measured(row: ZoneVisitorsRow) -> bool:
     # Statistics of no visits are as empty as `{}`; visits beyond a filter have dwell times that somebody measured.
     has_stats = stats is not None and (stats.n or stats.mean)
     return bool(has_stats or (beyond is not None and (beyond.min_dwell_time or beyond.max_dwell_time)))
-
-
-def hide_unlicensed(chunk: Chunk) -> Chunk:
-    """Apply the rule of the Basic plan to a chunk, judged by itself."""
-    return Licences().hide(chunk)

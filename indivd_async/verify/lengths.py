@@ -22,7 +22,6 @@ _URLS = (1_000, 2_000, 4_000)
 _QUIET_DAYS = 7
 #: Of a zone, at most.
 _ROWS_A_DAY = {"day": 1, "hour": 24}
-_ONE_DAY = timedelta(days=1)
 
 
 #: Questions about the whole range: the endpoint, the groupings that a limit is then of, and the one that is asked by.

@@ -136,6 +136,7 @@ def test_a_table_fits_the_terminal(site: Any, indivd: Indivd, monkeypatch: pytes
     assert lines[2].startswith("2025-03-03  124 Drottninggatan  201 Entrance")
     assert "not shown for lack of room: " in said.err
     assert "unique_visits, bounce, dwell_mean_s" in said.err
+    assert "q50" in said.err
     monkeypatch.setenv("COLUMNS", "200")
     assert "q25" in indivd("fetch", *VISITS).out.splitlines()[0]
 

@@ -36,7 +36,7 @@ from indivd_async import (
 from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, has_rows
-from indivd_async.results.licences import hide_unlicensed
+from indivd_async.results.licences import Licences
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 KNOWN = Known(now=LATER)
@@ -404,7 +404,7 @@ def test_zeros_that_nobody_measured_become_none(rows: list[ZoneVisitorsRow], hid
     assert [row.visits for row in result] == [
         row.visits for row in sorted(rows, key=lambda row: row.aggregation.bucket.dayofmonth or 0)
     ]
-    alone = hide_unlicensed(Chunk(query=plan.query, request=plan.requests[0], answer=visits(*rows)))
+    alone = Licences().hide(Chunk(query=plan.query, request=plan.requests[0], answer=visits(*rows)))
     assert sorted(row.unique_visits is None for row in alone.rows) == sorted(
         gone or row.unique_visits is None for row, gone in zip(result, hidden, strict=True)
     )
@@ -435,11 +435,11 @@ def test_a_chunk_alone_is_judged_by_itself() -> None:
     """In a stream; what is measured, and what is no zone_visitors, stays as it is."""
     plan = Plan(ZoneVisitors(*DAYS, tz="UTC", **OTHER))
     chunk = Chunk(query=plan.query, request=plan.requests[0], answer=visits(visit(7, day(1))))
-    assert hide_unlicensed(chunk) is chunk
+    assert Licences().hide(chunk) is chunk
     failed = attrs.evolve(chunk, answer=None, error=ERROR)
-    assert hide_unlicensed(failed) is failed
+    assert Licences().hide(failed) is failed
     basic = attrs.evolve(chunk, answer=visits(comparison=(visit(7, day(1), basic=True),)))
-    assert [row.unique_visits for row in hide_unlicensed(basic).rows] == [None]
+    assert [row.unique_visits for row in Licences().hide(basic).rows] == [None]
 
 
 # Drop-in rates.

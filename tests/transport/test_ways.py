@@ -444,7 +444,9 @@ def relay(peer: Peer) -> None:
 
 def socks(peer: Peer) -> None:
     """Do as a SOCKS5 proxy does for one who needs no password."""
-    peer.sock.recv(peer.sock.recv(2)[1])
+    greeting = peer.sock.recv(2)
+    assert greeting[:1] == b"\5"
+    peer.sock.recv(greeting[1])
     peer.send(b"\5\0")
     kind = peer.sock.recv(4)[3]
     size = {1: 4, 4: 16}.get(kind) or peer.sock.recv(1)[0]

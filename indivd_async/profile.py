@@ -125,17 +125,23 @@ class Numbering:
         return next((k + 1 for k in range(7) if number(monday + k * _ONE_DAY) == label), None)
 
 
+#: Units of a grouping, the finest counts; sums of a whole period, and whatever is asked.
+UNITS = ("minute", "hour", "day", "week", "month", "year", "total", "any")
+
+
 @attrs.frozen(kw_only=True)
 class MostDays:
     """The longest period that one request of *endpoint* answers whole, by the *unit* of its grouping."""
 
-    endpoint: str
+    endpoint: str = attrs.field(validator=attrs.validators.in_(("line_crosses", "zone_visitors", "drop_in_rate")))
     """The endpoint."""
-    unit: str
+    unit: str = attrs.field(validator=attrs.validators.in_(UNITS))
     """minute, hour, day, week, month, year; "total" for sums of a whole period; "any"."""
     days: int = attrs.field(validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)])
     """Days a request at most."""
-    rows: int | None = None
+    rows: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional([attrs.validators.instance_of(int), attrs.validators.ge(1)])
+    )
     """Rows an answer at most, where that is what was met: the days are then those of one location."""
 
 

@@ -91,6 +91,16 @@ def test_a_profile_comes_back_from_json_and_pickles_and_hashes() -> None:
         assert hash(profile) == hash(Profile.from_json(profile.to_json()))
 
 
+MOST = '{"endpoint": "%s", "unit": "hour", "days": 3, "rows": 1000}'
+
+
+def test_a_limit_of_rows_is_read() -> None:
+    """With the days of one location."""
+    read = Profile.from_json(f'{{"version": 1, "most_days": [{MOST % "zone_visitors"}]}}')
+    assert read.rows_at_most("zone_visitors", "hour") == 1000
+    assert Profile.from_json(read.to_json()) == read
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -101,6 +111,13 @@ def test_a_profile_comes_back_from_json_and_pickles_and_hashes() -> None:
         ('{"version": 1, "unknown": 1}', "not what `indivd verify` writes"),
         ('{"version": 1, "longest_url": "4 KB"}', "not what `indivd verify` writes"),
         ('{"version": 1, "line_crosses_tz": "Mars/Olympus"}', "not what `indivd verify` writes"),
+        (f'{{"version": 1, "most_days": [{MOST % "zone_visitor"}]}}', "not what `indivd verify` writes"),
+        (
+            f'{{"version": 1, "most_days": [{MOST % "zone_visitors"}, {MOST.replace("hour", "h") % "zone_visitors"}]}}',
+            "h",
+        ),
+        (f'{{"version": 1, "most_days": [{MOST.replace("1000", "0") % "zone_visitors"}]}}', "'rows' must be >= 1"),
+        (f'{{"version": 1, "most_days": [{MOST.replace("1000", chr(34) * 2) % "zone_visitors"}]}}', "rows"),
         ("nonsense", "not what `indivd verify` writes"),
     ],
 )

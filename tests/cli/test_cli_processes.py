@@ -61,7 +61,8 @@ def test_ctrl_c_leaves_an_export_that_goes_on(site: Any, tmp_path: Path) -> None
     process = start(*argv)
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert 0 < len(site.application.requests) <= 53 - 2
+    data = [request for request in site.application.requests if not request.path.startswith("/filters/")]
+    assert 0 < len(data) <= 53 - 2
 
 
 def test_a_reader_that_has_seen_enough(site: Any) -> None:

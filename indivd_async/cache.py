@@ -23,8 +23,8 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
-from .errors import ConfigError
 from .models.clocks import last_today
+from .refusals import ConfigError
 from .settings import at_least, check_at_least
 from .wording import literally
 

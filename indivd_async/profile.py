@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from .errors import ConfigError
+from .refusals import ConfigError
 
 _JSON_VERSION = 1
 _ONE_DAY = timedelta(days=1)

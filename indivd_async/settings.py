@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from .errors import ConfigError
+from .refusals import ConfigError
 from .wording import literally
 
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it

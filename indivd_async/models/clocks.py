@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from ..errors import ConfigError
+from ..refusals import ConfigError
 
 ONE_DAY = timedelta(days=1)
 _ONE_SECOND = timedelta(seconds=1)

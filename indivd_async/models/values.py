@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..profile import Numbering
+from ..refusals import InvalidQueryError
 from .clocks import first_instant, is_time_zone
 
 R = TypeVar("R")

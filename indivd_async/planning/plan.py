@@ -17,10 +17,10 @@ from typing import Any
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..models import Location
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import QUERIES, Query
+from ..refusals import InvalidQueryError
 from .explain import explain
 from .layout import Layout, lay_out
 from .request import PlannedRequest

@@ -7,11 +7,11 @@ from itertools import count, product
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..models import NOTHING_EXTRA, FrozenMap, Location
 from ..models.clocks import is_time_zone
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from ..refusals import InvalidQueryError
 from .urls import MAX_URL_BYTES, fit_lists, size_of
 
 

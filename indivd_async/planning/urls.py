@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import attrs
 
-from ..errors import NotMergeableError
 from ..models.endpoints import DataEndpoint
+from ..refusals import NotMergeableError
 
 #: Some proxies cut at 8 KB, headers included.
 MAX_URL_BYTES = 6_000

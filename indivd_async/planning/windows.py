@@ -8,12 +8,12 @@ from functools import lru_cache, partial
 
 import attrs
 
-from ..errors import NotMergeableError
 from ..models.clocks import ONE_DAY
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, WEEKS, Profile
 from ..queries import LineCrosses, Query
 from ..queries.fields import periods_of
+from ..refusals import NotMergeableError
 
 
 @attrs.frozen

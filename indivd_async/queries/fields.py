@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..models import clocks
 from ..models.endpoints import DataEndpoint
+from ..refusals import InvalidQueryError
 from ..wording import brief
 
 Split = int | Literal["auto"] | None

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
+from ..refusals import InvalidQueryError
 from .fields import Groupings as Groupings  # its signature names it: for the reference
 from .fields import Ids as Ids
 from .fields import (

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 import attrs
 from attrs.validators import optional
 
-from ..errors import InvalidQueryError
 from ..models.endpoints import ZONE_VISITORS, DataEndpoint
+from ..refusals import InvalidQueryError
 from .fields import (
     MOST_INT,
     OnError,
@@ -50,7 +50,7 @@ class ZoneVisitors:
     >>> ZoneVisitors("2025-03-01", "2025-03-07", location=124, max_dwell=10_801)
     Traceback (most recent call last):
         ...
-    indivd_async.errors.InvalidQueryError: max_dwell: must be a whole number of seconds, from 0 to 10800; got 10801.
+    indivd_async.refusals.InvalidQueryError: max_dwell: must be a whole number of seconds, from 0 to 10800; got 10801.
     """
 
     endpoint: ClassVar[DataEndpoint] = ZONE_VISITORS

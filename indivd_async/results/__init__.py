@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .chunks import (
+from .answers import (
     Answer,
-    Chunk,
     Dates,
     DropInAnswer,
     DropInBlock,
@@ -13,6 +12,7 @@ from .chunks import (
     first_row,
     has_rows,
 )
+from .chunks import Chunk
 from .drop_in_rate import DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from .line_crosses import LineCrossesResult
 from .listed import Listed

@@ -1,18 +1,16 @@
 """
-One answer, structured: what a stream yields and what the merge takes.
+What a stream yields and what the merge takes.
 
 A chunk is what became of one planned request, rows or an error. It has not been merged with any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
-from ..wording import counted
+from .answers import Answer, LineCrossesAnswer, ZoneVisitorsAnswer, rows_of
 from .listed import Listed
 from .notes import Note
 
@@ -20,83 +18,6 @@ if TYPE_CHECKING:
     from ..errors import IndivdError
     from ..planning import PlannedRequest
     from ..queries import Query
-
-#: The first and the last day of a period, as an answer repeats them; None where it does not.
-Dates = tuple[str | None, str | None]
-
-
-@attrs.frozen(kw_only=True)
-class LineCrossesAnswer:
-    """What one answer of line_crosses says; `notes` is what there is to know about it."""
-
-    rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
-    notes: tuple[Note, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class ZoneVisitorsAnswer:
-    """
-    What one answer of zone_visitors says; `comparison` is None where the answer has none.
-
-    `extra` has the fields that are not known, of the answer and of its periods, by their path: ``"current.next"``.
-    """
-
-    current: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
-    comparison: tuple[ZoneVisitorsRow, ...] | None = attrs.field(default=None, repr=counted)
-    dates: Dates = (None, None)
-    comparison_dates: Dates = (None, None)
-    extra: FrozenMap = NOTHING_EXTRA
-    notes: tuple[Note, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class DropInBlock:
-    """One period of an answer of drop_in_rate."""
-
-    summary: DropInTotals | None
-    details: tuple[DropInRow, ...] = attrs.field(repr=counted)
-    zones: tuple[ZoneDropIn, ...] = attrs.field(repr=counted)
-
-
-@attrs.frozen(kw_only=True)
-class DropInAnswer:
-    """
-    What one answer of drop_in_rate says; `comparison` is None where the answer has none.
-
-    `extra` has the fields that are not known, of the answer and of its three sections, by their path:
-    ``"details.next"``. Those of a summary are in its own.
-    """
-
-    interval: str | None
-    current: DropInBlock
-    comparison: DropInBlock | None = None
-    extra: FrozenMap = NOTHING_EXTRA
-    notes: tuple[Note, ...] = ()
-
-
-Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
-
-
-def has_rows(answer: Answer) -> bool:
-    """Tell whether *answer* brought anything."""
-    return first_row(answer) is not None
-
-
-def first_row(answer: Answer | None) -> Any:
-    """Return the first of the rows of *answer*, or None."""
-    return next(_rows(answer), None)
-
-
-def _rows(answer: Answer | None) -> Iterator[Any]:
-    if isinstance(answer, LineCrossesAnswer):
-        yield from answer.rows
-    elif isinstance(answer, ZoneVisitorsAnswer):
-        yield from answer.current
-        yield from answer.comparison or ()
-    elif isinstance(answer, DropInAnswer):
-        for block in (answer.current, answer.comparison):
-            for zone in block.zones if block is not None else ():
-                yield from zone.details
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -142,7 +63,7 @@ class Chunk:
     @property
     def rows(self) -> tuple[Any, ...]:
         """The rows of every period of the answer, as the API gave them; for drop_in_rate the zones' own rows."""
-        return tuple(_rows(self.answer))
+        return tuple(rows_of(self.answer))
 
     @property
     def row_count(self) -> int:
@@ -152,4 +73,4 @@ class Chunk:
             return len(answer.current) + len(answer.comparison or ())
         if isinstance(answer, LineCrossesAnswer):
             return len(answer.rows)
-        return sum(1 for _ in _rows(answer))
+        return sum(1 for _ in rows_of(answer))

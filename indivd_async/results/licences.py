@@ -8,7 +8,8 @@ import attrs
 
 from ..models import ZoneVisitorsRow
 from ..models.values import with_changes
-from .chunks import Chunk, ZoneVisitorsAnswer
+from .answers import ZoneVisitorsAnswer
+from .chunks import Chunk
 from .notes import word_note
 
 UNLICENSED = word_note("unlicensed_metrics", where="anywhere")

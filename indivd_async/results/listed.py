@@ -8,8 +8,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, SupportsIndex, TypeVar
 
-from . import shown
 from .columns import Batch, Column
+from .shown import MOST_SENTENCE, Sight, plural, told
 
 T = TypeVar("T")
 
@@ -101,10 +101,33 @@ class Listed(_Entries[T]):
         )
 
     def __repr__(self) -> str:
-        return shown.see_listed(self).text
+        return self._sight().text
 
     def _repr_html_(self) -> str:
-        return shown.see_listed(self).html
+        return self._sight().html
+
+    def _sight(self) -> Sight:
+        """Show the first, or the first of those that failed."""
+        failed = [entry for entry in self if getattr(entry, "error", None) is not None]
+        first = Listed((failed or self)[:_MOST_ENTRIES], self.entry_class)
+        rows = first.to_dicts()
+        hidden = len(failed or self) - len(first)
+        counted_as = plural(len(self), _NOUNS.get(self.entry_class.__name__, self.entry_class.__name__.lower()))
+        return Sight(
+            head=[f"{counted_as}, {len(failed):,} failed:" if failed else counted_as],
+            rows=rows,
+            names=[name for name in told(rows) if name not in _WIDE],
+            below=[f"and {hidden:,} more"] if hidden else [],
+            most_cell=MOST_SENTENCE,
+        )
+
+
+#: Of entries, so many are shown.
+_MOST_ENTRIES = 12
+#: Columns that are too wide to be looked at.
+_WIDE = ("opening_hours", "asked")
+#: What a person calls one of a class.
+_NOUNS = {"Coverage": "request"}
 
 
 #: The columns of a table: kind (int64 or string), and what reads it from a value.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 import attrs
 
@@ -11,15 +12,22 @@ from ..errors import IndivdError, PartialResultError
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
 from .listed import Listed
 from .notes import Note
+from .shown import MOST_SENTENCE, Sight, clip_line, plural, question_of, told
 
 if TYPE_CHECKING:
     from ..planning import Plan, PlannedRequest
-    from . import AnyResult
     from .chunks import Chunk
 
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
+
+#: What is shown of a result.
+_MOST_ROWS, _MOST_COLUMNS, _MOST_NOTES = 6, 9, 5
+#: Columns that say least come last, and are left out first.
+_LAST = ("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz")
+#: What the start of a bucket says as well.
+_IN_START = ("year", "month", "week", "dayofmonth", "hour", "minute")
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -78,14 +86,13 @@ class Result(Generic[Row]):
         """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
         from . import tables
 
-        return list(tables.dicts_of(cast("AnyResult", self)))
+        return list(tables.dicts_of(self))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
         from . import arrow, tables
 
-        batches = tables.batches_of(cast("AnyResult", self))
-        return arrow.stream(tables.schema_of(self.plan.query), batches, requested_schema)
+        return arrow.stream(tables.schema_of(self.plan.query), tables.batches_of(self), requested_schema)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         # Whoever makes a frame of the rows as objects meets this, and gets one of columns.
@@ -95,14 +102,35 @@ class Result(Generic[Row]):
         )
 
     def __repr__(self) -> str:
-        from . import shown
-
-        return shown.see_result(cast("AnyResult", self)).text
+        return self._sight().text
 
     def _repr_html_(self) -> str:
-        from . import shown
+        return self._sight().html
 
-        return shown.see_result(cast("AnyResult", self)).html
+    def _sight(self) -> Sight:
+        from . import tables
+
+        failed = sum(item.status == "failed" for item in self.coverage)
+        state = f"{failed} of {len(self.coverage)} requests failed" if failed else f"requests: {len(self.coverage)}"
+        zones = getattr(self, "zone_details", None)  # the rows of a table are theirs
+        apart = "" if zones is None else f" of all zones together (below: of {plural(len(zones.current), 'zone')} each)"
+        some = list(islice(tables.dicts_of(self), _MOST_ROWS + 1))
+        names = told(some)
+        if len({row["period"] for row in some}) == 1:
+            names.remove("period")
+        if "bucket_start" in names:
+            names = [name for name in names if name not in _IN_START]
+        kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
+        below = ["…"] if len(some) > _MOST_ROWS else []
+        below += [clip_line(f"note: {note.message}", MOST_SENTENCE) for note in self.notes[:_MOST_NOTES]]
+        if len(self.notes) > _MOST_NOTES:
+            below.append(f"and {len(self.notes) - _MOST_NOTES} more notes")
+        return Sight(
+            head=[f"{type(self).__name__}: {plural(len(self), 'row')}{apart}, {state}", question_of(self.plan.query)],
+            rows=some[:_MOST_ROWS],
+            names=[name for name in names if name in kept],
+            below=below,
+        )
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from ..escaping import escape_controls
 from ..wording import brief, clip
 
-if TYPE_CHECKING:
-    from . import AnyResult
-    from .listed import Listed
-
-_MOST_ROWS = 6
-_MOST_ENTRIES = 12
-_MOST_NOTES = 5
-_MOST_COLUMNS = 9
 _MOST_TEXT = 110
 #: Characters of a cell: names in a wide table, and what a request or a note says.
-_MOST_CELL, _MOST_SENTENCE = 24, 300
-#: Columns that say least come last, and are left out first.
-_LAST = ("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz")
-#: What the start of a bucket says as well.
-_IN_START = ("year", "month", "week", "dayofmonth", "hour", "minute")
+_MOST_CELL, MOST_SENTENCE = 24, 300
 
 
 def question_of(query: Any) -> str:
@@ -36,7 +23,9 @@ def question_of(query: Any) -> str:
         for field in attrs.fields(type(query))
         if field.kw_only and getattr(query, field.name) != field.default
     ]
-    return _clip(f"{query.endpoint.name} {query.start_date} to {query.end_date}" + "".join(f", {one}" for one in given))
+    return clip_line(
+        f"{query.endpoint.name} {query.start_date} to {query.end_date}" + "".join(f", {one}" for one in given)
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -84,76 +73,25 @@ class Sight:
             return "-"
         if hasattr(value, "isoformat"):
             return str(value.isoformat(sep=" ", timespec="minutes"))
-        return _clip(str(value), self.most_cell)
+        return clip_line(str(value), self.most_cell)
 
     def _is_numeric(self, name: str) -> bool:
         values = [row[name] for row in self.rows]
         return all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
 
 
-def see_result(result: AnyResult) -> Sight:
-    """Show what *result* is of, some of its rows, and the notes."""
-    from . import tables
-
-    failed = sum(item.status == "failed" for item in result.coverage)
-    state = f"{failed} of {len(result.coverage)} requests failed" if failed else f"requests: {len(result.coverage)}"
-    zones = getattr(result, "zone_details", None)  # the rows of a table are theirs
-    apart = "" if zones is None else f" of all zones together (below: of {_plural(len(zones.current), 'zone')} each)"
-    some = list(islice(tables.dicts_of(result), _MOST_ROWS + 1))
-    names = _told(some)
-    if len({row["period"] for row in some}) == 1:
-        names.remove("period")
-    if "bucket_start" in names:
-        names = [name for name in names if name not in _IN_START]
-    kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
-    below = ["…"] if len(some) > _MOST_ROWS else []
-    below += [_clip(f"note: {note.message}", _MOST_SENTENCE) for note in result.notes[:_MOST_NOTES]]
-    if len(result.notes) > _MOST_NOTES:
-        below.append(f"and {len(result.notes) - _MOST_NOTES} more notes")
-    return Sight(
-        head=[
-            f"{type(result).__name__}: {_plural(len(result), 'row')}{apart}, {state}",
-            question_of(result.plan.query),
-        ],
-        rows=some[:_MOST_ROWS],
-        names=[name for name in names if name in kept],
-        below=below,
-    )
-
-
-def see_listed(listed: Listed[Any]) -> Sight:
-    """Show the first of *listed*, or of those that failed."""
-    from .listed import Listed
-
-    failed = [entry for entry in listed if getattr(entry, "error", None) is not None]
-    first = Listed((failed or listed)[:_MOST_ENTRIES], listed.entry_class)
-    rows = first.to_dicts()
-    hidden = len(failed or listed) - len(first)
-    counted_as = _plural(len(listed), _NOUNS.get(listed.entry_class.__name__, listed.entry_class.__name__.lower()))
-    return Sight(
-        head=[f"{counted_as}, {len(failed):,} failed:" if failed else counted_as],
-        rows=rows,
-        names=[name for name in _told(rows) if name not in _WIDE],
-        below=[f"and {hidden:,} more"] if hidden else [],
-        most_cell=_MOST_SENTENCE,
-    )
-
-
-#: Columns that are too wide to be looked at.
-_WIDE = ("opening_hours", "asked")
-#: What a person calls one of a class.
-_NOUNS = {"Coverage": "request"}
-
-
-def _told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the columns of *rows* that have a value anywhere."""
     return [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """Count what *noun* names."""
     if count == 1:
         return f"1 {noun}"
     return f"{count:,} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{count:,} {noun}s"
 
 
-def _clip(text: str, most: int = _MOST_TEXT) -> str:
+def clip_line(text: str, most: int = _MOST_TEXT) -> str:
+    """Make *text* fit a line, and free of what a terminal would obey."""
     return clip(escape_controls(text), most)

@@ -12,23 +12,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from ..errors import InvalidQueryError
+from ..errors import IndivdError, InvalidQueryError
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
-from .chunks import Chunk, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
+from .answers import Answer, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
 from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
+from .notes import Note
 from .shown import question_of
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from . import AnyResult
+    from ..planning import Plan, PlannedRequest
+
+
+class Answered(Protocol):
+    """What a table takes of a chunk."""
+
+    @property
+    def query(self) -> Query: ...
+    @property
+    def request(self) -> PlannedRequest: ...
+    @property
+    def answer(self) -> Answer | None: ...
+    @property
+    def error(self) -> IndivdError | None: ...
+
+
+class Merged(Protocol):
+    """What a table takes of a result, beside its rows."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def notes(self) -> Sequence[Note]: ...
 
 
 def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
@@ -47,17 +70,17 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
     return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
-def dicts_of(result: AnyResult) -> Iterator[dict[str, Any]]:
+def dicts_of(result: Merged) -> Iterator[dict[str, Any]]:
     """Return the rows of *result*, both periods, one after the other, as dictionaries with a key a column."""
     return _dicts(result.plan.query, batches_of(result))
 
 
-def rows_of_chunk(chunk: Chunk) -> list[dict[str, Any]]:
+def rows_of_chunk(chunk: Answered) -> list[dict[str, Any]]:
     """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
     return list(_dicts(chunk.query, batches_of_chunk(chunk)))
 
 
-def stream_of(query: Query, chunks: Iterable[Chunk]) -> ArrowStream:
+def stream_of(query: Query, chunks: Iterable[Answered]) -> ArrowStream:
     """
     Offer *chunks* of *query* to whatever reads Arrow: ``polars.DataFrame(stream_of(query, chunks))``.
 
@@ -91,7 +114,7 @@ class ArrowStream:
     """Chunks that can be read as one Arrow table, as often as wanted where they are a list."""
 
     query: Query
-    chunks: Iterable[Chunk]
+    chunks: Iterable[Answered]
 
     def __repr__(self) -> str:
         return f"<ArrowStream of {question_of(self.query)}>"
@@ -103,14 +126,14 @@ class ArrowStream:
         return arrow.stream(schema_of(self.query), batches, requested_schema)
 
 
-def record_batches(result: AnyResult) -> Iterator[pyarrow.RecordBatch]:
+def record_batches(result: Merged) -> Iterator[pyarrow.RecordBatch]:
     """Return *result* in batches of pyarrow, for writing files; needs the extra `parquet`."""
     from . import arrow
 
     return arrow.record_batches(schema_of(result.plan.query), batches_of(result))
 
 
-def chunk_batches(chunk: Chunk) -> Iterator[pyarrow.RecordBatch]:
+def chunk_batches(chunk: Answered) -> Iterator[pyarrow.RecordBatch]:
     """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
     from . import arrow
 
@@ -124,7 +147,7 @@ def arrow_schema(query: Query) -> pyarrow.Schema:
     return arrow.pyarrow_schema(schema_of(query))
 
 
-def batches_of(result: AnyResult) -> Iterator[Batch]:
+def batches_of(result: Merged) -> Iterator[Batch]:
     """Cut the rows of *result* into batches of columns."""
     query, profile = result.plan.query, result.plan.profile or NOTHING_KNOWN
     if any(note.kind == "profile_contradicted" for note in result.notes):
@@ -134,7 +157,7 @@ def batches_of(result: AnyResult) -> Iterator[Batch]:
     return _batches(query, table.periods_of_result(result), Known(profile=profile, line_clocks=clocks))
 
 
-def batches_of_chunk(chunk: Chunk) -> Iterator[Batch]:
+def batches_of_chunk(chunk: Answered) -> Iterator[Batch]:
     """Cut the rows of *chunk* into batches of columns."""
     if chunk.answer is None:
         return iter(())
@@ -147,7 +170,7 @@ def batches_of_chunk(chunk: Chunk) -> Iterator[Batch]:
     return _batches(chunk.query, zip(names, blocks, strict=False), known)
 
 
-def _sound_batches(chunk: Chunk) -> Iterator[Batch]:
+def _sound_batches(chunk: Answered) -> Iterator[Batch]:
     if chunk.error is not None:
         raise chunk.error
     return batches_of_chunk(chunk)

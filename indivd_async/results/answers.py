@@ -1,0 +1,90 @@
+"""What one answer says, structured, one class an endpoint: what a chunk has, and what tables and merges are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from ..wording import counted
+from .notes import Note
+
+#: The first and the last day of a period, as an answer repeats them; None where it does not.
+Dates = tuple[str | None, str | None]
+
+
+@attrs.frozen(kw_only=True)
+class LineCrossesAnswer:
+    """What one answer of line_crosses says; `notes` is what there is to know about it."""
+
+    rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
+    notes: tuple[Note, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ZoneVisitorsAnswer:
+    """
+    What one answer of zone_visitors says; `comparison` is None where the answer has none.
+
+    `extra` has the fields that are not known, of the answer and of its periods, by their path: ``"current.next"``.
+    """
+
+    current: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
+    comparison: tuple[ZoneVisitorsRow, ...] | None = attrs.field(default=None, repr=counted)
+    dates: Dates = (None, None)
+    comparison_dates: Dates = (None, None)
+    extra: FrozenMap = NOTHING_EXTRA
+    notes: tuple[Note, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class DropInBlock:
+    """One period of an answer of drop_in_rate."""
+
+    summary: DropInTotals | None
+    details: tuple[DropInRow, ...] = attrs.field(repr=counted)
+    zones: tuple[ZoneDropIn, ...] = attrs.field(repr=counted)
+
+
+@attrs.frozen(kw_only=True)
+class DropInAnswer:
+    """
+    What one answer of drop_in_rate says; `comparison` is None where the answer has none.
+
+    `extra` has the fields that are not known, of the answer and of its three sections, by their path:
+    ``"details.next"``. Those of a summary are in its own.
+    """
+
+    interval: str | None
+    current: DropInBlock
+    comparison: DropInBlock | None = None
+    extra: FrozenMap = NOTHING_EXTRA
+    notes: tuple[Note, ...] = ()
+
+
+Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
+
+
+def has_rows(answer: Answer) -> bool:
+    """Tell whether *answer* brought anything."""
+    return first_row(answer) is not None
+
+
+def first_row(answer: Answer | None) -> Any:
+    """Return the first of the rows of *answer*, or None."""
+    return next(rows_of(answer), None)
+
+
+def rows_of(answer: Answer | None) -> Iterator[Any]:
+    """Yield the rows of every period of *answer*; for drop_in_rate the zones' own."""
+    if isinstance(answer, LineCrossesAnswer):
+        yield from answer.rows
+    elif isinstance(answer, ZoneVisitorsAnswer):
+        yield from answer.current
+        yield from answer.comparison or ()
+    elif isinstance(answer, DropInAnswer):
+        for block in (answer.current, answer.comparison):
+            for zone in block.zones if block is not None else ():
+                yield from zone.details

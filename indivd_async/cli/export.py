@@ -18,12 +18,12 @@ from ..export.report import word_totals
 from ..progress import Display
 from .asking import asking
 from .connecting import shows_progress
+from .exits import NEEDS_LOOK
 from .options import UsageError
 from .output import say_missing
 from .spelling import spell, tell, tell_note
 from .terminal import say
 
-NEEDS_LOOK = 3
 #: Locations and months whose changes are listed.
 _PLACES = 20
 

@@ -14,14 +14,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ..errors import ConfigError, IndivdError, InvalidQueryError
-from . import INTERRUPTED
 from .arguments import make_parser
+from .exits import FAILED, INTERRUPTED, MISUSED, TERMINATED
 from .options import UsageError, join_negative
 from .spelling import tell
 from .telling import telling_logs
 from .terminal import say
-
-FAILED, MISUSED, TERMINATED = 1, 2, 143
 
 
 def run(argv: Sequence[str]) -> int:

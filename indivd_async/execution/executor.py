@@ -17,7 +17,7 @@ from .deadline import NEVER, Deadline
 from .events import Event, Stats, Teller
 from .home import Home
 from .retrying import Pace, RetryBudget, SharedPause
-from .sending import Sending
+from .sending import Means, Sending
 from .statuses import deadline_advice
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _as_it_is(reply: Any) -> Any:
     return reply
 
 
-class Executor:
+class Executor(Means):
     """Sends planned requests; `with_options` makes another view of the same lanes."""
 
     def __init__(

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..planning import PlannedRequest
-    from ..transport import Lane
-    from .executor import Executor
+    from ..settings import RetryPolicy, Timeouts
+    from ..transport import BaseURL, Lane, LanePool
+    from .events import Stats, Teller
+    from .home import Home
+    from .retrying import Pace, RetryBudget, SharedPause
 
 
 T = TypeVar("T")
@@ -44,26 +47,42 @@ _ADVICE: dict[type[TransportError], str] = {
 _HAIR_S = 1e-3
 
 
+class Means:
+    """What requests are sent with: the options of a view, and what all views share."""
+
+    base_url: BaseURL
+    timeouts: Timeouts
+    retry: RetryPolicy
+    lanes: LanePool
+    home: Home
+    budget: RetryBudget
+    pause: SharedPause
+    pace: Pace | None
+    stats: Stats
+    teller: Teller
+    draw: Callable[[], float]
+
+
 class Sending:
     """One request on its way, from the call to its reply or its error."""
 
-    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_now", "_request", "_started")
+    __slots__ = ("_attempts", "_deadline", "_free", "_last", "_means", "_now", "_request", "_started")
 
-    def __init__(self, executor: Executor, request: PlannedRequest, deadline: Deadline) -> None:
-        self._executor = executor
+    def __init__(self, means: Means, request: PlannedRequest, deadline: Deadline) -> None:
+        self._means = means
         self._request = request
-        self._now = executor.home.clock
+        self._now = means.home.clock
         self._started = self._now()
         self._attempts = 0
         #: Attempts that the policy does not count: the one on a stale connection.
         self._free = 0
         #: What went wrong at last; whatever ends the request is raised from it.
         self._last: IndivdError | None = None
-        own = Deadline.after(executor.timeouts.deadline, self._started, "{Timeouts.deadline}")
+        own = Deadline.after(means.timeouts.deadline, self._started, "{Timeouts.deadline}")
         self._deadline = own.earlier(deadline)
 
     async def run(self, read: Callable[[Reply], T]) -> T:
-        self._executor.stats.requests += 1
+        self._means.stats.requests += 1
         status = None
         try:
             reply = await self._ask()
@@ -77,7 +96,7 @@ class Sending:
 
     async def _ask(self) -> Reply:
         """Attempt after attempt; a lane is held during each, and not while waiting for the next."""
-        executor, lanes = self._executor, self._executor.lanes
+        means, lanes = self._means, self._means.lanes
         target = self._request.target.encode("ascii")
         while True:
             lane = lanes.take() or await self._wait_for_lane()
@@ -90,11 +109,11 @@ class Sending:
                 if failure.is_crowded and lanes.narrow():
                     # Nothing was asked; a lane that is connected will.
                     self._attempts -= 1
-                    executor.stats.attempts -= 1
+                    means.stats.attempts -= 1
                     continue
             else:
                 if reply.status == 200:
-                    executor.budget.success()
+                    means.budget.success()
                     return reply if self._attempts == 1 else attrs.evolve(reply, attempts=self._attempts)
                 wait_s = parse_retry_after(reply.retry_after, now_utc=wall_clock.utc_now(), date=reply.date)
                 failure = Failure(status=reply.status, retry_after=wait_s)
@@ -103,7 +122,7 @@ class Sending:
             await self._follow(failure)
 
     async def _attempt(self, lane: Lane, target: bytes) -> Reply:
-        timeouts, stats = self._executor.timeouts, self._executor.stats
+        timeouts, stats = self._means.timeouts, self._means.stats
         limit_s = self._deadline.ends - self._now()
         if limit_s <= 0:
             raise self._out_of_time("its turn came too late") from self._last
@@ -126,12 +145,12 @@ class Sending:
 
     async def _follow(self, failure: Failure) -> None:
         """After an attempt that failed: wait for the next, or raise what went wrong."""
-        executor = self._executor
-        if executor.lanes.closed:
+        means = self._means
+        if means.lanes.closed:
             raise ClientClosedError("the client was closed while this request was in the air")
         now = self._now()
         is_free = failure.stale and not self._free
-        executor.pause.hear(executor.retry, failure, now)
+        means.pause.hear(means.retry, failure, now)
         verdict = self._judge(failure if is_free else attrs.evolve(failure, stale=False), now)
         error = self._error(failure, verdict if isinstance(verdict, GiveUp) else GiveUp())
         if isinstance(verdict, GiveUp):
@@ -144,32 +163,32 @@ class Sending:
                 # Its traceback holds this frame; the two would wait for the garbage collector.
                 del error
         self._free += is_free
-        executor.stats.retries += 1
+        means.stats.retries += 1
         logger.debug("%s, asking again in %.3f s: %s", self._request, verdict.seconds, error)
         self._tell("retry", status=failure.status, wait=verdict.seconds)
         self._last = error
         if verdict.seconds > 0:
-            await executor.home.sleep_until(now + verdict.seconds)
+            await means.home.sleep_until(now + verdict.seconds)
 
     def _judge(self, failure: Failure, now: float) -> Wait | GiveUp:
         if failure.status is None and failure.is_retried and now >= self._deadline.ends - _HAIR_S:
             return GiveUp("the last attempt took what was left", out_of_time=True)
         return next_wait(
-            self._executor.retry,
+            self._means.retry,
             failure,
             self._attempts - self._free,
             now=now,
             deadline=self._deadline.ends,
-            budget=self._executor.budget,
-            random=self._executor.draw,
+            budget=self._means.budget,
+            random=self._means.draw,
         )
 
     async def _wait_for_lane(self) -> Lane:
-        executor, lanes = self._executor, self._executor.lanes
+        means, lanes = self._means, self._means.lanes
         limit_s = self._deadline.ends - self._now()
         if limit_s <= 0:
             raise self._out_of_time("it was over before the request began") from self._last
-        if executor.pause.until > self._deadline.ends:
+        if means.pause.until > self._deadline.ends:
             raise self._out_of_time("a Retry-After pauses the client for longer") from self._last
         lane = await lanes.wait(None if limit_s == math.inf else limit_s)
         if lanes.closed:
@@ -182,7 +201,7 @@ class Sending:
 
     async def _wait_for_turn(self) -> None:
         """Wait while the client pauses, and for the next start that its pace allows."""
-        pause, pace = self._executor.pause, self._executor.pace
+        pause, pace = self._means.pause, self._means.pace
         booked = pace is None
         while True:
             now = self._now()
@@ -201,14 +220,14 @@ class Sending:
                 pace.book(moment)
             if moment > now:
                 try:
-                    await self._executor.home.sleep_until(moment)
+                    await self._means.home.sleep_until(moment)
                 except BaseException:
                     if booked and pace is not None:
                         pace.give_back(moment)
                     raise
 
     def _tell(self, kind: Kind, *, status: int | None = None, wait: float | None = None) -> None:
-        teller = self._executor.teller
+        teller = self._means.teller
         teller.count(kind)
         if teller.on_event is not None:
             elapsed = self._now() - self._started
@@ -235,7 +254,7 @@ class Sending:
         return self._transport_error(DeadlineExceededError, what)
 
     def _transport_error(self, kind: type[TransportError], what: str, gave_up: str = "") -> TransportError:
-        base = self._executor.base_url
+        base = self._means.base_url
         elapsed_s = self._now() - self._started
         tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
         why = f" {gave_up}." if gave_up else ""

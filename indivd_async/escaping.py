@@ -8,6 +8,7 @@ what control characters in them say: clear the screen, go back over a line, begi
 from __future__ import annotations
 
 import re
+from html import escape
 
 #: C0, DEL and C1; line and paragraph separators; what turns the direction of writing, or is not seen at all; halves of
 #: characters, which no encoding takes. Joiners stay: Persian, Hindi and many emoji are not written without. A pattern
@@ -26,6 +27,15 @@ def escape_controls(text: str) -> str:
     Door\x1b[2J\nKassa \u202e7
     """
     return text if text.isascii() and text.isprintable() else re.sub(_OBEYED, _escape, text)
+
+
+class ShownAsText:
+    """What is few words: a notebook shows its repr, as it stands."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(escape_controls(repr(self)))}</pre>"
 
 
 def escape_json(document: bytes) -> bytes:

@@ -56,6 +56,17 @@ def clip(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def plural(count: int, noun: str) -> str:
+    """
+    Count *noun*.
+
+    >>> plural(1, "row"), plural(2_000, "category"), plural(0, "day")
+    ('1 row', '2,000 categories', '0 days')
+    """
+    several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else several}"
+
+
 def counted(what: object) -> str:
     """Show a collection by its size."""
     return "None" if what is None else f"<{len(what)}>"  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from ..escaping import ShownAsText
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,7 +61,7 @@ class Event:
 
 
 @attrs.define(kw_only=True)
-class Stats:
+class Stats(ShownAsText):
     """What a client has done so far; clients made by `with_options` share it."""
 
     requests: int = 0

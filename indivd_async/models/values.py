@@ -14,9 +14,12 @@ import attrs
 
 from ..profile import Numbering
 from ..refusals import InvalidQueryError
+from ..wording import brief
 from .clocks import first_instant, is_time_zone
 
 R = TypeVar("R")
+#: Characters of a mapping that is shown: those of hundreds of zones have millions.
+_MOST_TEXT = 4_000
 
 
 class FrozenMap(Mapping[Any, Any]):
@@ -70,7 +73,7 @@ class FrozenMap(Mapping[Any, Any]):
         return hash(frozenset(self._items))  # equal mappings have equal keys, and keys always hash
 
     def __repr__(self) -> str:
-        return f"FrozenMap({self._items!r})"
+        return f"FrozenMap({brief(self._items, _MOST_TEXT)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FrozenMap, (self._items,)

@@ -7,6 +7,7 @@ from datetime import date
 
 from ..profile import NOTHING_KNOWN
 from ..queries import DropInRate, LineCrosses, Query
+from ..wording import plural
 from .layout import Layout
 from .urls import encode_params
 from .windows import Part, Window, bucket_unit, days_at_most, days_wanted
@@ -25,7 +26,7 @@ def _explain(query: Query, layout: Layout, cutoff: date | None, selection: tuple
     yield f"{layout.endpoint.name}: {_count(layout)}"
     if selection is not None:
         mine, units = layout.count(selection), f"{selection[0] + 1} to {selection[1]} of {layout.units}"
-        yield f"  this shard: {_plural(mine, 'request')} (units {units})"
+        yield f"  this shard: {plural(mine, 'request')} (units {units})"
     for part in layout.parts:
         yield from _explain_part(query, part, layout, cutoff)
     yield from _explain_series(layout)
@@ -36,20 +37,20 @@ def _explain(query: Query, layout: Layout, cutoff: date | None, selection: tuple
 def _count(layout: Layout) -> str:
     total = layout.count()
     windows, series = sum(len(part.windows) for part in layout.parts), len(layout.series)
-    product = f" ({_plural(windows, 'window')} x {series:,} series)" if windows > 1 and series > 1 else ""
-    return _plural(total, "request") + product
+    product = f" ({plural(windows, 'window')} x {series:,} series)" if windows > 1 and series > 1 else ""
+    return plural(total, "request") + product
 
 
 def _explain_part(query: Query, part: Part, layout: Layout, cutoff: date | None) -> Iterator[str]:
     asked = Window(part.windows[0].start, part.windows[-1].end)
     grouping = f"by {part.resolved}" + ("" if part.grouping else " (the API's default for so many days, not sent)")
     name = "comparison" if part.period == "comparison" else "period"
-    yield f"  {name}: {asked}, {_plural(asked.days, 'day')}, {grouping}"
+    yield f"  {name}: {asked}, {plural(asked.days, 'day')}, {grouping}"
     if part.comparison is not None:
-        yield f"  comparison: {part.comparison}, {_plural(part.comparison.days, 'day')}, in the same request"
+        yield f"  comparison: {part.comparison}, {plural(part.comparison.days, 'day')}, in the same request"
     if len(part.windows) > 1:
         longest = max(window.days for window in part.windows)
-        yield f"    cut into {len(part.windows):,} windows of at most {_plural(longest, 'day')}:"
+        yield f"    cut into {len(part.windows):,} windows of at most {plural(longest, 'day')}:"
         yield from (f"      {why}" for why in _why_cut(query, part, layout, asked, cutoff))
 
 
@@ -60,7 +61,7 @@ def _why_cut(query: Query, part: Part, layout: Layout, asked: Window, cutoff: da
     elif part.forced > 1:
         measured = limit != layout.endpoint.max_days.get(part.resolved)
         who = "this service, as its profile says," if measured else "the API"
-        yield f"by {part.resolved} {who} answers {_plural(limit or 0, 'day')} at most"
+        yield f"by {part.resolved} {who} answers {plural(limit or 0, 'day')} at most"
     if not part.is_own_cut:
         return
     wanted = days_wanted(query.split, bucket_unit(part.resolved), asked)
@@ -119,7 +120,3 @@ def _explain_ends(layout: Layout, selection: tuple[int, int] | None) -> Iterator
 
 def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 2]} …"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

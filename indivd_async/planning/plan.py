@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import cached_property
 from html import escape
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -21,6 +21,7 @@ from ..models import Location
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import QUERIES, Query
 from ..refusals import InvalidQueryError
+from ..wording import plural
 from .explain import explain
 from .layout import Layout, lay_out
 from .request import PlannedRequest
@@ -65,11 +66,14 @@ class Plan:
 
     def __repr__(self) -> str:
         shard = "" if self.selection is None else f", units {self.selection[0]} to {self.selection[1]}"
-        query = self.query
-        return f"<Plan of {query.endpoint.name}, {query.start_date} to {query.end_date}: {len(self):,} requests{shard}>"
+        query, count = self.query, plural(len(self), "request")
+        return f"<Plan of {query.endpoint.name}, {query.start_date} to {query.end_date}: {count}{shard}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(self.explain())}</pre>"
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("a plan is no table of columns; print(plan.explain()), or read the path and params of requests")
 
     def __len__(self) -> int:
         return self.layout.count(self.selection)

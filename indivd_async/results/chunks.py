@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..escaping import ShownAsText
+from ..wording import plural
 from .answers import Answer, LineCrossesAnswer, ZoneVisitorsAnswer, rows_of
 from .listed import Listed
 from .notes import Note
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Chunk:
+class Chunk(ShownAsText):
     """
     What became of one planned request of one query.
 
@@ -40,7 +42,7 @@ class Chunk:
     """How often it was sent; 0 where a cache had the answer."""
 
     def __repr__(self) -> str:
-        became = f"failed: {self.error}" if self.error is not None else f"{self.row_count} rows"
+        became = f"failed: {self.error}" if self.error is not None else plural(self.row_count, "row")
         return f"<Chunk of {self.request}: {became}>"
 
     def to_dicts(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ..errors import InvalidQueryError
+from ..escaping import ShownAsText
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from ..wording import counted
 from .result import Period, Result
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # what the signature of a result names, for the reference
 
 
 @attrs.frozen(kw_only=True)
-class DropInSummary:
+class DropInSummary(ShownAsText):
     """All zones together over each period; `comparison` is None if it was not asked for."""
 
     current: DropInTotals
@@ -33,7 +34,7 @@ class DropInSummary:
 
 
 @attrs.frozen(kw_only=True)
-class DropInDetails:
+class DropInDetails(ShownAsText):
     """All zones together by bucket."""
 
     interval: str | None
@@ -45,7 +46,7 @@ class DropInDetails:
 
 
 @attrs.frozen(kw_only=True)
-class DropInZones:
+class DropInZones(ShownAsText):
     """Each zone by its id."""
 
     current: Mapping[int, ZoneDropIn] = attrs.field(repr=counted)

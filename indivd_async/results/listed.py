@@ -8,8 +8,9 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, SupportsIndex, TypeVar
 
+from ..wording import plural
 from .columns import Batch, Column
-from .shown import MOST_SENTENCE, Sight, plural, told
+from .shown import MOST_SENTENCE, ShownAsTable, Sight, told
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ else:
             return self._entries.count(entry)
 
 
-class Listed(_Entries[T]):
+class Listed(ShownAsTable, _Entries[T]):
     """
     Values of one class, in order, that show themselves in a few lines and are a table, also where there are none.
 
@@ -100,12 +101,6 @@ class Listed(_Entries[T]):
             "polars.DataFrame(it)"
         )
 
-    def __repr__(self) -> str:
-        return self._sight().text
-
-    def _repr_html_(self) -> str:
-        return self._sight().html
-
     def _sight(self) -> Sight:
         """Show the first, or the first of those that failed."""
         failed = [entry for entry in self if getattr(entry, "error", None) is not None]
@@ -118,12 +113,12 @@ class Listed(_Entries[T]):
             rows=rows,
             names=[name for name in told(rows) if name not in _WIDE],
             below=[f"and {hidden:,} more"] if hidden else [],
-            most_cell=MOST_SENTENCE,
+            most_cell=MOST_SENTENCE if {"message", "reason"} & {*columns_of(self.entry_class)} else _MOST_NAME,
         )
 
 
-#: Of entries, so many are shown.
-_MOST_ENTRIES = 12
+#: Of entries, so many are shown, and so many characters of a name.
+_MOST_ENTRIES, _MOST_NAME = 12, 40
 #: Columns that are too wide to be looked at.
 _WIDE = ("opening_hours", "asked")
 #: What a person calls one of a class.

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from ..escaping import ShownAsText
 from ..profile import NOTHING_KNOWN, Profile
 from ..wording import Spelling, spell_words
 
@@ -30,7 +31,7 @@ class Kind:
 
 
 @attrs.frozen(kw_only=True)
-class Note:
+class Note(ShownAsText):
     """Something to know about the figures; `kind` is for programs, `message` for people."""
 
     kind: str

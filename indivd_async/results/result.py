@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 import attrs
 
 from ..errors import IndivdError, PartialResultError
+from ..escaping import ShownAsText
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
+from ..wording import plural
 from .listed import Listed
 from .notes import Note
-from .shown import MOST_SENTENCE, Sight, clip_line, plural, question_of, told
+from .shown import MOST_SENTENCE, ShownAsTable, Sight, clip_line, question_of, see_rows
 
 if TYPE_CHECKING:
     from ..planning import Plan, PlannedRequest
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
 
-#: What is shown of a result.
-_MOST_ROWS, _MOST_COLUMNS, _MOST_NOTES = 6, 9, 5
-#: Columns that say least come last, and are left out first.
-_LAST = ("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz")
-#: What the start of a bucket says as well.
-_IN_START = ("year", "month", "week", "dayofmonth", "hour", "minute")
+#: Notes that are shown of a result.
+_MOST_NOTES = 5
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Coverage:
+class Coverage(ShownAsText):
     """What became of one planned request: `status` is "ok", "empty" (no row, no failure) or "failed"."""
 
     request: PlannedRequest
@@ -46,7 +43,7 @@ class Coverage:
     """Why it failed; None where it did not."""
 
     def __repr__(self) -> str:
-        became = f"{self.status}, {self.rows} rows" if self.error is None else f"{self.status}: {self.error}"
+        became = f"{self.status}, {plural(self.rows, 'row')}" if self.error is None else f"{self.status}: {self.error}"
         return f"<Coverage of {self.request}: {became}>"
 
 
@@ -59,7 +56,7 @@ def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Result(Generic[Row]):
+class Result(ShownAsTable, Generic[Row]):
     """What every result has. It is sized, iterable and indexed over its rows, and a table to all that reads Arrow."""
 
     plan: Plan
@@ -101,12 +98,6 @@ class Result(Generic[Row]):
             "pandas.DataFrame(result.to_dicts())"
         )
 
-    def __repr__(self) -> str:
-        return self._sight().text
-
-    def _repr_html_(self) -> str:
-        return self._sight().html
-
     def _sight(self) -> Sight:
         from . import tables
 
@@ -114,23 +105,11 @@ class Result(Generic[Row]):
         state = f"{failed} of {len(self.coverage)} requests failed" if failed else f"requests: {len(self.coverage)}"
         zones = getattr(self, "zone_details", None)  # the rows of a table are theirs
         apart = "" if zones is None else f" of all zones together (below: of {plural(len(zones.current), 'zone')} each)"
-        some = list(islice(tables.dicts_of(self), _MOST_ROWS + 1))
-        names = told(some)
-        if len({row["period"] for row in some}) == 1:
-            names.remove("period")
-        if "bucket_start" in names:
-            names = [name for name in names if name not in _IN_START]
-        kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
-        below = ["…"] if len(some) > _MOST_ROWS else []
-        below += [clip_line(f"note: {note.message}", MOST_SENTENCE) for note in self.notes[:_MOST_NOTES]]
+        below = [clip_line(f"note: {note.message}", MOST_SENTENCE) for note in self.notes[:_MOST_NOTES]]
         if len(self.notes) > _MOST_NOTES:
             below.append(f"and {len(self.notes) - _MOST_NOTES} more notes")
-        return Sight(
-            head=[f"{type(self).__name__}: {plural(len(self), 'row')}{apart}, {state}", question_of(self.plan.query)],
-            rows=some[:_MOST_ROWS],
-            names=[name for name in names if name in kept],
-            below=below,
-        )
+        head = [f"{type(self).__name__}: {plural(len(self), 'row')}{apart}, {state}", question_of(self.plan.query)]
+        return see_rows(head, tables.dicts_of(self), {item.request.tz for item in self.coverage}, below)
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from html import escape
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -11,21 +14,29 @@ import attrs
 from ..escaping import escape_controls
 from ..wording import brief, clip
 
-_MOST_TEXT = 110
+_MOST_ROWS, _MOST_COLUMNS, _MOST_TEXT = 6, 9, 110
 #: Characters of a cell: names in a wide table, and what a request or a note says.
 _MOST_CELL, MOST_SENTENCE = 24, 300
+#: Columns that say least come last, and are left out first.
+_LAST = (
+    *("bucket_start_utc", "weekday", "year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "tz"),
+    "bounce_threshold_s",
+)
+#: What the start of a bucket says as well.
+_IN_START = ("year", "month", "week", "dayofmonth", "hour", "minute")
+#: Units that names of columns do not say.
+_UNITS = {"drop_in_rate": " %"}
 
 
 def question_of(query: Any) -> str:
     """Word a query by what was given."""
     given = [
-        f"{field.name}={brief(getattr(query, field.name), 40)}"
+        f"{field.name}={value if isinstance(value, date) else brief(value, 40)}"
         for field in attrs.fields(type(query))
-        if field.kw_only and getattr(query, field.name) != field.default
+        if field.kw_only and (value := getattr(query, field.name)) != field.default
     ]
-    return clip_line(
-        f"{query.endpoint.name} {query.start_date} to {query.end_date}" + "".join(f", {one}" for one in given)
-    )
+    asked = f"{query.endpoint.name} {query.start_date} to {query.end_date}"
+    return clip_line(asked + "".join(f", {one}" for one in given), MOST_SENTENCE)
 
 
 @attrs.frozen(kw_only=True)
@@ -43,9 +54,11 @@ class Sight:
         """It for a terminal; columns of numbers stand to the right."""
         table = []
         for name in self.names:
-            cells = [name, *[self._cell(row[name]) for row in self.rows]]
-            width = max(map(len, cells))
-            table.append([cell.rjust(width) if self._is_numeric(name) else cell.ljust(width) for cell in cells])
+            cells = [name + _UNITS.get(name, ""), *[self._cell(row[name]) for row in self.rows]]
+            widths = list(map(_width, cells))
+            gaps = [" " * (max(widths) - width) for width in widths]
+            pairs = zip(gaps, cells, strict=True) if self._is_numeric(name) else zip(cells, gaps, strict=True)
+            table.append(list(map("".join, pairs)))
         lines = ["  ".join(cells).rstrip() for cells in zip(*table, strict=True)]
         return "\n".join([*self.head, *lines, *self.below])
 
@@ -61,7 +74,7 @@ class Sight:
                 for name, text in cells
             )
 
-        title = draw("th", self.names)
+        title = draw("th", [name + _UNITS.get(name, "") for name in self.names])
         body = "".join(f"<tr>{draw('td', [self._cell(row[name]) for name in self.names])}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{title}</tr></thead><tbody>{body}</tbody></table>" if self.rows else ""
         first, *others = map(escape, self.head)
@@ -85,11 +98,45 @@ def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
 
 
-def plural(count: int, noun: str) -> str:
-    """Count what *noun* names."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count:,} {noun.removesuffix('y')}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+def see_rows(
+    head: Sequence[str], rows: Iterable[Mapping[str, Any]], clocks: set[str | None], below: Sequence[str] = ()
+) -> Sight:
+    """Show the first of *rows*, each a column a key, and by which *clocks* they are, beside those that they name."""
+    some = list(islice(rows, _MOST_ROWS + 1))
+    names = told(some)
+    if len({row["period"] for row in some}) == 1:
+        names.remove("period")
+    more = ["…"] if len(some) > _MOST_ROWS else []
+    if "bucket_start" in names:
+        names = [name for name in names if name not in _IN_START]
+        known = sorted(tz for tz in clocks | {row["tz"] for row in some} if tz)
+        more.append(clip_line(f"clock of bucket_start: {', '.join(known) or 'not documented'}"))
+    kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
+    names = [name for name in names if name in kept]
+    return Sight(head=head, rows=some[:_MOST_ROWS], names=names, below=[*more, *below])
+
+
+class ShownAsTable:
+    """What shows a few of its rows, in text and in a notebook."""
+
+    __slots__ = ()
+
+    def _sight(self) -> Sight:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self._sight().text
+
+    def _repr_html_(self) -> str:
+        return self._sight().html
+
+
+def _width(text: str) -> int:
+    """Count the columns of a terminal that *text* takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return wide + sum(unicodedata.category(letter) not in ("Mn", "Me", "Cf") for letter in text)
 
 
 def clip_line(text: str, most: int = _MOST_TEXT) -> str:

@@ -75,6 +75,13 @@ def dicts_of(result: Merged) -> Iterator[dict[str, Any]]:
     return _dicts(result.plan.query, batches_of(result))
 
 
+def dicts_of_visits(rows: Sequence[ZoneVisitorsRow]) -> Iterator[dict[str, Any]]:
+    """Return *rows*, of which nothing else is known, as dictionaries with a key a column."""
+    query = ZoneVisitors("2000-01-01", "2000-01-01")  # any: the columns are those of all that have no clock for all
+    known = Known(profile=NOTHING_KNOWN, line_clocks={})
+    return _dicts(query, _batches(query, [("current", rows)], known))
+
+
 def rows_of_chunk(chunk: Answered) -> list[dict[str, Any]]:
     """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
     return list(_dicts(chunk.query, batches_of_chunk(chunk)))

@@ -8,9 +8,10 @@ import attrs
 
 from ..errors import InvalidQueryError
 from ..models import ZoneVisitorsRow
-from ..wording import counted
+from ..wording import plural
 from . import totals as _adding
 from .result import Period, Result
+from .shown import ShownAsTable, Sight, see_rows
 from .totals import Bounds, Number
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
@@ -22,16 +23,22 @@ if TYPE_CHECKING:  # what the signature of a result names, for the reference
     from .result import Coverage as Coverage
 
 
-@attrs.frozen(kw_only=True)
-class ZoneVisitorsPeriod:
+@attrs.frozen(kw_only=True, repr=False)
+class ZoneVisitorsPeriod(ShownAsTable):
     """One period: `startdate` and `enddate` as the API writes them, `insights` a row per zone and bucket."""
 
     startdate: str
     """First day, `yyyy-mm-dd`."""
     enddate: str
     """Last day, included."""
-    insights: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
+    insights: tuple[ZoneVisitorsRow, ...]
     """Its rows, by bucket and zone."""
+
+    def _sight(self) -> Sight:
+        from . import tables
+
+        head = f"{type(self).__name__} {self.startdate} to {self.enddate}: {plural(len(self.insights), 'row')}"
+        return see_rows([head], tables.dicts_of_visits(self.insights), set())
 
 
 @attrs.frozen(kw_only=True, repr=False)

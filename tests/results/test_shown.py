@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import pickle
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 import attrs
 import duckdb
@@ -22,6 +23,8 @@ from indivd_async import (
     Note,
     Query,
     ServerError,
+    Stats,
+    Zone,
     ZoneVisitors,
     sandbox,
 )
@@ -95,6 +98,57 @@ async def test_text_from_elsewhere_is_not_obeyed(monkeypatch: pytest.MonkeyPatch
     assert "&lt;b&gt;" in result._repr_html_()
 
 
+async def test_wide_letters_stand_in_line() -> None:
+    """Letters that take two columns of a terminal, or none, move nothing; long names are cut."""
+    result, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))
+    names = ["\u6771\u4eac\u99c5", "Caf\u0065\u0301", "x" * 500, None]
+    for row, name in zip(result, names, strict=True):
+        object.__setattr__(row.aggregation, "zone_name", name)
+    head, *rows = repr(result).splitlines()[2:7]
+    columns = [sum({"W": 2}.get(east_asian_width(one), not combining(one)) for one in row) for row in rows]
+    assert columns == [len(head)] * 4
+    assert rows[2].count("x") == 23
+    listed = Listed([Zone(id=1, name="x" * 500)], Zone)
+    assert max(map(len, repr(listed).splitlines())) < 80
+
+
+async def test_moments_tell_their_clock() -> None:
+    """One line names the clocks of all answers, or says that nobody knows them."""
+    several, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-07", location=[124, 127]))
+    assert "clock of bucket_start: America/New_York, Europe/Stockholm" in repr(several).splitlines()
+    lines, _ = await fetch(LineCrosses("2025-03-01", "2025-03-01", location=124))
+    assert "clock of bucket_start: not documented" in repr(lines)
+    whole, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))
+    assert "clock" not in repr(whole)
+
+
+async def test_a_period_is_a_table_too() -> None:
+    """With names, dates and units; what is few words shows them in a notebook, too."""
+    query = ZoneVisitors(
+        "2025-03-01", "2025-03-07", comparison_start_date="2025-02-01", comparison_end_date="2025-02-07"
+    )
+    result, (chunk, *_) = await fetch(query)
+    for period, first in ((result.current, "2025-03-01"), (result.comparison, "2025-02-01")):
+        lines = repr(period).splitlines()
+        assert lines[0] == f"ZoneVisitorsPeriod {first} to {period.enddate}: {len(period.insights)} rows"
+        assert lines[1].split()[:5] == ["bucket_start", "loc_id", "loc_name", "zone_id", "zone_name"]
+        assert lines[1].split()[5:] == ["visits", "unique_visits", "bounce", "dwell_mean_s"]
+        assert period._repr_html_().count("<tr>") == 7
+    assert "comparison_start_date=2025-02-01" in repr(result)
+    rates, _ = await fetch(DropInRate("2025-03-01", "2025-03-02", location=124))
+    assert "drop_in_rate %" in repr(rates)
+    assert "drop_in_rate %" in rates._repr_html_()
+    values = (chunk, *result.coverage, *rates.notes, rates.summary, rates.details, rates.zone_details, Stats())
+    for value in values:
+        assert value._repr_html_() == f"<pre>{html.escape(repr(value))}</pre>"
+
+
+async def test_a_mapping_of_many_is_cut() -> None:
+    """Of ten thousand zones nobody reads the end."""
+    many = FrozenMap(dict.fromkeys(range(10_000), "x" * 100))
+    assert len(repr(many)) < 5_000
+
+
 async def test_many_notes_are_cut() -> None:
     """The first few, and how many more there are."""
     result, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))
@@ -109,6 +163,8 @@ async def test_a_frame_of_objects_is_refused() -> None:
     result, (chunk,) = await fetch(ZoneVisitors("2025-03-01", "2025-03-07", location=124))
     with pytest.raises(TypeError, match=r"pandas\.DataFrame\.from_arrow\(result\)"):
         pandas.DataFrame(result)
+    with pytest.raises(TypeError, match=r"plan\.explain\(\)"):
+        pandas.DataFrame(result.plan)
     assert polars.DataFrame(chunk).to_dicts() == chunk.to_dicts() == result.to_dicts()
 
 

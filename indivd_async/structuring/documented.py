@@ -8,9 +8,9 @@ other names, every fault. A property test holds both ways to equal answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from sys import intern
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import attrs
 import msgspec
@@ -19,7 +19,6 @@ from msgspec import UNSET, UnsetType
 from ..models import (
     NOTHING_EXTRA,
     Aggregation,
-    Bucket,
     DropInRow,
     DropInTotals,
     DwellTimeStats,
@@ -29,9 +28,10 @@ from ..models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from ..models.values import LABELS, MOST_INT, bucket_of, draft_of
+from ..models.values import bucket_of, draft_of
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-from .forms import FORMS, DropIns, Form, Period, Visits
+from .forms import DropIns, Period, Visits
+from .wires import struct_of
 
 
 def read_documented(
@@ -40,78 +40,19 @@ def read_documented(
     """
     Structure *body* if it has the documented shape, else return None; *tz* and *carried* go into the rows.
 
-    *for_table* leaves rows of zone_visitors as they were decoded: they have the attributes of rows, no more, and go
-    when their columns are made.
+    *for_table* leaves rows as they were decoded: they have the attributes of rows, no more, and go when their columns
+    are made.
     """
-    decoder, build = _SHAPES[endpoint]
-    if for_table and endpoint == "zone_visitors":
-        build = partial(_build_visits, make_rows=_complete_visit_rows)
+    shape = _SHAPES[endpoint]
+    make_rows = shape.complete_rows if for_table else shape.build_rows
     try:
-        return build(decoder.decode(body.removeprefix(b"\xef\xbb\xbf")), tz=tz, carried=carried)
+        return shape.build(shape.decoder.decode(body.removeprefix(b"\xef\xbb\xbf")), tz, carried, make_rows)
     except (_Declined, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
 class _Declined(Exception):
     """Sound as far as types go, but not the documented shape."""
-
-
-# The shape, from the models and their forms.
-
-_Int: Any = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
-#: Objects of which all is sent, or {}.
-_WHOLE_OR_EMPTY = (DwellTimeStats, Exclude, Period, DropInTotals)
-
-
-class _Ours:
-    """The type of fields that are filled in here: no value that is sent is of it."""
-
-
-#: Classes whose place the structs can take: they have the fields that are not sent, too.
-_STANDS_FOR = {ZoneVisitorsRow: ("tz",), Aggregation: ("bucket", "loc_name")}
-
-
-def _wire_of(kind: Any) -> Any:
-    """Return the type by which msgspec reads what an annotation calls *kind*."""
-    parts = get_args(kind)
-    if kind is int:
-        return _Int
-    if attrs.has(kind):
-        return _struct_of(kind)
-    if get_origin(kind) is tuple and attrs.has(parts[0]):
-        return list[_wire_of(parts[0])]  # type: ignore[misc]
-    if get_origin(kind) is dict:
-        return dict[str, _wire_of(parts[1])]  # type: ignore[misc]
-    return _wire_of(parts[0]) | None if type(None) in parts else kind
-
-
-def _struct_of(cls: type, **otherwise: Any) -> Any:
-    """Make the class of what is sent of *cls*: its fields, in order, and no others."""
-    form, hints = FORMS.get(cls, Form()), get_type_hints(cls)
-    fields: list[tuple[Any, ...]] = []
-    for field in attrs.fields(cls):
-        if field.name in (*form.carried, "extra"):
-            continue
-        if hints[field.name] is Bucket and form.labels:
-            fields.append(("labels", _struct_of(Bucket), msgspec.field(name=form.labels)))
-        elif hints[field.name] is Bucket:
-            day = "day" if cls is DropInRow else None
-            named = {"dayofmonth": msgspec.field(default=None, name=day)}
-            # Ordered as the article writes them: msgspec looks for a field first behind the one before it.
-            labels = reversed(LABELS) if cls is Aggregation else LABELS
-            fields = [*((label, _Int | None, named.get(label)) for label in labels), *fields]
-        else:
-            wire = otherwise.get(field.name) or _wire_of(hints[field.name])
-            if cls in _WHOLE_OR_EMPTY:
-                fields.append((field.name, wire | UnsetType, UNSET))
-            else:
-                fields.append((field.name, wire, None) if field.default is None else (field.name, wire))
-    fields += [(name, _Ours, _Ours()) for name in _STANDS_FOR.get(cls, ())]
-    namespace = {"extra": NOTHING_EXTRA} if cls in _STANDS_FOR else {}
-    # Without the collector: these objects hold no cycles, and none outlives the call.
-    return msgspec.defstruct(
-        cls.__name__, fields, namespace=namespace, kw_only=True, forbid_unknown_fields=True, gc=False
-    )
 
 
 _fields_of = msgspec.structs.astuple
@@ -132,7 +73,32 @@ def _is_sent(wire: Any) -> bool:
 # From the shape to the rows: drafts that become rows (see `draft_of`); buckets, exclusions and names are shared.
 
 
-def _build_lines(wires: list[Any], *, tz: str | None, carried: Mapping[str, int]) -> LineCrossesAnswer:  # noqa: ARG001
+#: Makes the rows of what was sent and of what the request, or the object around them, says of all of them.
+_MakeRows = Callable[[list[Any], Mapping[str, Any]], tuple[Any, ...]]
+
+
+def _complete_rows(wires: list[Any], labelled: list[Any], carried: Mapping[str, Any]) -> None:
+    """Let *wires* stand for rows: give them the bucket of *labelled*, and what is *carried*."""
+    share_bucket = bucket_of
+    for wire, sent in zip(wires, labelled, strict=True):
+        wire.bucket = share_bucket(
+            sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute
+        )
+    _carry(wires, carried)
+
+
+def _carry(wires: list[Any], carried: Mapping[str, Any]) -> None:
+    for name, value in carried.items():
+        if value is not None:
+            for wire in wires:
+                setattr(wire, name, value)
+
+
+def _build_lines(wires: list[Any], _: str | None, carried: Mapping[str, int], make_rows: _MakeRows) -> Answer:
+    return LineCrossesAnswer(rows=make_rows(wires, carried))
+
+
+def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[LineCrossesRow, ...]:
     new_row, share_bucket, labels_of = draft_of(LineCrossesRow), bucket_of, _fields_of
     location, organization, floor = map(carried.get, ("location", "organization", "floor"))
     zone_to, zone_from, category, line = map(carried.get, ("zone_to", "zone_from", "category", "line"))
@@ -152,28 +118,27 @@ def _build_lines(wires: list[Any], *, tz: str | None, carried: Mapping[str, int]
         row.extra = NOTHING_EXTRA
         row.__class__ = LineCrossesRow
         rows.append(row)
-    return LineCrossesAnswer(rows=tuple(rows))
+    return tuple(rows)
 
 
-def _build_visits(
-    wire: Any,
-    *,
-    tz: str | None,
-    carried: Mapping[str, int],  # noqa: ARG001
-    make_rows: Callable[[list[Any], str | None], Any] | None = None,
-) -> ZoneVisitorsAnswer:
-    make_rows = make_rows or _build_visit_rows
+def _complete_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
+    _complete_rows(wires, [wire.labels for wire in wires], carried)
+    return tuple(wires)
+
+
+def _build_visits(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
     periods = [(each, _is_sent(each)) for each in (wire.current, wire.comparison)]
-    current, comparison = (make_rows(each.insights, tz) if sent else None for each, sent in periods)
+    current, comparison = (make_rows(each.insights, {"tz": tz}) if sent else None for each, sent in periods)
     dates, others = ((each.startdate, each.enddate) if sent else (None, None) for each, sent in periods)
     return ZoneVisitorsAnswer(current=current or (), comparison=comparison, dates=dates, comparison_dates=others)
 
 
-def _build_visit_rows(wires: list[Any], tz: str | None) -> tuple[ZoneVisitorsRow, ...]:
+def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[ZoneVisitorsRow, ...]:
     # The costliest loop of the library: no calls but those that share, no global names.
     new_row, new_place, new_stats = draft_of(ZoneVisitorsRow), draft_of(Aggregation), draft_of(DwellTimeStats)
     row_class, place_class, stats_class = ZoneVisitorsRow, Aggregation, DwellTimeStats
     share_bucket, share_exclude, share_name, nothing, unset = bucket_of, _exclude, intern, NOTHING_EXTRA, UNSET
+    tz = carried["tz"]
     rows = []
     for wire in wires:
         sent = wire.aggregation
@@ -222,16 +187,13 @@ def _build_visit_rows(wires: list[Any], tz: str | None) -> tuple[ZoneVisitorsRow
     return tuple(rows)
 
 
-def _complete_visit_rows(wires: list[Any], tz: str | None) -> tuple[Any, ...]:
-    """Give *wires* what rows have, and what was sent as {} the form that it has in them."""
-    share_bucket, share_exclude, is_sent = bucket_of, _exclude, _is_sent
+def _complete_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Also give what was sent as {} the form that it has in rows."""
+    places = [wire.aggregation for wire in wires]
+    _complete_rows(places, places, {})
+    _carry(wires, carried)
+    share_exclude, is_sent = _exclude, _is_sent
     for wire in wires:
-        wire.tz = tz
-        place = wire.aggregation
-        place.bucket = share_bucket(
-            place.year, place.month, place.week, place.dayofmonth, place.dayofweek, place.hour, place.minute
-        )
-        place.loc_name = None
         if (sent := wire.dwell_time_stats) is not None and not is_sent(sent):
             wire.dwell_time_stats = None
         if (sent := wire.exclude) is not None:
@@ -248,12 +210,12 @@ def _exclude(shorter: int | UnsetType | None, longer: int | UnsetType | None) ->
     return Exclude(min_dwell_time=shorter, max_dwell_time=longer)
 
 
-def _build_drop_in(wire: Any, *, tz: str | None, carried: Mapping[str, int]) -> DropInAnswer:  # noqa: ARG001
+def _build_drop_in(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
     summary, details, zones = wire.summary, wire.details, wire.zone_details
-    comparison = _build_block(summary.comparison, details.comparison, zones.comparison, tz)
+    comparison = _build_block(summary.comparison, details.comparison, zones.comparison, tz, make_rows)
     return DropInAnswer(
         interval=details.interval,
-        current=_build_block(summary.current, details.current, zones.current, tz),
+        current=_build_block(summary.current, details.current, zones.current, tz, make_rows),
         comparison=comparison if comparison != _NOTHING else None,
     )
 
@@ -261,7 +223,9 @@ def _build_drop_in(wire: Any, *, tz: str | None, carried: Mapping[str, int]) -> 
 _NOTHING = DropInBlock(summary=None, details=(), zones=())
 
 
-def _build_block(totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | None) -> DropInBlock:
+def _build_block(
+    totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | None, make_rows: _MakeRows
+) -> DropInBlock:
     summary = None
     if _is_sent(totals):
         if totals.passing_by == 0:
@@ -270,16 +234,16 @@ def _build_block(totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | 
     return DropInBlock(
         summary=summary,
         details=_build_details(rows),
-        zones=tuple([_build_zone(key, zone, tz) for key, zone in zones.items()]),
+        zones=tuple([_build_zone(key, zone, tz, make_rows) for key, zone in zones.items()]),
     )
 
 
-def _build_zone(key: str, wire: Any, tz: str | None) -> ZoneDropIn:
+def _build_zone(key: str, wire: Any, tz: str | None, make_rows: _MakeRows) -> ZoneDropIn:
     if key != str(wire.zone_id):
         raise _Declined
     if wire.total_passing_by == 0:
         wire.drop_in_rate = None
-    wire.details = _build_zone_details(wire.details, wire.zone_id, wire.loc_id)
+    wire.details = make_rows(wire.details, {"zone_id": wire.zone_id, "loc_id": wire.loc_id})
     return ZoneDropIn(**msgspec.structs.asdict(wire), tz=tz)
 
 
@@ -300,8 +264,9 @@ def _build_details(wires: list[Any]) -> tuple[DropInRow, ...]:
     return tuple(rows)
 
 
-def _build_zone_details(wires: list[Any], zone_id: int, loc_id: int | None) -> tuple[ZoneDropInRow, ...]:
+def _build_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[ZoneDropInRow, ...]:
     new_row, share_bucket = draft_of(ZoneDropInRow), bucket_of
+    zone_id, loc_id = carried["zone_id"], carried["loc_id"]
     rows = []
     for wire in wires:
         row = new_row()
@@ -319,11 +284,39 @@ def _build_zone_details(wires: list[Any], zone_id: int, loc_id: int | None) -> t
     return tuple(rows)
 
 
-_SHAPES: Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[..., Answer]]] = {
-    "line_crosses": (msgspec.json.Decoder(list[_struct_of(LineCrossesRow)]), _build_lines),  # type: ignore[misc]
-    "zone_visitors": (
-        msgspec.json.Decoder(_struct_of(Visits, comparison=_struct_of(Period) | list[Any] | None)),
-        _build_visits,
+def _complete_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
+    _complete_rows(wires, wires, carried)
+    for wire in wires:
+        if wire.passing_by == 0:
+            wire.drop_in_rate = None
+    return tuple(wires)
+
+
+@attrs.frozen(kw_only=True)
+class _Shape:
+    decoder: msgspec.json.Decoder[Any]
+    build: Callable[[Any, str | None, Mapping[str, int], _MakeRows], Answer]
+    build_rows: _MakeRows
+    complete_rows: _MakeRows
+
+
+_SHAPES: Mapping[str, _Shape] = {
+    "line_crosses": _Shape(
+        decoder=msgspec.json.Decoder(list[struct_of(LineCrossesRow)]),  # type: ignore[misc]
+        build=_build_lines,
+        build_rows=_build_line_rows,
+        complete_rows=_complete_line_rows,
     ),
-    "drop_in_rate": (msgspec.json.Decoder(_struct_of(DropIns)), _build_drop_in),
+    "zone_visitors": _Shape(
+        decoder=msgspec.json.Decoder(struct_of(Visits, comparison=struct_of(Period) | list[Any] | None)),
+        build=_build_visits,
+        build_rows=_build_visit_rows,
+        complete_rows=_complete_visit_rows,
+    ),
+    "drop_in_rate": _Shape(
+        decoder=msgspec.json.Decoder(struct_of(DropIns)),
+        build=_build_drop_in,
+        build_rows=_build_zone_details,
+        complete_rows=_complete_zone_details,
+    ),
 }

@@ -11,12 +11,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from indivd_async import ZoneVisitors
+from indivd_async import DropInRate, LineCrosses, ZoneVisitors
 from indivd_async.errors import DecodeError
-from indivd_async.models import Places, ZoneVisitorsRow
+from indivd_async.models import Places
 from indivd_async.models.values import with_changes
 from indivd_async.planning import Plan
-from indivd_async.results import Chunk, ZoneVisitorsAnswer, tables
+from indivd_async.results import Chunk, tables
 from indivd_async.results.licences import Licences
 from indivd_async.structuring import place_rows, structure_answer
 from indivd_async.structuring.documented import read_documented
@@ -200,30 +200,36 @@ def test_documented_shapes_are_served_fast_and_alike(answer: tuple[str, Any]) ->
     assert repr(fast) == outcome(decide_answer, endpoint, body)
 
 
-VISITS_OF = ZoneVisitors("2025-01-01", "2025-12-31", location=[124], tz="Asia/Kathmandu")
-PLANNED = next(iter(Plan(VISITS_OF)))
+QUERIES = {
+    "line_crosses": LineCrosses("2025-01-01", "2025-12-31", location=124, floor=-1, aggregate_by="year"),
+    "zone_visitors": ZoneVisitors("2025-01-01", "2025-12-31", location=[124], tz="Asia/Kathmandu"),
+    "drop_in_rate": DropInRate("2025-01-01", "2025-12-31", location=[124], tz="Asia/Kathmandu"),
+}
 
 
-def columns_of(answer: Any) -> Any:
+def columns_of(endpoint: str, answer: Any) -> Any:
     """Return the columns that an answer for a table makes, after all that is done to its rows on the way."""
-    place_rows(answer, PLANNED, Places(locations={}, names={124: "Shop"}))
-    answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
-    chunk = Licences().hide(Chunk(query=VISITS_OF, request=PLANNED, answer=answer))
-    return [[list(column) for column in batch.columns] for batch in tables.batches_of_chunk(chunk)]
+    query = QUERIES[endpoint]
+    request = next(iter(Plan(query)))
+    place_rows(answer, request, Places(locations={}, names={124: "Shop"}))
+    if endpoint == "zone_visitors":
+        answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
+    chunk = Chunk(query=query, request=request, answer=answer)
+    return [[list(column) for column in batch.columns] for batch in tables.batches_of_chunk(Licences().hide(chunk))]
 
 
-@settings(max_examples=300, deadline=None)
-@given(SHAPES["zone_visitors"])
-def test_rows_for_a_table_stay_as_decoded_and_make_the_same_columns(sent: Any) -> None:
+@settings(max_examples=600, deadline=None)
+@given(ANSWERS)
+def test_rows_for_a_table_stay_as_decoded_and_make_the_same_columns(answer: tuple[str, Any]) -> None:
     """Nothing of a row is needed to make columns of it, and what is null or left out is so in both."""
+    endpoint, sent = answer
     body = json.dumps(sent).encode()
-    asked: dict[str, Any] = {"tz": "Asia/Kathmandu", "carried": {}}
-    rows = read_documented("zone_visitors", body, **asked)
-    decoded = read_documented("zone_visitors", body, **asked, for_table=True)
-    assert isinstance(rows, ZoneVisitorsAnswer)
-    assert isinstance(decoded, ZoneVisitorsAnswer)
-    assert not any(isinstance(row, ZoneVisitorsRow) for row in decoded.current)
-    assert repr(columns_of(decoded)) == repr(columns_of(rows))
+    rows, decoded = (read_documented(endpoint, body, **ASKED[endpoint], for_table=value) for value in (False, True))
+    assert not any(attrs.has(type(row)) for row in Chunk(query=QUERIES[endpoint], request=PLANNED, answer=decoded).rows)
+    assert repr(columns_of(endpoint, decoded)) == repr(columns_of(endpoint, rows))
+
+
+PLANNED = next(iter(Plan(QUERIES["zone_visitors"])))
 
 
 @settings(max_examples=300, deadline=None)
@@ -235,18 +241,50 @@ def test_what_is_read_for_a_table_is_what_is_read_else(answer: tuple[str, bytes]
     assert (rows is None) == (decoded is None)
 
 
-@pytest.mark.parametrize("where", ["aggregation", "row"])
-@pytest.mark.parametrize("field", ["bucket", "loc_name", "tz", "extra"])
+def visits_with(where: str, more: dict[str, Any]) -> Any:
+    row: dict[str, Any] = {"visits": 1, "aggregation": {"zone_id": 5}}
+    (row if where == "row" else row["aggregation"]).update(more)
+    return {"current": {"startdate": "a", "enddate": "b", "insights": [row]}}
+
+
+def lines_with(where: str, more: dict[str, Any]) -> Any:
+    row: dict[str, Any] = {"_id": {"year": 2025}, "count": 1}
+    (row if where == "row" else row["_id"]).update(more)
+    return [row]
+
+
+def drop_in_with(where: str, more: dict[str, Any]) -> Any:
+    assert where == "row"
+    row = {"year": 2025, "visits": 1, "passing_by": 2, "drop_in_rate": 50.0} | more
+    zone = {"zone_id": 5, "total_visits": 1, "total_passing_by": 2, "drop_in_rate": 50.0, "details": [row]}
+    nothing: dict[str, Any] = {"current": {}, "comparison": {}}
+    return {
+        "summary": nothing,
+        "details": {"interval": "year", "current": [], "comparison": []},
+        "zone_details": {"current": {"5": zone}, "comparison": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "make", "where", "fields"),
+    [
+        ("zone_visitors", visits_with, "row", ["bucket", "loc_name", "tz", "extra"]),
+        ("zone_visitors", visits_with, "label", ["bucket", "loc_name", "tz", "extra"]),
+        ("line_crosses", lines_with, "row", ["bucket", "location", "floor", "loc_name", "extra"]),
+        ("line_crosses", lines_with, "label", ["bucket", "location", "extra"]),
+        ("drop_in_rate", drop_in_with, "row", ["bucket", "zone_id", "loc_id", "extra"]),
+    ],
+)
 @pytest.mark.parametrize("value", [None, "x", 1, {"a": 1}, [], True])
 def test_fields_that_rows_have_beside_those_of_the_api_are_not_taken_from_an_answer(
-    where: str, field: str, value: Any
+    endpoint: str, make: Any, where: str, fields: list[str], value: Any
 ) -> None:
     """They are unknown fields like any other: the slower way keeps them."""
-    row: dict[str, Any] = {"visits": 1, "aggregation": {"zone_id": 5}}
-    (row if where == "row" else row["aggregation"])[field] = value
-    body = json.dumps({"current": {"startdate": "a", "enddate": "b", "insights": [row]}}).encode()
     for for_table in (False, True):
-        assert read_documented("zone_visitors", body, **ASKED["zone_visitors"], for_table=for_table) is None
+        asked = ASKED[endpoint] | {"for_table": for_table}
+        assert read_documented(endpoint, json.dumps(make(where, {})).encode(), **asked) is not None
+        for field in fields:
+            assert read_documented(endpoint, json.dumps(make(where, {field: value})).encode(), **asked) is None
 
 
 @settings(max_examples=500, deadline=None)

@@ -83,7 +83,8 @@ async def export(
 
     Raises:
         ConfigError: the folder or table holds something else, or is in use.
-        DestinationError: the database cannot be reached, for a minute where it could be before, or refuses.
+        DestinationError: the database cannot be reached for a minute, which a warning tells while it is waited for, or
+            refuses.
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
     """

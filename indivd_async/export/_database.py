@@ -9,6 +9,7 @@ whether that took effect. So nothing is written twice, whenever the database res
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 import attrs
 import pyarrow as pa
+from anyio import from_thread
 
 from ..errors import ConfigError
 from . import _sql
@@ -26,8 +28,10 @@ from ._store import Change, Region
 from ._target import Target
 from .report import DestinationError
 
+logger = logging.getLogger("indivd_async")
+
 T = TypeVar("T")
-#: Seconds for which a database that has gone is waited for.
+#: Seconds for which a database that is not there is waited for.
 PATIENCE_S = 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 
@@ -74,6 +78,10 @@ class Driver(Protocol):
         """Connect, and be the only export that writes to the table; ConfigError where one does."""
         ...
 
+    def is_away(self, error: Exception) -> bool:
+        """Tell whether *error*, of a first connection, says that nothing is there yet: not that it refuses."""
+        ...
+
 
 @attrs.define
 class Database:
@@ -84,6 +92,7 @@ class Database:
     manifest: Manifest | None = None
     needs_keys: bool = attrs.field(default=True, init=False)
     _connection: Connection | None = None
+    _was_there: bool = False
     _version: int = 0
     _writer: str = attrs.field(factory=lambda: uuid4().hex)
 
@@ -116,7 +125,6 @@ class Database:
 
     def open(self) -> None:
         """Read the manifest, if there is one."""
-        self._connection = self._connect()
         found = self._work(self._find_manifest)
         if found is not None:
             self._version, _, document = found
@@ -216,41 +224,46 @@ class Database:
         return False
 
     def _work(self, work: Callable[[Connection], T]) -> T:
-        """Do *work*, again where the connection was lost meanwhile."""
+        """Do *work*, again where the connection was lost meanwhile, or the database was not there yet."""
         until = time.monotonic() + PATIENCE_S
         wait = _FIRST_WAIT_S
         while True:
-            alive = False
             try:
                 if self._connection is None:
-                    self._connection = self._connect()
+                    self._connection = self._driver.connect(self.target_of)
+                    self._was_there = True
                 return work(self._connection)
-            except DestinationError as error:
-                problem = error
             except self._driver.errors as error:
-                alive = self._connection is not None and self._connection.is_alive()
-                problem = self._cannot(error)
+                problem, waits = self._cannot(error), self._waits(error)
                 self._drop()
-            if alive or time.monotonic() > until:
-                raise problem
-            time.sleep(wait)
+            if not waits or time.monotonic() > until:
+                raise problem  # out here, where it has no context: what the driver says may hold a password
+            if wait == _FIRST_WAIT_S:
+                logger.warning("%s; waiting for it, for up to %.0f s", problem, PATIENCE_S)
+            _pause(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
 
-    def _connect(self) -> Connection:
-        try:
-            return self._driver.connect(self.target_of)
-        except self._driver.errors as error:
-            problem = self._cannot(error)
-        raise problem  # out here, where it has no context: what the driver says may hold a password
+    def _waits(self, error: Exception) -> bool:
+        """Tell whether what went wrong may go right a moment later."""
+        if self._connection is None:
+            return self._was_there or self._driver.is_away(error)
+        return not self._connection.is_alive()
 
     def _cannot(self, error: Exception) -> DestinationError:
-        return DestinationError(f"{self.place.name}: {self.target_of.redact(str(error)).strip()}")
+        return DestinationError(f"{self.place.name}: {' '.join(self.target_of.redact(str(error)).split())}")
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(*self._driver.errors):  # it may be lost
                 connection.close()
+
+
+def _pause(seconds: float) -> None:
+    """Sleep; end where whoever waits for this thread has been cancelled."""
+    time.sleep(seconds)
+    with suppress(RuntimeError):  # a thread that nobody waits for
+        from_thread.check_cancelled()
 
 
 def open_database(target: Target) -> Database:

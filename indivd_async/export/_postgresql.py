@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from typing import Any
@@ -20,6 +21,16 @@ except ImportError:
 
 #: The first of two numbers of a lock; the second is the table's.
 _LOCKS = 0x1ED1
+#: What libpq, whose words are English, and a server say while there is no server yet, or no more. The driver tells no
+#: SQLSTATE of a connection that was not made.
+_AWAY = re.compile(
+    "refused|timeout expired|timed out|unreachable|no route|could not translate host name|No such file or directory|"
+    "closed the connection unexpectedly|reset by peer|starting up|shutting down|not yet accepting|in recovery mode|"
+    "too many (clients|connections)|remaining connection slots",
+    re.IGNORECASE,
+)
+#: Seconds that an attempt to connect may take, where the address does not say: else the system's minutes.
+_CONNECT_S = 10
 #: Seconds until a server has noticed that a process which held the lock is gone.
 _LOCK_WAIT_S = 5.0
 
@@ -32,7 +43,10 @@ class PostgreSQL:
 
     def connect(self, target: Target) -> _Connection:
         """Connect, and take the lock of the table, which ends with the connection."""
-        connection = _Connection(adbc_driver_postgresql.dbapi.connect(target.reveal()))
+        address = target.reveal()
+        if "connect_timeout" not in address:
+            address += f"{'&' if '?' in address else '?'}connect_timeout={_CONNECT_S}"
+        connection = _Connection(adbc_driver_postgresql.dbapi.connect(address))
         try:
             connection.execute("SET standard_conforming_strings = on")
             connection.execute("SET timezone = 'UTC'")
@@ -49,6 +63,10 @@ class PostgreSQL:
             connection.close()
             raise
         return connection
+
+    def is_away(self, error: Exception) -> bool:
+        """By what is said: what it means to be refused, such as a wrong password, is none of it."""
+        return bool(_AWAY.search(str(error)))
 
 
 def _is_true(table: pa.Table) -> bool:

@@ -1,11 +1,14 @@
 """
 The folder of an export: its parts, and the manifest that says which of them count. Blocking, for a worker thread.
 
-Theory of operation. A part is written beside the folder, synced, and moved into it; when all parts of a commit are
-there, a new manifest takes the place of the old one and makes them count, together with the days whose rows they hold.
-Rows that are replaced go by writing the parts that hold them anew. A process that dies before the manifest is there
-leaves parts that none names: the next one removes them, and asks for those days again. So there is no moment at which
-rows are lost or doubled for good.
+Theory of operation. A part is written beside the folder, synced, and so is the manifest that makes it count, together
+with the days whose rows it holds. When a second copy of the manifest is there, the commit counts: parts are moved into
+the folder, the manifest takes the place of the old one, and parts that it does not name go. Nothing slow happens in
+between, so that readers see rows twice, or too few, for as long as some names change. Rows that are replaced go by
+writing the parts that hold them anew, under another name: readers that have looked up the size of a file must not find
+another one under its name (polars and DuckDB end with errors then). Of a process that dies before the second copy is
+there nothing is left that counts: the next one asks for those days again. One that dies later leaves all that the next
+one needs to go on. So there is no moment at which rows are lost or doubled for good.
 
 What is half written never lies in the folder, where it would stop readers that take all files of it. Names of parts
 carry a word drawn for this export: files that do not carry it are somebody else's, and are left alone.
@@ -16,6 +19,7 @@ carry a word drawn for this export: files that do not carry it are somebody else
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +36,7 @@ import pyarrow.parquet as pq
 from ..errors import ConfigError
 from ._columns import days_of, filter_regions, location_column, row_groups
 from ._files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
-from ._folders import Folders, split_rows
+from ._folders import Folders, split_rows, up_to
 from ._manifest import Manifest, Part, needs_migration
 from ._question import Place
 from ._store import Change, Region, Store
@@ -46,16 +50,12 @@ _BATCH_ROWS = 10_000
 _SMALL_ROWS, _PART_ROWS = 200_000, 1_000_000
 #: Locations that a part's entry names; parts of more may hold any.
 _NAMED_LOCATIONS = 32
+#: The manifest that is about to take its place.
+_NEXT = "next"
+#: What the system says where files cannot be moved from beside the folder into it: it is mounted there, or not ours.
+_NO_ROOM = frozenset({errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 #: Half written files of earlier versions, which no reader counts.
 _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
-
-
-@attrs.frozen(kw_only=True)
-class _Staged:
-    """A part that is written and not yet moved into the folder."""
-
-    temporary: Path
-    part: Part
 
 
 @attrs.define
@@ -106,9 +106,12 @@ class Folder:
         return self._foreign
 
     def recover(self) -> None:
-        """Read the manifest, and remove parts of this export that it does not name."""
-        shutil.rmtree(self.unfinished, ignore_errors=True)
-        manifest = read_manifest(self.path, self.place) if (self.path / MANIFEST).exists() else None
+        """Read the manifest, finish what a process that died had begun, and remove parts that nothing names."""
+        if (self.path / MANIFEST).exists():
+            self.manifest = read_manifest(self.path, self.place)
+            self._go_on()
+        self._clear()
+        manifest = self.manifest
         parts = manifest.parts if manifest is not None else {}
         found = {path.relative_to(self.path).as_posix(): path for path in walk(self.path) if path.is_file()}
         if manifest is None and any(name.endswith(".parquet") for name in found):
@@ -133,14 +136,13 @@ class Folder:
                 path.unlink()
             elif name.endswith(".parquet"):
                 self._foreign.append(name)
-        self.manifest = manifest
         if migrates:
             self._migrate()
 
     def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
         """Read the rows that are in any of *regions*."""
         for part in self._parts:
-            some = [region for region in regions if _may_hold(part, region)]
+            some = [region for region in regions if part.may_hold(region.location, region.window)]
             for batch in self._read([part]) if some else ():
                 yield batch.filter(filter_regions(batch, some))
 
@@ -154,23 +156,32 @@ class Folder:
 
     def begin(self, manifest: Manifest) -> None:
         """Keep the first manifest."""
-        self._keep(manifest)
+        try:
+            self._exchange((), (), manifest)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise ConfigError(
+                f"{{out}}: files cannot lie in {self.unfinished.parent} until they are whole, and be moved into "
+                f"{self.path} then ({error.strerror}); export to a folder inside of {self.path}"
+            ) from error
 
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
         replaced = [change.region for change in changes if change.replaces]
-        staged: list[_Staged] = []
+        staged: list[Part] = []
         removed: list[str] = []
         try:
             for part in self._parts if replaced else ():
-                regions = [region for region in replaced if _may_hold(part, region)]
+                regions = [region for region in replaced if part.may_hold(region.location, region.window)]
                 if not regions:
                     continue
-                kept = self._stage(_folders_of(part), self._without(part, regions), manifest.schema)
-                if kept.part.rows == part.rows:
+                kept = self._stage(part.folders, self._without(part, regions), manifest.schema)
+                if kept.rows == part.rows:
+                    (self.unfinished / kept.name).unlink()
                     continue
                 removed.append(part.path)
-                if kept.part.rows:
+                if kept.rows:
                     staged.append(kept)
             rows: dict[Folders, list[pa.RecordBatch]] = {}
             for change in changes:
@@ -191,12 +202,16 @@ class Folder:
         folders: dict[Folders, list[Part]] = {}
         for part in self._parts:
             if part.rows < _SMALL_ROWS:
-                folders.setdefault(_folders_of(part), []).append(part)
-        for name, parts in folders.items():
-            for some in _up_to(parts, _PART_ROWS):
-                if len(some) > 1:
-                    staged = self._stage(name, self._read(some), manifest.schema)
-                    self._exchange([staged], [part.path for part in some], self.manifest or manifest)
+                folders.setdefault(part.folders, []).append(part)
+        joined = [
+            (name, some)
+            for name, parts in folders.items()
+            for some in up_to(parts, _PART_ROWS, lambda part: part.rows)
+            if len(some) > 1
+        ]
+        for few in up_to(joined, _PART_ROWS, lambda one: sum(part.rows for part in one[1])):
+            staged = [self._stage(name, self._read(some), manifest.schema) for name, some in few]
+            self._exchange(staged, [part.path for _, some in few for part in some], self.manifest or manifest)
         self._clear()
 
     def close(self) -> None:
@@ -218,19 +233,18 @@ class Folder:
         assert manifest is not None
         schema = manifest.schema
         staged = [
-            self._stage(_folders_of(part), (batch.cast(schema) for batch in self._read([part])), schema)
+            self._stage(part.folders, (batch.cast(schema) for batch in self._read([part])), schema)
             for part in self._parts
         ]
         columns = tuple((field.name, str(field.type)) for field in schema)
         self._exchange(staged, [part.path for part in self._parts], attrs.evolve(manifest, columns=columns))
 
-    def _stage(self, folders: Folders, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> _Staged:
+    def _stage(self, folders: Folders, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Part:
         """Write a part, beside the folder."""
         assert self.manifest is not None
         self._number += 1
         name = f"part-{self.manifest.id}-{self._number:06}"
         self.unfinished.mkdir(exist_ok=True)
-        temporary = self.unfinished / name
         days: list[date | None] = []
         locations: set[int | None] = set()
         rows = 0
@@ -245,10 +259,10 @@ class Folder:
                     days.extend(days_of(table.to_batches()) or (None,))
                     locations.update(pc.unique(table[location_column(schema)]).to_pylist())
 
-        size = write_durably(temporary, write)
+        size = write_durably(self.unfinished / name, write)
         known = [day for day in days if day is not None]
         named = None not in locations and len(locations) <= _NAMED_LOCATIONS
-        part = Part(
+        return Part(
             path="/".join((*folders, f"{name}.parquet")),
             rows=rows,
             size=size,
@@ -256,35 +270,50 @@ class Folder:
             last=max(known) if None not in days and known else None,
             locations=frozenset(place for place in locations if place is not None) if named else None,
         )
-        return _Staged(temporary=temporary, part=part)
 
-    def _exchange(self, staged: Sequence[_Staged], removed: Iterable[str], manifest: Manifest) -> None:
-        """Let *staged* parts count, and those *removed* no longer."""
+    def _exchange(self, staged: Sequence[Part], removed: Iterable[str], manifest: Manifest) -> None:
+        """Let *manifest* count, with *staged* parts and without those *removed*."""
         removed = frozenset(removed)
-        for one in staged:
-            (self.path / one.part.path).parent.mkdir(parents=True, exist_ok=True)
-            one.temporary.replace(self.path / one.part.path)
-        for directory in dict.fromkeys((self.path / one.part.path).parent for one in staged):
-            while directory != self.path.parent:
-                sync_directory(directory)
-                directory = directory.parent
         kept = [part for part in self._parts if part.path not in removed]
-        parts = {part.path: part for part in (*kept, *(one.part for one in staged))}
-        self._keep(attrs.evolve(manifest, parts=parts))
-        for path in removed:
-            (self.path / path).unlink(missing_ok=True)
-
-    def _keep(self, manifest: Manifest) -> None:
-        """Let *manifest* take the place of the present one."""
+        parts = {part.path: part for part in (*kept, *staged)}
+        manifest = attrs.evolve(manifest, parts=parts)
         if manifest == self.manifest:
             return
         self.unfinished.mkdir(exist_ok=True)
-        temporary = self.unfinished / MANIFEST
-        write_durably(temporary, lambda file: write_manifest(manifest, file))
-        temporary.replace(self.path / MANIFEST)
-        sync_directory(self.path)
+        for name in (_NEXT, MANIFEST):  # the second says that the first is whole
+            write_durably(self.unfinished / name, lambda file: write_manifest(manifest, file))
+        for directory in (self.unfinished, self.unfinished.parent):
+            sync_directory(directory)
+        self._take_effect(manifest)
+
+    def _take_effect(self, manifest: Manifest) -> None:
+        """Move what lies beside the folder into it, and remove what counts no longer; nothing slow in between."""
+        paths = {part.name: self.path / part.path for part in manifest.parts.values()}
+        moves = [(file, paths[file.name]) for file in self.unfinished.iterdir() if file.name in paths]
+        directories = {self.path, *(path.parent for _, path in moves)}
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+        for file, path in moves:
+            file.replace(path)
+        if (self.unfinished / _NEXT).exists():
+            (self.unfinished / _NEXT).replace(self.path / MANIFEST)
+        for part in self._parts:
+            if part.path not in manifest.parts:
+                (self.path / part.path).unlink(missing_ok=True)
+        inner = {outer for one in directories for outer in one.parents if self.path in outer.parents}
+        for directory in directories | inner:
+            sync_directory(directory)
         self.manifest = manifest
         self._clear()
+
+    def _go_on(self) -> None:
+        """Finish what a process that died had begun to let take effect."""
+        try:
+            announced = read_manifest(self.unfinished, self.place)
+        except ConfigError:  # there is none, or half of one
+            return
+        if self.manifest is not None and announced.id == self.manifest.id:
+            self._take_effect(announced)
 
     def _clear(self) -> None:
         shutil.rmtree(self.unfinished, ignore_errors=True)
@@ -309,26 +338,3 @@ def open_folder(path: Path) -> Store:
         folder.close()
         raise
     return folder
-
-
-def _may_hold(part: Part, region: Region) -> bool:
-    if region.location is not None and part.locations is not None and region.location not in part.locations:
-        return False
-    window = region.window
-    if window is None or part.first is None or part.last is None:
-        return True
-    return part.first <= window.end and window.start <= part.last
-
-
-def _folders_of(part: Part) -> Folders:
-    return tuple(part.path.split("/")[:-1])
-
-
-def _up_to(parts: Iterable[Part], most: int) -> Iterator[list[Part]]:
-    some: list[Part] = []
-    for part in parts:
-        if some and sum(one.rows for one in some) + part.rows > most:
-            yield some
-            some = []
-        some.append(part)
-    yield some

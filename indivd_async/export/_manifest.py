@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 
 from ..errors import ConfigError
+from ..planning import Window
 from ..queries import QUERIES, Query
 from ..results.tables import arrow_schema
 from ._coverage import Holding, Stretch
@@ -31,6 +32,24 @@ class Part:
     first: date | None = None
     last: date | None = None
     locations: frozenset[int] | None = None
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that it lies in."""
+        return tuple(self.path.split("/")[:-1])
+
+    @property
+    def name(self) -> str:
+        """What no other part is called."""
+        return self.path.split("/")[-1].removesuffix(".parquet")
+
+    def may_hold(self, location: int | None, window: Window | None) -> bool:
+        """Tell whether rows of *location* (None: of any) and of *window* (None: of any days) may be in it."""
+        if location is not None and self.locations is not None and location not in self.locations:
+            return False
+        if window is None or self.first is None or self.last is None:
+            return True
+        return self.first <= window.end and window.start <= self.last
 
 
 @attrs.frozen(kw_only=True)

@@ -24,6 +24,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from killing import KilledError, killed_within
 from oracle import examples
 from town import PLACES, Town
 
@@ -55,10 +56,6 @@ EVENTS = st.one_of(
     *[st.tuples(st.just("late"), _PLACE, st.sampled_from([0, 0, 1, 2, 2, 3, 6]))] * 2,
     st.tuples(st.just("lends"), _PLACE, st.sampled_from([202, 223, 231])),
 )
-
-
-class KilledError(BaseException):
-    """What ends a run as a kill would: nothing that it holds is kept."""
 
 
 @attrs.define
@@ -294,33 +291,6 @@ def killed_by_answers(answers: int) -> Iterator[Callable[[Any], None]]:
             raise KilledError
 
     yield kill
-
-
-def killed_within(*steps: tuple[Any, str]) -> Callable[[int], Any]:
-    """Kill in the middle of a commit, where it has taken so many of *steps*; nothing is tidied up then."""
-
-    @contextmanager
-    def kill_after(count: int) -> Iterator[None]:
-        left = count
-
-        def dying(work: Callable[..., Any]) -> Callable[..., Any]:
-            def die(*args: Any) -> Any:
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    raise KilledError
-                return work(*args)
-
-            return die
-
-        clear = _folder.Folder._clear
-        with pytest.MonkeyPatch.context() as patch:
-            for holder, name in steps:
-                patch.setattr(holder, name, dying(getattr(holder, name)))
-            patch.setattr(_folder.Folder, "_clear", lambda folder: left < 0 or clear(folder))
-            yield None
-
-    return kill_after
 
 
 KILLERS: dict[str, Any] = {

@@ -1,0 +1,134 @@
+"""An exchange of parts killed at any of its steps: what readers find then, and what the next run makes of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from killing import KilledError, killed_within
+from town import Town
+
+from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async.export import Report, _folder, export
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
+
+#: Two months of two locations, so that a commit exchanges several parts.
+DAYS = ZoneVisitors("2025-03-20", "2025-04-10", location=[124, 127], aggregate_by="dayofmonth")
+KEY = ["loc_id", "zone_id", "year", "month", "dayofmonth"]
+#: All that a commit does to names, and its writing and syncing.
+STEPS: tuple[tuple[Any, str], ...] = (
+    (_folder, "write_durably"),
+    (_folder, "sync_directory"),
+    (Path, "mkdir"),
+    (Path, "replace"),
+    (Path, "unlink"),
+)
+
+
+def make_client(town: Town) -> AsyncIndivd:
+    transport = sandbox.transport(sandbox.app(town))
+    return AsyncIndivd(token="sandbox", transport=transport, retry=RetryPolicy(attempts=1))
+
+
+def read(out: Path) -> polars.DataFrame:
+    return polars.scan_parquet(out).collect().sort(KEY)
+
+
+def count_twice(frame: polars.DataFrame) -> int:
+    return len(frame) - len(frame.select(KEY).unique())
+
+
+async def refresh(town: Town, out: Path) -> Report:
+    async with make_client(town) as client:
+        return await export(client, DAYS, out, partition="location,month", refresh=22)
+
+
+async def test_a_refresh_that_is_killed_at_any_step_is_gone_on_with(tmp_path: Path) -> None:
+    """Readers find the rows of before or of after, and none twice but between two names; the next run puts it right."""
+    steps = 0
+    while True:
+        town, out = Town(), tmp_path / f"out{steps}"
+        await refresh(town, out)
+        before = read(out)
+        town.late = {(place, date(2025, month, 5 + 20 * (month == 3))): 7 for place in (124, 127) for month in (3, 4)}
+        try:
+            with killed_within(*STEPS)(steps):
+                await refresh(town, out)
+        except KilledError:
+            left, names = read(out), set(out.rglob("part-*"))
+            assert set(left["visits"]) <= {*before["visits"], *(before["visits"] + 7)}
+            assert count_twice(left) == 0 or len(names) > 4
+            report = await refresh(town, out)
+            assert report.complete
+            assert not (tmp_path / f".{out.name}.unfinished").exists()
+            steps += 1
+        else:
+            break
+        after = read(out)
+        assert len(after) == len(before)
+        assert count_twice(after) == 0
+        assert after["visits"].sum() == before["visits"].sum() + 4 * 7
+    assert steps > 20
+
+
+async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the first part that is moved in and the last that goes, names change and nothing else."""
+    town, out = Town(), tmp_path / "out"
+    await refresh(town, out)
+    town.late = {(place, date(2025, 4, 5)): 7 for place in (124, 127)}
+    seen: list[tuple[str, Path]] = []
+
+    def watch(name: str, work: Callable[..., Any], path: Any, *rest: Any, **options: Any) -> Any:
+        seen.append((name, Path(path)))
+        return work(path, *rest, **options)
+
+    for holder, name in STEPS:
+        work = getattr(holder, name)
+
+        def watched(*args: Any, name: str = name, work: Any = work, **options: Any) -> Any:
+            return watch(name, work, *args, **options)
+
+        monkeypatch.setattr(holder, name, watched)
+    await refresh(town, out)
+    names = [name for name, _ in seen]
+    gone = [
+        at for at, (name, path) in enumerate(seen) if name == "unlink" and path.is_relative_to(out / "location-124")
+    ]
+    assert gone
+    assert set(names[names.index("replace") : gone[-1]]) == {"replace", "unlink"}
+
+
+@pytest.mark.parametrize("left", ["half a manifest", "another export's", "nothing but a part"])
+async def test_what_lies_beside_the_folder_and_is_not_of_a_commit_goes(left: str, tmp_path: Path) -> None:
+    """It changes nothing."""
+    town, out = Town(), tmp_path / "out"
+    await refresh(town, out)
+    before, beside = read(out), tmp_path / ".out.unfinished"
+    beside.mkdir()
+    if left == "half a manifest":
+        (beside / "_manifest.parquet").write_bytes((out / "_manifest.parquet").read_bytes()[:-100])
+    elif left == "another export's":
+        await refresh(town, tmp_path / "other")
+        (beside / "_manifest.parquet").write_bytes((tmp_path / "other" / "_manifest.parquet").read_bytes())
+    (beside / next(out.rglob("part-*")).stem).write_bytes(b"PAR1")
+    await refresh(town, out)
+    assert read(out).equals(before)
+    assert not beside.exists()
+
+
+SHARED = Path("/dev/shm")
+
+
+@pytest.mark.skipif(not (SHARED.is_mount() and os.access(SHARED, os.W_OK)), reason="there is no /dev/shm to write to")
+async def test_a_folder_that_files_cannot_be_moved_into_is_refused(tmp_path: Path) -> None:
+    """A mount, such as a volume of a container: the message says where to export to instead."""
+    async with make_client(Town()) as client:
+        with pytest.raises(ConfigError, match=r"out: .* export to a folder inside of /dev/shm"):
+            await export(client, DAYS, SHARED)
+        assert {"_lock", "_manifest.parquet"}.isdisjoint(os.listdir(SHARED))

@@ -17,10 +17,8 @@ from ..queries import PER, LineCrosses, Query
 from ._columns import LABELS, START, ZONE, bounds_of, location_column
 from ._question import groupings_of
 from ._store import Region
-from ._target import Target
+from ._target import MANIFESTS, Target
 
-#: What each export holds, one row an export.
-MANIFESTS = "indivd_exports"
 _TYPES = {"int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE PRECISION", "bool": "BOOLEAN"}
 _NO_NUMBER = "-9223372036854775808"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import attrs
 
@@ -12,7 +12,10 @@ from ..errors import ConfigError
 from ..wording import literally
 
 _HOW = "duckdb:///FILE?table=NAME or postgresql://USER@HOST/DATABASE?table=NAME"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
+#: The name of the key, which is longer, must fit into the 63 characters of PostgreSQL, too.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,58}")
+#: What each export holds, one row an export.
+MANIFESTS = "indivd_exports"
 #: What of an address is nobody's business.
 _SECRET_OPTIONS = frozenset({"password", "passfile", "sslpassword", "sslkey", "user", "oauth_client_secret"})
 
@@ -70,6 +73,8 @@ def parse_target(text: str) -> Target:
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
         raise ConfigError(f"{{to}}: cannot be read; it must be {_HOW}") from None
+    if scheme != "duckdb" and ("@" in parts.path or parts.fragment):  # what stands there is a part of a password
+        raise ConfigError("{to}: cannot be read; / ? # in a password are written as %2F %3F %23")
     schema, table = _read_table(dict(options).get("table", ""))
     named = f"?table={f'{schema}.' if schema else ''}{table}"
     if scheme == "duckdb":
@@ -84,7 +89,7 @@ def parse_target(text: str) -> Target:
         shown=f"postgresql://{f'[{host}]' if ':' in host else host}{port}{parts.path}{named}",
         table=table,
         schema=schema,
-        address=urlunsplit(("postgresql", parts.netloc, parts.path, rest, "")),
+        address=f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}",
     )
 
 
@@ -92,9 +97,11 @@ def _read_table(text: str) -> tuple[str | None, str]:
     names = text.split(".")
     if len(names) > 2 or not all(_NAME.fullmatch(name) for name in names):
         raise ConfigError(
-            "{to}: ?table=NAME must name the table, or SCHEMA.NAME, in letters, digits and _; "
+            "{to}: ?table=NAME must name the table, or SCHEMA.NAME, in letters, digits and _, 59 at most; "
             f"got {literally(text)!r}"
         )
+    if names[-1].lower() == MANIFESTS:
+        raise ConfigError(f"{{to}}: {MANIFESTS} is the table of what exports hold; name another")
     return (names[0] if len(names) == 2 else None), names[-1]
 
 

@@ -320,6 +320,11 @@ async def test_credentials_appear_nowhere(
         ("postgresql://u:secret@[::1/db?table=visits", "to: cannot be read"),
         ("postgresql://u:secret@host/db", "to: .*must name the table"),
         ("visits", "to: must be duckdb:///FILE"),
+        ("postgresql://u:12/secret@host/db?table=visits", "in a password are written as %2F"),
+        ("postgresql://u:12#secret@host/db?table=visits", "in a password are written as %2F|must name the table"),
+        ("postgresql://host/db?table=visits#secret", "in a password are written as %2F"),
+        ("duckdb:///x.db?table=Indivd_Exports", "is the table of what exports hold"),
+        (f"postgresql://host/db?table={'a' * 60}", "59 at most"),
     ],
 )
 async def test_addresses_that_cannot_be_used(to: str, message: str) -> None:
@@ -329,6 +334,34 @@ async def test_addresses_that_cannot_be_used(to: str, message: str) -> None:
             await export(client, HOURS, to=to)
         assert "secret" not in str(caught.value)
         assert client.stats.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("to", "driver_gets", "shown"),
+    [
+        (
+            "postgresql:///shop?table=v&host=/run/pg",
+            "postgresql:///shop?host=%2Frun%2Fpg",
+            "postgresql:///shop?table=v",
+        ),
+        ("postgresql://me:w%40rd@[::1]:5433/shop?table=s.v", "postgresql://me:w%40rd@[::1]:5433/shop", None),
+        ("postgres://host/db?table=v&sslmode=require", "postgresql://host/db?sslmode=require", None),
+    ],
+)
+def test_what_a_driver_is_given(to: str, driver_gets: str, shown: str | None, anyio_backend: str) -> None:
+    """The address as it was written, without the table; also where it names no host."""
+    target = parse_target(to)
+    assert target.reveal() == driver_gets
+    assert shown in (None, target.shown)
+    assert "w%40rd" not in target.shown
+
+
+async def test_a_name_may_be_as_long_as_can_be(place: Place) -> None:
+    """Its key, whose name is longer, is not cut to the same."""
+    name = "v" * 59
+    async with make_client() as client:
+        report = await export(client, HOURS, to=place.to.replace("visits", name))
+        assert (await export(client, HOURS, to=place.to.replace("visits", name))).rows == report.rows > 0
 
 
 async def test_a_folder_or_a_table(tmp_path: Path) -> None:

@@ -158,25 +158,29 @@ class ChunkStream(Generic[C]):
 
     def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         self._working += 1
-        task = start_detached(self._tell_of, work)
+        task = start_detached(self._tell_of(work), self._end_of)
         self._tasks.append(task)  # the event loop holds them weakly
 
     async def _tell_of(self, work: Callable[[], Awaitable[None]]) -> None:
         scope = anyio.CancelScope()
         self._scopes.add(scope)
+        failed = None
         try:
             with scope:
-                if self._left:
-                    return
-                await work()
+                if not self._left:
+                    await work()
         except BaseException as failure:  # told to the consumer, whose exception it is
+            failed = failure
+        self._scopes.discard(scope)
+        self._end_of(failed)
+
+    def _end_of(self, failure: BaseException | None) -> None:
+        if failure is not None:
             self._failure = self._failure or failure
             for _ in range(self._workers):  # others wait for room that nobody will make
                 self._permits.release()
-        finally:
-            self._scopes.discard(scope)
-            self._working -= 1
-            self._arrival.set()
+        self._working -= 1
+        self._arrival.set()
 
     async def _start_workers(self) -> None:
         for _ in range(self._workers):
@@ -215,16 +219,22 @@ class ChunkStream(Generic[C]):
             self._arrival.set()
 
 
-def start_detached(work: Callable[..., Coroutine[Any, Any, None]], *args: object) -> object:
+def start_detached(work: Coroutine[Any, Any, None], lost: Callable[[BaseException], object]) -> object:
     """
     Start *work*, which raises nothing, in a task that no scope of the caller's holds; return the task.
 
     A task group would belong to the task that opens it, and end there. But a stream is opened where its caller likes:
     in a generator that is left by `break` and closed by the garbage collector, in a fixture, in another task than the
-    one that closes it. Its end must cancel nobody but its own workers.
+    one that closes it. Its end must cancel nobody but its own workers. *lost* is called where work never began.
     """
     if is_on_trio():
-        return sys.modules["trio"].lowlevel.spawn_system_task(work, *args, context=copy_context())
+        return sys.modules["trio"].lowlevel.spawn_system_task(lambda: work, context=copy_context())
     import asyncio  # by now somebody has
 
-    return asyncio.get_running_loop().create_task(work(*args))
+    def check(task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # by the end of the program, before the first line that could have told of it
+            lost(asyncio.CancelledError())
+
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(check)
+    return task

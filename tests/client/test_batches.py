@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,25 @@ async def test_batches_and_a_single_call_share_one_client_fairly() -> None:
     assert years.index("2022") <= 6
     assert script.peak == 2
     assert {"2023", "2024"} <= set(years[:8])
+
+
+@pytest.mark.parametrize("turns", range(24))
+def test_a_program_may_end_at_any_turn_of_a_call(turns: int) -> None:
+    """asyncio then cancels all tasks at once, also workers that have not begun: none is waited for for ever."""
+    question = ZoneVisitors("2025-03-01", "2025-03-07", location=124, split=1, aggregate_by="dayofmonth")
+
+    async def main() -> None:
+        client = AsyncIndivd("sandbox", transport=Script(visits_by_day))
+        tasks.append(asyncio.create_task(client.fetch(question)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    tasks: list[asyncio.Task[Any]] = []
+    program = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
+    program.start()
+    program.join(60)
+    assert not program.is_alive()
+    assert tasks[0].done()
 
 
 async def test_a_stream_is_one_frame_in_one_line() -> None:

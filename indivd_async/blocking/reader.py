@@ -6,7 +6,6 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..client import AsyncIndivd
@@ -15,7 +14,7 @@ from ..planning import Plan
 from ..queries import Query
 from ..results import tables
 from ..settings import DEFAULT_CONCURRENCY
-from .portal import Portal, wait_for
+from .portal import Portal, Work
 
 if TYPE_CHECKING:
     from ..results import AnyResult
@@ -54,7 +53,7 @@ class ArrowReader:
 
     def _batches(self) -> Iterator[Any]:
         """Yield batches, the next piece being asked for while one is read."""
-        asked: deque[Future[AnyResult]] = deque()
+        asked: deque[Work[AnyResult]] = deque()
         try:
             for piece in self._pieces():
                 asked.append(self._portal.submit(self._client.run(piece)))
@@ -63,11 +62,11 @@ class ArrowReader:
             while asked:
                 yield from self._read(asked.popleft())
         finally:
-            for future in asked:
-                future.cancel()
+            for work in asked:
+                work.cancel()
 
-    def _read(self, future: Future[AnyResult]) -> Iterator[Any]:
-        result = wait_for(future)
+    def _read(self, work: Work[AnyResult]) -> Iterator[Any]:
+        result = work.wait()
         result.raise_for_failures()
         return tables.record_batches(result)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +13,7 @@ from ..client.opened import OpenChunks as AsyncStream
 from ..errors import ClientClosedError
 from ..results import Chunk
 from ..results.tables import ArrowStream
-from .portal import Portal, wait_for
+from .portal import Outcome, Portal
 
 
 class Chunks(Iterator[Chunk]):
@@ -44,7 +43,6 @@ class OpenStream(AbstractContextManager[Chunks]):
     def __init__(self, portal: Portal, stream: AsyncStream) -> None:
         self._portal = portal
         self._stream = stream
-        self._open = ExitStack()
 
     def table(self) -> ArrowStream:
         """
@@ -56,44 +54,37 @@ class OpenStream(AbstractContextManager[Chunks]):
         return self._portal.run(self._stream.table())
 
     def __enter__(self) -> Chunks:
-        with ExitStack() as stack:
-            chunks = stack.enter_context(_opened(self._portal, self._stream))
-            self._open = stack.pop_all()
-        return chunks
+        opened: Outcome[tuple[Any, anyio.Event]] = Outcome()
+        held = self._portal.submit(self._hold(opened))
+        try:
+            chunks, left = opened.wait()
+        except BaseException:
+            held.cancel()  # where an interrupt came before it was open
+            raise
+        self._held, self._left = held, left
+        return Chunks(self._portal, chunks)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._open.__exit__(kind, error, traceback)
-
-
-@contextmanager
-def _opened(portal: Portal, stream: AsyncStream) -> Iterator[Chunks]:
-    """Open *stream* on the loop of *portal*, in one task that opens and closes it, while the context is open."""
-    opened: Future[tuple[Any, anyio.Event]] = Future()
-
-    async def hold() -> None:
         try:
-            async with stream as chunks:
+            with suppress(ClientClosedError):  # which has ended the stream
+                self._portal.run(_set(self._left))
+                self._held.wait()
+        finally:
+            self._held.cancel()  # where an interrupt came while it ended
+
+    async def _hold(self, opened: Outcome[tuple[Any, anyio.Event]]) -> None:
+        """Open the stream and close it in one task, while the context is open."""
+        try:
+            async with self._stream as chunks:
                 left = anyio.Event()
-                opened.set_result((chunks, left))
+                opened.give((chunks, left))
                 await left.wait()
         except BaseException as error:
-            if opened.done():
+            if opened.is_given:
                 raise
-            opened.set_exception(error)
-
-    held = portal.submit(hold())
-    try:
-        chunks, left = wait_for(opened)
-        try:
-            yield Chunks(portal, chunks)
-        finally:
-            with suppress(ClientClosedError):  # which has ended the stream
-                portal.run(_set(left))
-                wait_for(held)
-    finally:
-        held.cancel()  # where an interrupt came before it was open, or while it ended
+            opened.give(None, error)
 
 
 async def _set(event: anyio.Event) -> None:

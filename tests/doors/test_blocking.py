@@ -270,6 +270,28 @@ def test_closing_ends_calls_of_other_threads() -> None:
         time.sleep(0.01)
 
 
+def test_calls_that_begin_while_it_closes_end() -> None:
+    """Whichever thread comes first: each call answers, or says that the client was closed; none waits for ever."""
+
+    def call_until_closed(client: Indivd, begun: threading.Event) -> int:
+        for answered in range(1_000_000):
+            try:
+                client.fetch(WEEK)
+            except ClientClosedError:
+                return answered
+            begun.set()
+        return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            begun = threading.Event()
+            client = Indivd("t", transport=Script(visits_by_day))
+            calls = [pool.submit(call_until_closed, client, begun) for _ in range(4)]
+            assert begun.wait(60)
+            client.close()
+            assert sum(call.result(60) for call in calls) >= 1
+
+
 def test_calls_from_its_own_thread_are_refused() -> None:
     """`on_event` runs in the loop's thread: a call from there would wait for itself."""
     refused: list[BaseException] = []

@@ -25,13 +25,14 @@ import attrs
 
 from .models.clocks import last_today
 from .refusals import ConfigError
-from .settings import at_least, check_at_least
+from .settings import PATH, check, is_at_least, must_be
 from .wording import literally
 
 T = TypeVar("T")
 _VERSION = 1
 #: Writers wait for each other for milliseconds; an entry that takes longer is not worth the threads it holds.
 _BUSY_S = 1.0
+_LONGEST_MARGIN = 365_000  # days: a date has no more
 
 
 class Cache(Protocol):
@@ -71,7 +72,7 @@ class Renewing:
 
 def last_closed_day(cache: Cache, now: datetime) -> date:
     """Return the last day that is closed everywhere, *now* being aware."""
-    return last_today(now) - timedelta(days=1 + cache.margin_days)
+    return last_today(now) - timedelta(days=1 + min(cache.margin_days, _LONGEST_MARGIN))
 
 
 def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) -> str:
@@ -84,9 +85,9 @@ def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) 
 class MemoryCache:
     """Closed days in memory, the longest unused leaving first beyond `max_bytes`."""
 
-    margin_days: int = attrs.field(default=2, validator=at_least(0))
+    margin_days: int = attrs.field(default=2, validator=must_be(is_at_least(0)))
     """Days after its end from which a day counts as closed."""
-    max_bytes: int = attrs.field(default=64 * 2**20, validator=at_least(1))
+    max_bytes: int = attrs.field(default=64 * 2**20, validator=must_be(is_at_least(1)))
     """Bytes of answers that are held at most."""
     _bodies: OrderedDict[str, bytes] = attrs.field(factory=OrderedDict, init=False, repr=False)
     _held: int = attrs.field(default=0, init=False)
@@ -119,10 +120,9 @@ class SQLiteCache:
         import sqlite3  # not everybody keeps a cache, and some Pythons are built without it
 
         self.margin_days = margin_days
-        check_at_least(type(self), "margin_days", margin_days, 0)
+        check("SQLiteCache.margin_days", margin_days, is_at_least(0))
         self._lock = Lock()
-        if not isinstance(path, str | PathLike) or not str(path):
-            raise ConfigError(f"{{SQLiteCache.path}} must be the path of a file; got {literally(repr(path))}")
+        check("SQLiteCache.path", path, PATH)
         with ExitStack() as opened:
             try:
                 connection = sqlite3.connect(Path(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)

@@ -23,9 +23,9 @@ except ImportError as error:
     raise ImportError("indivd_async.dask needs the extra `dask`: pip install 'indivd-async[dask]'") from error
 
 from .blocking import Indivd
-from .planning import Plan
+from .planning import Plan, check_asked
 from .results import tables
-from .settings import Limits
+from .settings import Limits, check, check_options, is_at_least, is_kind
 
 if TYPE_CHECKING:
     from .queries import Query
@@ -62,6 +62,10 @@ def read_indivd(
     >>> frame = read_indivd(query, npartitions=8, limits=Limits(concurrency=64))  # doctest: +SKIP
     >>> frame.groupby("zone_name").visits.sum().compute()  # doctest: +SKIP
     """
+    check_options(locals())
+    check("npartitions", npartitions, is_at_least(1))
+    if not isinstance(query, Plan):
+        check_asked(query, None)
     whole = limits or Limits()
     options = {
         "token": token,
@@ -88,6 +92,8 @@ def share_limits(limits: Limits, shares: int) -> list[Limits]:
     >>> [share.concurrency for share in share_limits(Limits(concurrency=10), 4)]
     [3, 3, 2, 2]
     """
+    check("limits", limits, is_kind(Limits, "a Limits, as in {limits:Limits(concurrency=10)}"))
+    check("shares", shares, is_at_least(1))
     rate = limits.requests_per_second
     return [
         attrs.evolve(

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from .refusals import ConfigError
+from .settings import PATH, TRUE_OR_FALSE, Rule, check, is_at_least, is_kind, is_one_of, must_be
 
 _JSON_VERSION = 1
 _ONE_DAY = timedelta(days=1)
@@ -96,15 +97,17 @@ def _week_starts(numbering: str, year: int) -> Mapping[int, date | None]:
     return {week: found[0] if (found[-1] - found[0]).days < 7 else None for week, found in days.items()}
 
 
+def _unless_none(rule: Rule) -> Any:
+    return attrs.field(default=None, validator=attrs.validators.optional(must_be(rule)))
+
+
 @attrs.frozen(kw_only=True)
 class Numbering:
     """How weeks (`WEEKS`) and weekdays (`WEEKDAYS`) are numbered; None where that is not known."""
 
-    weeks: str | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKS)))
+    weeks: str | None = _unless_none(is_one_of(WEEKS))
     """A name in `WEEKS`; None where it is not known."""
-    weekdays: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.in_(WEEKDAYS))
-    )
+    weekdays: str | None = _unless_none(is_one_of(WEEKDAYS))
     """A name in `WEEKDAYS`; None where it is not known."""
 
     def week_start(self, year: int | None, week: int) -> date | None:
@@ -133,58 +136,56 @@ UNITS = ("minute", "hour", "day", "week", "month", "year", "total", "any")
 class MostDays:
     """The longest period that one request of *endpoint* answers whole, by the *unit* of its grouping."""
 
-    endpoint: str = attrs.field(validator=attrs.validators.in_(("line_crosses", "zone_visitors", "drop_in_rate")))
+    endpoint: str = attrs.field(validator=must_be(is_one_of(("line_crosses", "zone_visitors", "drop_in_rate"))))
     """The endpoint."""
-    unit: str = attrs.field(validator=attrs.validators.in_(UNITS))
+    unit: str = attrs.field(validator=must_be(is_one_of(UNITS)))
     """minute, hour, day, week, month, year; "total" for sums of a whole period; "any"."""
-    days: int = attrs.field(validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)])
+    days: int = attrs.field(validator=must_be(is_at_least(1)))
     """Days a request at most."""
-    rows: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional([attrs.validators.instance_of(int), attrs.validators.ge(1)])
-    )
+    rows: int | None = _unless_none(is_at_least(1))
     """Rows an answer at most, where that is what was met: the days are then those of one location."""
 
 
-_OPTIONAL_BOOL = attrs.validators.optional(attrs.validators.instance_of(bool))
-_OPTIONAL_TEXT = attrs.validators.optional(attrs.validators.instance_of(str))
+def _is_clock(clock: Any) -> bool:
+    try:
+        return isinstance(clock, str) and (clock == "location" or ZoneInfo(clock) is not None)
+    except (OSError, KeyError, ValueError):  # each is a way of ZoneInfo to know no such zone
+        return False
 
 
-def _check_clock(_: object, attribute: attrs.Attribute[Any], clock: Any) -> None:
-    if clock is not None and clock != "location":
-        try:
-            ZoneInfo(clock)
-        except (OSError, KeyError, TypeError, ValueError):  # each is a way of ZoneInfo to know no such zone
-            raise ValueError(f"{attribute.name} must be an IANA time zone name, or location; got {clock!r}") from None
+_CLOCK = (_is_clock, "an IANA time zone name, or location")
+_TEXT = is_kind(str, "a str")
+_LIMITS = (
+    lambda limits: isinstance(limits, tuple) and all(isinstance(limit, MostDays) for limit in limits),
+    "a tuple of MostDays",
+)
 
 
 @attrs.frozen(kw_only=True)
 class Profile:
     """How one service behaves, where its documentation is silent: what `indivd verify` wrote. None is: not known."""
 
-    numbering: Numbering = Numbering()
+    numbering: Numbering = attrs.field(default=Numbering(), validator=must_be(is_kind(Numbering, "a Numbering")))
     """How weeks and weekdays are numbered."""
-    line_crosses_tz: str | None = attrs.field(default=None, validator=_check_clock)
+    line_crosses_tz: str | None = _unless_none(_CLOCK)
     """The clock of line_crosses: an IANA name, or "location" for each location's own; None where it is not known."""
-    drop_in_rate_tz: str | None = attrs.field(default=None, validator=_check_clock)
+    drop_in_rate_tz: str | None = _unless_none(_CLOCK)
     """The clock of drop_in_rate without `tz`: an IANA name, or "location"; None where it is not known."""
-    most_days: tuple[MostDays, ...] = ()
+    most_days: tuple[MostDays, ...] = attrs.field(default=(), validator=must_be(_LIMITS))
     """Limits that were met; none of an endpoint and unit means none was met."""
-    longest_url: int | None = attrs.field(
-        default=None,
-        validator=attrs.validators.optional([attrs.validators.instance_of(int), attrs.validators.ge(500)]),
-    )
+    longest_url: int | None = _unless_none(is_at_least(500))
     """Bytes of the longest URL that was answered, where a longer one was not."""
-    hours_carry_dates: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    hours_carry_dates: bool | None = _unless_none(TRUE_OR_FALSE)
     """Whether zone_visitors by hour alone tells the dates, too."""
-    labels_carry_parents: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    labels_carry_parents: bool | None = _unless_none(TRUE_OR_FALSE)
     """Whether zone_visitors by one label alone tells those above it, as days their month and year."""
-    quiet_hours: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    quiet_hours: str | None = _unless_none(_TEXT)
     """Hours without a visit: "absent", "zeros" or "mixed"."""
-    passing_lines_shared: bool | None = attrs.field(default=None, validator=_OPTIONAL_BOOL)
+    passing_lines_shared: bool | None = _unless_none(TRUE_OR_FALSE)
     """Whether two zones of a location count the same passers-by."""
-    dwell_counts: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    dwell_counts: str | None = _unless_none(_TEXT)
     """What dwell_time_stats.n counts: "visits" or "visitors"."""
-    learned_on: str | None = attrs.field(default=None, validator=_OPTIONAL_TEXT)
+    learned_on: str | None = _unless_none(_TEXT)
     """The day that it was learned on, yyyy-mm-dd."""
 
     def days_at_most(self, endpoint: str, unit: str) -> int | None:
@@ -220,18 +221,14 @@ class Profile:
         try:
             document: dict[str, Any] = json.loads(text)
             version = document.pop("version")
-            if version != _JSON_VERSION:
-                raise ConfigError(
-                    f"{{profile}}: it is of version {version}, and this library reads {_JSON_VERSION}; let "
-                    "`indivd verify` write it anew"
-                )
-            numbering = Numbering(**document.pop("numbering", {}))
-            limits = tuple(MostDays(**limit) for limit in document.pop("most_days", ()))
-            return cls(numbering=numbering, most_days=limits, **document)
+            if version == _JSON_VERSION:
+                numbering = Numbering(**document.pop("numbering", {}))
+                limits = tuple(MostDays(**limit) for limit in document.pop("most_days", ()))
+                return cls(numbering=numbering, most_days=limits, **document)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
             raise ConfigError(f"{{profile}}: this is not what `indivd verify` writes: {error}") from None
+        told = f"it is of version {version}, and this library reads {_JSON_VERSION}"
+        raise ConfigError(f"{{profile}}: {told}; let `indivd verify` write it anew")
 
 
 #: Of a service that nobody measured.
@@ -244,8 +241,7 @@ def read_profile(given: Profile | str | os.PathLike[str] | None) -> Profile | No
         given = os.environ.get("INDIVD_PROFILE") or None
     if given is None or isinstance(given, Profile):
         return given
-    if not isinstance(given, (str, os.PathLike)):
-        raise ConfigError(f"{{profile}}: must be a Profile or the path of one, got {type(given).__name__}")
+    check("profile", given, (PATH[0], "a Profile, or the path of one"))
     try:
         with open(given, encoding="utf-8-sig") as file:  # some editors write a mark first
             text = file.read()

@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
 
-from .errors import ConfigError
-from .settings import is_plain_function
-
 if TYPE_CHECKING:
     from .results import Chunk
 
@@ -65,15 +62,6 @@ class Progress:
 Hear = Callable[[Progress], object]
 #: True for a bar, or what is called with each `Progress`.
 Wanted = bool | Hear | None
-
-
-def check_wanted(wanted: object) -> None:
-    """Raise ConfigError where *wanted* is nothing that can be told of progress."""
-    if not (wanted is None or isinstance(wanted, bool) or is_plain_function(wanted)):
-        got = type(wanted).__name__
-        raise ConfigError(
-            f"{{progress}} must be True, or a callable that takes a Progress and is not awaited; got {got}"
-        )
 
 
 class Tally:

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from .refusals import ConfigError
-from .wording import literally
+from .wording import brief, literally
 
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
 
 
-def check_at_least(owner: type, name: str, value: Any, minimum: float, *, whole: bool = True) -> None:
-    """Raise ConfigError where an option of *owner* is less than *minimum*, or no number."""
-    kinds: Any = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value <= _MOST:
-        rule = f"{'a whole number' if whole else 'a number'} of at least {minimum:g}"
-        raise ConfigError(f"{{{owner.__name__}.{name}}} must be {rule}; got {literally(repr(value))}")
+#: What a value must be: whether it is, and the words for it.
+Rule = tuple[Callable[[Any], bool], str]
 
 
-def at_least(minimum: float, *, whole: bool = True) -> Any:
-    """Return a validator of fields for `check_at_least`."""
-    return lambda owner, field, value: check_at_least(type(owner), field.name, value, minimum, whole=whole)
+def is_kind(kind: Any, words: str) -> Rule:
+    """Return the rule for what is of one *kind*; True and False are no numbers."""
+    return lambda value: isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), words
 
 
-def _positive(owner: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST:
-        rule = "must be a finite number above 0{:, or None}"
-        raise ConfigError(f"{{{type(owner).__name__}.{field.name}}} {rule}; got {literally(repr(value))}")
+def is_at_least(minimum: float, *, whole: bool = True) -> Rule:
+    """Return the rule for numbers of at least *minimum*."""
+    is_number, words = is_kind(int, "a whole number") if whole else is_kind((int, float), "a number")
+    return lambda value: is_number(value) and minimum <= value <= _MOST, f"{words} of at least {minimum:g}"
+
+
+def is_one_of(names: Iterable[str]) -> Rule:
+    """Return the rule for one of some *names*."""
+    return lambda value: isinstance(value, str) and value in names, f"one of {', '.join(names)}"
+
+
+def check(name: str, value: object, rule: Rule, show: Callable[[object], str] = brief) -> None:
+    """Raise ConfigError where the *value* of *name* is not what the *rule* says."""
+    fits, words = rule
+    if not fits(value):
+        raise ConfigError(f"{{{name}}} must be {words}; got {literally(show(value))}")
+
+
+def must_be(rule: Rule) -> Any:
+    """Return a validator of fields for a *rule*."""
+    return lambda owner, field, value: check(f"{type(owner).__name__}.{field.name}", value, rule)
+
+
+def _is_path(value: Any) -> bool:
+    try:
+        return isinstance(value, str | os.PathLike) and bool(str(value)) and 0 not in os.fsencode(value)
+    except UnicodeError:
+        return False
+
+
+TRUE_OR_FALSE = is_kind(bool, "True or False")
+PATH = (_is_path, "the path of a file or folder")
+_positive: Any = attrs.validators.optional(
+    must_be((lambda value: is_at_least(0, whole=False)[0](value) and value > 0, "a finite number above 0{:, or None}"))
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,19 +93,19 @@ class RetryPolicy:
     `Retry-After` is a lower bound of it.
     """
 
-    attempts: int = attrs.field(default=3, validator=at_least(1))
+    attempts: int = attrs.field(default=3, validator=must_be(is_at_least(1)))
     """What AWS, Google's SRE book and generated SDKs agree on."""
-    base: float = attrs.field(default=0.25, validator=at_least(0, whole=False))
+    base: float = attrs.field(default=0.25, validator=must_be(is_at_least(0, whole=False)))
     """Seconds; a blip of the service or of a connection is over in this time."""
-    base_overloaded: float = attrs.field(default=1.0, validator=at_least(0, whole=False))
+    base_overloaded: float = attrs.field(default=1.0, validator=must_be(is_at_least(0, whole=False)))
     """Seconds, for 429 and 503: the service itself asks for patience."""
-    cap: float = attrs.field(default=10.0, validator=at_least(0, whole=False))
+    cap: float = attrs.field(default=10.0, validator=must_be(is_at_least(0, whole=False)))
     """Seconds; beyond it waiting longer does not help whoever waits."""
-    max_retry_after: float = attrs.field(default=60.0, validator=at_least(0, whole=False))
+    max_retry_after: float = attrs.field(default=60.0, validator=must_be(is_at_least(0, whole=False)))
     """Seconds; a Retry-After beyond this is raised to the caller, who can plan with it."""
-    budget: int = attrs.field(default=1000, validator=at_least(0))
+    budget: int = attrs.field(default=1000, validator=must_be(is_at_least(0)))
     """Tokens a client starts with, and never has more of; simulated, a blip of 64 calls is saved whole."""
-    retry_cost: int = attrs.field(default=10, validator=at_least(0))
+    retry_cost: int = attrs.field(default=10, validator=must_be(is_at_least(0)))
     """Tokens a retry costs; a success gives one back, so that a long outage is amplified by a tenth at most."""
 
 
@@ -93,9 +119,9 @@ DEFAULT_CONCURRENCY = 32
 class Limits:
     """What a client may use at once."""
 
-    concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=at_least(1))
+    concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=must_be(is_at_least(1)))
     """Connections at most, each with one request in the air; more than keep a core busy gain little."""
-    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=at_least(1))
+    max_response_bytes: int = attrs.field(default=64 * 2**20, validator=must_be(is_at_least(1)))
     """Bytes of one answer, counted on the wire and again decoded; a year of hours for 100 zones is 40 MB."""
     requests_per_second: float | None = attrs.field(default=None, validator=_positive)
     """The API documents no rate limit; whoever knows theirs sets it here."""
@@ -118,37 +144,41 @@ def is_plain_function(value: object) -> bool:
     """Tell whether *value* can be called, and does what it does without being awaited or iterated over."""
     import inspect
 
-    asynchronous = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    asynchronous = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
     called = (value, getattr(value, "__call__", None))  # noqa: B004  its own, where it is an object
     return callable(value) and (isinstance(value, type) or not any(is_(one) for is_ in asynchronous for one in called))
 
 
-#: What an option must be, where it is given: a rule, and the words for it.
-_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "base_url": (lambda value: isinstance(value, str), "a str, such as 'https://gateway.example/indivd'"),
-    "timeouts": (lambda value: isinstance(value, Timeouts), "a Timeouts, as in {timeouts:Timeouts(read=30)}"),
-    "retry": (lambda value: isinstance(value, RetryPolicy), "a RetryPolicy, as in {retry:RetryPolicy(attempts=3)}"),
-    "limits": (lambda value: isinstance(value, Limits), "a Limits, as in {limits:Limits(concurrency=10)}"),
+#: What an option must be, where it is given.
+_OPTIONS: dict[str, Rule] = {
+    "base_url": is_kind(str, "a str, such as 'https://gateway.example/indivd'"),
+    "timeouts": is_kind(Timeouts, "a Timeouts, as in {timeouts:Timeouts(read=30)}"),
+    "retry": is_kind(RetryPolicy, "a RetryPolicy, as in {retry:RetryPolicy(attempts=3)}"),
+    "limits": is_kind(Limits, "a Limits, as in {limits:Limits(concurrency=10)}"),
     "ssl_context": (
         _is_ssl_context,
         'an ssl.SSLContext for clients, as in {ssl_context:ssl.create_default_context(cafile="ca.pem")}',
     ),
-    "trust_env": (lambda value: isinstance(value, bool), "True or False"),
-    "allow_http": (lambda value: isinstance(value, bool), "True or False"),
+    "trust_env": TRUE_OR_FALSE,
+    "allow_http": TRUE_OR_FALSE,
     "cache": (_is_cache, 'a cache with get, put and margin_days, as in {cache:SQLiteCache("answers.db")}'),
     "on_event": (is_plain_function, "a function that takes an Event, not a coroutine function: nobody awaits it"),
+    "progress": (
+        lambda value: isinstance(value, bool) or is_plain_function(value),
+        "True, or a callable that takes a Progress and is not awaited",
+    ),
+    "ordered": TRUE_OR_FALSE,
 }
 
 
-def check_options(options: Mapping[str, object]) -> None:
-    """Raise ConfigError where one of the *options* of a client that there are rules for is not what it must be."""
-    for name, (fits, words) in _OPTIONS.items():
-        value = options.get(name)
-        if value is not None and not fits(value):
-            raise ConfigError(f"{{{name}}} must be {words}; got {literally(_shown(value))}")
+def check_options(options: Mapping[str, object], rules: Mapping[str, Rule] = _OPTIONS) -> None:
+    """Raise ConfigError where one of the *options* that there are *rules* for is given, and not what it must be."""
+    for name, rule in rules.items():
+        if options.get(name) is not None:
+            check(name, options[name], rule, _shown)
 
 
 def _shown(value: object) -> str:
-    # Numbers and names say best what was meant; anything else may be long, or hold what is nobody's business.
+    # Numbers, and what is nearly one, say best what was meant; anything else may be long, or nobody's business.
     kind = type(value).__name__
-    return f"{kind} {value!r}" if isinstance(value, bool | int | float) else f"a {kind}"
+    return f"{kind} {brief(value, 80)}" if isinstance(value, bool | int | float) else f"a {kind}"

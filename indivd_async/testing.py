@@ -73,6 +73,10 @@ class IndivdSandbox:
     """
 
     def __init__(self, app: Sandbox) -> None:
+        from .sandbox import Sandbox
+        from .settings import check, is_kind
+
+        check("app", app, is_kind(Sandbox, "what `sandbox.app()` returns"))
         self.app = app
         self._faults: deque[_Fault] = deque()
         app.faults.hook = self._next_status
@@ -118,6 +122,19 @@ class IndivdSandbox:
         for one after the other happen one after the other. A *retry_after* above 0 is waited for, as a client must. A
         request that fails with an exception did not arrive, and is not among `requests`.
         """
+        from .models.endpoints import FILTER_ENDPOINTS
+        from .queries import QUERIES
+        from .sandbox.app import is_status
+        from .settings import Rule, check, check_options, is_at_least, is_kind, is_one_of
+
+        rules: dict[str, Rule] = {
+            "times": is_at_least(0),
+            "endpoint": is_one_of((*FILTER_ENDPOINTS, *QUERIES)),
+            "retry_after": is_kind(str, 'a str, such as "30"'),
+        }
+        fits = isinstance(outcome, Exception) or is_status(outcome)
+        check("outcome", outcome, (lambda _: fits, "a status, or an exception of httpx"))
+        check_options(locals(), rules)
         fault = _Fault(outcome, times=_FOR_EVER if times is None else times, endpoint=endpoint, retry_after=retry_after)
         self._faults.append(fault)
 

@@ -143,7 +143,8 @@ class Indivd:
         With ``on_error="collect"`` every query is finished and its result lists what failed.
         """
         # A generator of the caller's runs in the caller's thread, to which its database may be bound.
-        results: list[AnyResult] = self._run("fetch_all", list(queries), on_error, progress=progress)
+        given = list(queries) if isinstance(queries, Iterable) else queries
+        results: list[AnyResult] = self._run("fetch_all", given, on_error, progress=progress)
         return results
 
     @overload

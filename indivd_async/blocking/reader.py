@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import AsyncIndivd
 from ..errors import InvalidQueryError
-from ..planning import Plan
+from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import tables
 from ..settings import DEFAULT_CONCURRENCY
@@ -36,9 +36,9 @@ class ArrowReader:
         self._portal = portal
         self._client = client
         given: Iterable[Query | Plan] = (queries,) if isinstance(queries, Query | Plan) else queries
+        source = each_query(given)
         # What can be read but once is read once: the first tells the schema.
-        self._once = iter(given) is given
-        source = iter(given)
+        self._once = isinstance(given, Iterator)
         some = list(itertools.islice(source, 1))
         self._first = tables.check_same_columns(map(_query_of, some))
         self._schema = tables.arrow_schema(self._first)
@@ -76,7 +76,7 @@ class ArrowReader:
             queries, self._queries = self._queries, _only_once()
         else:
             queries = self._queries
-        for query in queries:
+        for query in each_query(queries):
             tables.check_same_columns((self._first, _query_of(query)))
             plan = query if isinstance(query, Plan) else self._portal.run(self._client.plan(query))
             yield from plan.shards(max(1, math.ceil(len(plan) / DEFAULT_CONCURRENCY)))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from .. import wall_clock
-from ..errors import AuthenticationError, ClientClosedError, IndivdError, InvalidQueryError, MergeConflictError
+from ..errors import AuthenticationError, ClientClosedError, IndivdError, MergeConflictError
 from ..execution import WAITING_PER_WORKER, ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
-from ..planning import Plan, PlannedRequest, make_plan
+from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Listed, has_rows
@@ -76,8 +76,7 @@ class Call:
 
     async def plan(self, query: Query, cutoff: date | None = None) -> Plan:
         """Plan *query*; the locations are looked up where it needs them."""
-        if not isinstance(query, Query):
-            raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
+        check_asked(query, cutoff)
         if cutoff is None and self.keeping is not None:
             cutoff = self.keeping.last_closed_day  # so that closed days are in requests of their own
         locations = await self.catalogue.locations_for(query, self._deadline(), self.profile or NOTHING_KNOWN)

@@ -13,16 +13,10 @@ import attrs
 from ..cache import Cache
 from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
-from ..planning import Plan
+from ..planning import Plan, each_query
 from ..profile import Profile, read_profile
-from ..progress import Display, Wanted, check_wanted
-from ..queries import (
-    DropInRate,
-    LineCrosses,
-    OnError,
-    Query,
-    ZoneVisitors,
-)
+from ..progress import Display, Wanted
+from ..queries import DropInRate, LineCrosses, OnError, Query, ZoneVisitors, one_by_one
 from ..results import AnyResult, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
@@ -116,7 +110,6 @@ class AsyncIndivd(Endpoints):
         if base_url is None:
             base_url = os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL
         address = parse_base_url(base_url, allow_http)
-        check_wanted(progress)
         self._progress, self._display = progress, Display()
         self.profile = read_profile(profile)
         """What is known of the service; None where nothing is."""
@@ -191,7 +184,7 @@ class AsyncIndivd(Endpoints):
         """Begin the call *name*: the one way in."""
         executor, timeouts = self._executor, self._timeouts
         executor.check()
-        check_wanted(progress)
+        check_options({"progress": progress})
         call = Call(
             executor=executor,
             catalogue=self._catalogue,
@@ -257,10 +250,10 @@ class AsyncIndivd(Endpoints):
         result lists what failed; where two answers hold a row that only one may hold, that is all of them. All are
         planned before the first request is sent.
         """
+        wanted = list(one_by_one("queries", queries, Query, "must be a list of queries; `fetch` takes one"))
         if on_error not in ("raise", "collect"):
             raise InvalidQueryError("on_error", 'must be {:"raise"} or {:"collect"}', on_error)
         with self._call("fetch_all", collects=on_error == "collect", progress=progress) as call:
-            wanted = list(queries)
             plans = {query: await call.plan(query) for query in dict.fromkeys(wanted)}
             results = dict(zip(plans, await call.fetch(list(plans.values())), strict=True))
             return [results[query] for query in wanted]
@@ -277,8 +270,9 @@ class AsyncIndivd(Endpoints):
         never raised; after a 401 nothing more is sent and the rest is yielded with that error. Leaving the context
         early cancels what is under way. Chunks are not merged: rows that a plan would add up come apart.
         """
-        several = [queries] if isinstance(queries, Query | Plan) else queries
-        return OpenChunks(lambda: self._call("stream", collects=True, progress=progress), several, ordered)
+        check_options(locals())
+        each_query(queries)  # refused here, not where it is entered
+        return OpenChunks(lambda: self._call("stream", collects=True, progress=progress), queries, ordered)
 
     @overload
     async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...
@@ -289,7 +283,8 @@ class AsyncIndivd(Endpoints):
         with self._call("retry_failed", progress=progress) as call:
             if isinstance(result, AnyResult):
                 return (await call.complete([result]))[0]
-            return await call.complete(result)
+            rule = "must be a result of this client, or a list of them"
+            return await call.complete(list(one_by_one("result", result, AnyResult, rule)))
 
 
 def _name_of(query: object) -> str:

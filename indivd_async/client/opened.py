@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import TYPE_CHECKING, TypeVar
 
 from ..execution import ChunkStream
-from ..planning import Plan
+from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import Chunk
 from .call import Call
@@ -47,9 +47,12 @@ class OpenChunks(OpenStream[Chunk]):
     """What `stream` returns."""
 
     def __init__(
-        self, begin: Callable[[], AbstractContextManager[Call]], queries: Iterable[Query | Plan], ordered: bool
+        self,
+        begin: Callable[[], AbstractContextManager[Call]],
+        queries: Query | Plan | Iterable[Query | Plan],
+        ordered: bool,
     ) -> None:
-        super().__init__(begin, lambda call: call.stream(self._queries, ordered, lambda chunk: chunk))
+        super().__init__(begin, lambda call: call.stream(each_query(self._queries), ordered, lambda chunk: chunk))
         self._queries = queries
 
     async def table(self) -> ArrowStream:
@@ -61,7 +64,7 @@ class OpenChunks(OpenStream[Chunk]):
         """
         from ..results.tables import check_same_columns, stream_of
 
-        queries = self._queries = list(self._queries)
+        queries = self._queries = list(each_query(self._queries))
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
         arrived = []
         async with self as chunks:

@@ -177,7 +177,7 @@ class ChunkStream(Generic[C]):
     def _end_of(self, failure: BaseException | None) -> None:
         if failure is not None:
             self._failure = self._failure or failure
-            for _ in range(self._workers):  # others wait for room that nobody will make
+            for _ in range(self._permits.statistics().tasks_waiting):  # for room that nobody will make
                 self._permits.release()
         self._working -= 1
         self._arrival.set()

@@ -33,8 +33,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..models.clocks import ONE_DAY, last_today
+from ..planning import check_asked
 from ..progress import Progress
 from ..queries import Query
+from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_at_least, is_kind, is_plain_function
 from .report import Changes, DestinationError, Failure, Fate, PlaceChanges, Report
 
 if TYPE_CHECKING:
@@ -43,6 +45,22 @@ if TYPE_CHECKING:
 
 __docformat__ = "google"
 __all__ = ["Changes", "DestinationError", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
+
+
+#: What an option must be, where it is given.
+_OPTIONS: dict[str, Rule] = {
+    "out": (PATH[0], "the path of a folder"),
+    "to": is_kind(str, "the address of a table, such as duckdb:///FILE?table=NAME"),
+    "partition": (
+        lambda value: isinstance(value, str | list | tuple) and all(isinstance(name, str) for name in value),
+        '"location,month", one of them, or "none"',
+    ),
+    "keep": TRUE_OR_FALSE,
+    "prune": TRUE_OR_FALSE,
+    "accept_empty": TRUE_OR_FALSE,
+    "on_progress": (is_plain_function, "a function that takes a Progress and is not awaited"),
+    "commit_every": is_at_least(0, whole=False),
+}
 
 
 async def export(
@@ -88,9 +106,13 @@ async def export(
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
     """
+    check_options(locals(), _OPTIONS)
     _require_pyarrow("database" if to else "parquet")
+    from ..client import AsyncIndivd
     from ._running import Options, run
 
+    check("client", client, is_kind(AsyncIndivd, "an AsyncIndivd"))
+    check_asked(query, None)
     options = Options(
         ended=last_today(datetime.now(UTC)) - ONE_DAY,
         partition=partition,

@@ -7,12 +7,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, overload
 
 from fastapi import Depends, FastAPI
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from ..client import AsyncIndivd
 from ..errors import ConfigError
+from ..settings import Rule, check_options, is_kind, is_plain_function
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+
+
+_OPTIONS: dict[str, Rule] = {
+    "app": is_kind(Starlette, "an application; options go by name, as in {limits:Limits(…)}"),
+    "also": (callable, "a lifespan of yours"),
+    "client": (is_plain_function, "what makes a client, such as AsyncIndivd or a function that returns one"),
+}
 
 
 @overload
@@ -36,6 +45,7 @@ def lifespan(
     it finds the client in ``app.state.indivd``, and what it yields is passed on. Within one of your own: ``async with
     lifespan(app): yield``.
     """
+    check_options(locals(), _OPTIONS)
 
     @asynccontextmanager
     async def opened(app: Any) -> AsyncIterator[Any]:

@@ -18,9 +18,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from ..models import FrozenMap
 from ..planning import Plan, PlannedRequest
 from ..results import Chunk, Listed
+from ..settings import TRUE_OR_FALSE, check
+from ..wording import brief
 
 
-@functools.cache
 def response_model(cls: type[Any], *, upstream: bool = False) -> type[BaseModel]:
     """
     Return the pydantic model of a result, row or catalogue class (any attrs class), for `response_model=` and OpenAPI.
@@ -30,8 +31,15 @@ def response_model(cls: type[Any], *, upstream: bool = False) -> type[BaseModel]
     *upstream*, as they were sent: with the service's path and every parameter, which the public has no business with.
     Errors are written as the names of their classes. The model takes the attrs value as it is.
     """
-    if not attrs.has(cls):
-        raise TypeError(f"response_model needs an attrs class, such as ZoneVisitorsResult; got {cls!r}")
+    if not (isinstance(cls, type) and attrs.has(cls)):
+        raise TypeError(f"response_model needs an attrs class, such as ZoneVisitorsResult; got {brief(cls, 80)}")
+    check("upstream", upstream, TRUE_OR_FALSE)
+    model: type[BaseModel] = _response_model(cls, upstream)
+    return model
+
+
+@functools.cache
+def _response_model(cls: type[Any], upstream: bool) -> type[BaseModel]:
     hints = typing.get_type_hints(cls, localns={"Plan": Plan, "PlannedRequest": PlannedRequest, "Chunk": Chunk})
     told = _descriptions(cls)
     fields: dict[str, Any] = {}

@@ -28,6 +28,7 @@ from ..errors import (
     RequestTimeoutError,
 )
 from ..escaping import escape_controls
+from ..settings import check, is_kind
 from .clients import ClientMissingError
 from .describing import PROBLEM_MEDIA_TYPE, describe_problems
 
@@ -210,6 +211,7 @@ def install_error_handlers(app: FastAPI) -> None:
     Tokens, hosts and upstream paths are never told; 5xx are logged in full with what caused them, on the logger
     `indivd_async`, or the server's own where nobody set that up.
     """
+    check("app", app, is_kind(FastAPI, "a FastAPI application"))
     of_groups: Any = app.exception_handlers.get(ExceptionGroup)
 
     async def answer_group(connection: Request | WebSocket, group: Exception) -> Any:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, RootModel, create_model
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, Result, ZoneVisitorsResult
 from ..results.tables import schema_of
+from ..wording import brief
 
 _QUERIES: dict[type, type[Query]] = {
     LineCrossesResult: LineCrosses,
@@ -34,9 +35,11 @@ def rows_model(cls: type[Any]) -> type[RootModel[Any]]:
     >>> [*row["properties"]][0]
     'period'
     """
-    query = _QUERIES.get(cls, cls)
-    if query not in _QUERIES.values():
-        raise TypeError(f"rows_model needs the class of a query or a result, such as ZoneVisitors; got {cls!r}")
+    query = _QUERIES.get(cls, cls) if isinstance(cls, type) else None
+    if query is None or query not in _QUERIES.values():
+        raise TypeError(
+            f"rows_model needs the class of a query or a result, such as ZoneVisitors; got {brief(cls, 80)}"
+        )
     return _rows_model(query)
 
 

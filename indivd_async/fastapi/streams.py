@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from ..client import AsyncIndivd
 from ..errors import ClientClosedError, IndivdError
+from ..planning import each_query
 from ..results import Chunk, tables
+from ..settings import check, check_options, is_kind
 from .problems import problem_of, tell_log
 
 if typing.TYPE_CHECKING:
@@ -173,4 +175,7 @@ def stream_ndjson(
     graceful time, `GRACE_S` seconds at most, and then ends with such a line. *background* runs afterwards, as the
     route's own `BackgroundTasks` do, also when the visitor has left.
     """
+    check("client", client, is_kind(AsyncIndivd, "the AsyncIndivd of the application"))
+    check_options({"ordered": ordered})
+    each_query(queries)
     return _LinesResponse(client, queries, ordered=ordered, background=background)

@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from ..results import Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
+from ..queries import one_by_one
+from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from .notes import Known
 from .result import merge_chunks
 
@@ -20,6 +21,7 @@ def merge_results(results: Sequence[R]) -> R:
 
     A shard that is missing counts as failed requests. ValueError where the results are not shards of one plan.
     """
+    results = list(one_by_one("results", results, AnyResult, "must be a list of results"))
     if not results:
         raise ValueError("merge_results needs at least one result")
     whole = {attrs.evolve(result.plan, selection=None) for result in results}

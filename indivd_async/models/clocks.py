@@ -29,8 +29,10 @@ def zone_of(tz: str) -> ZoneInfo:
 _NOT_IANA = frozenset({"localtime", "posixrules", "Factory", "posix", "right"})
 
 
-def is_time_zone(tz: str) -> bool:
+def is_time_zone(tz: object) -> bool:
     """Tell whether *tz* names an IANA time zone; ConfigError where this machine knows none at all."""
+    if not (isinstance(tz, str) and tz):
+        return False
     try:
         zone_of(tz)
     except (ValueError, KeyError, OSError):  # ZoneInfo raises each of them, by the kind of nonsense

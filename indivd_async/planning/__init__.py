@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .plan import Plan, make_plan
+from .plan import Plan, check_asked, each_query, make_plan
 from .request import PlannedRequest
 from .series import needs_locations
 from .windows import Window
 
-__all__ = ["Plan", "PlannedRequest", "Window", "make_plan", "needs_locations"]
+__all__ = ["Plan", "PlannedRequest", "Window", "check_asked", "each_query", "make_plan", "needs_locations"]

@@ -19,8 +19,9 @@ import attrs
 
 from ..models import Location
 from ..profile import NOTHING_KNOWN, Profile
-from ..queries import QUERIES, Query
+from ..queries import QUERIES, Query, one_by_one
 from ..refusals import InvalidQueryError
+from ..settings import check, is_at_least
 from ..wording import plural
 from .explain import explain
 from .layout import Layout, lay_out
@@ -54,8 +55,9 @@ class Plan:
     """What is known of the service: how it numbers, its clocks and limits."""
 
     def __attrs_post_init__(self) -> None:
-        if self.cutoff is not None and (isinstance(self.cutoff, datetime) or not isinstance(self.cutoff, date)):
-            raise InvalidQueryError("cutoff", "must be a datetime.date, the last day of its window", self.cutoff)
+        check_asked(self.query, self.cutoff)
+        if not isinstance(self.profile, Profile | None):
+            raise InvalidQueryError("profile", "must be a Profile", self.profile)
         if self.locations is None and needs_locations(self.query, self.profile or NOTHING_KNOWN):
             raise InvalidQueryError("locations", "their time zones must be known to plan this query", None)
 
@@ -96,8 +98,7 @@ class Plan:
 
         Run each anywhere, then join what they gave with `merge_results`.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be a whole number of at least 1; got {n!r}")
+        check("n", n, is_at_least(1))
         first, end = self.selection or (0, self.layout.units)
         n = max(1, min(n, end - first))  # a plan without requests is one shard without requests
         cuts = [first + (end - first) * k // n for k in range(n + 1)]
@@ -138,11 +139,25 @@ class Plan:
                 selection=None if selection is None else (int(selection[0]), int(selection[1])),
                 profile=None if profile is None else Profile.from_json(json.dumps(profile)),
             )
-        except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"not a plan's JSON: {error!r}") from error
+        except (KeyError, TypeError, IndexError, RecursionError, json.JSONDecodeError) as error:
+            raise ValueError(f"text: not a plan's JSON: {error!r}") from error
         if plan.selection is not None and not 0 <= plan.selection[0] <= plan.selection[1] <= plan.layout.units:
             raise ValueError(f"a shard of units {plan.selection}, of a plan that has {plan.layout.units}")
         return plan
+
+
+def each_query(given: object) -> Iterator[Query | Plan]:
+    """Yield the queries and plans that *given* holds or is, as they are pulled."""
+    several = (given,) if isinstance(given, Query | Plan) else given
+    return one_by_one("queries", several, Query | Plan, "must be a query or a plan, or a list of them")
+
+
+def check_asked(query: object, cutoff: object) -> None:
+    """Raise InvalidQueryError where nothing of this kind can be planned."""
+    if not isinstance(query, Query):
+        raise InvalidQueryError("query", "must be a LineCrosses, ZoneVisitors or DropInRate", query)
+    if cutoff is not None and (isinstance(cutoff, datetime) or not isinstance(cutoff, date)):
+        raise InvalidQueryError("cutoff", "must be a datetime.date, the last day of its window", cutoff)
 
 
 def make_plan(

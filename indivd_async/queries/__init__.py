@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .drop_in_rate import DropInRate
-from .fields import Ids, Interval, LineGrouping, OnError, PerLine, Split, ZoneGrouping
+from .fields import Ids, Interval, LineGrouping, OnError, PerLine, Split, ZoneGrouping, one_by_one
 from .line_crosses import PER, LineCrosses
 from .zone_visitors import ZoneVisitors
 
@@ -28,4 +28,5 @@ __all__ = [
     "Split",
     "ZoneGrouping",
     "ZoneVisitors",
+    "one_by_one",
 ]

@@ -139,7 +139,7 @@ def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
 
 
 def check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not (isinstance(value, str) and value and clocks.is_time_zone(value)):
+    if value is not None and not clocks.is_time_zone(value):
         raise InvalidQueryError(field.name, "must be an IANA time zone name, such as Europe/Stockholm", value)
 
 
@@ -206,6 +206,19 @@ def check_comparison(query: Any, grouping_name: str) -> None:
         raise InvalidQueryError(
             grouping_name, "has no meaning without {comparison_start_date} and {comparison_end_date}", grouping
         )
+
+
+def one_by_one(parameter: str, given: object, kinds: Any, rule: str) -> Iterator[Any]:
+    """Yield what *given* holds as it is pulled, each of one of *kinds*; InvalidQueryError where that cannot be."""
+
+    def check(one: Any) -> Any:
+        if not isinstance(one, kinds):
+            raise InvalidQueryError(parameter, rule, one)
+        return one
+
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes, type)):
+        raise InvalidQueryError(parameter, rule, given)
+    return map(check, given)
 
 
 def periods_of(query: Any) -> Iterator[tuple[str, date, date]]:

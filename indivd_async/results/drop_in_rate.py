@@ -12,7 +12,7 @@ from ..escaping import ShownAsText
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from ..wording import counted
 from .result import Period, Result
-from .totals import Number
+from .totals import Number, of_period
 
 if TYPE_CHECKING:  # what the signature of a result names, for the reference
     from collections.abc import Iterable as Iterable
@@ -71,11 +71,9 @@ class DropInRateResult(Result[DropInRow]):
 
     def total(self, metric: str, *, period: Period = "current") -> Number | None:
         """Return `passing_by`, `enter` or `drop_in_rate` (percent, None where nobody passed) over a whole period."""
-        totals = {"current": self.summary.current, "comparison": self.summary.comparison}.get(period)
-        if totals is None:
-            raise InvalidQueryError("period", "must be a period of this result", period)
+        totals: DropInTotals = of_period(self.summary, period)
         names = {"passing_by": "passing_by", "enter": "enter", "drop_in_rate": "enter_percentage"}
-        if metric not in names:
+        if metric not in list(names):
             raise InvalidQueryError("metric", f"must be one of {', '.join(names)}", metric)
         value: Number | None = getattr(totals, names[metric])
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
 from operator import attrgetter
 from typing import Any, cast
 
@@ -16,6 +17,14 @@ from ..models import Exclude, LineCrossesRow, ZoneVisitorsRow
 
 Bounds = tuple[int, int]
 Number = int | float
+
+
+def of_period(parts: Any, period: str) -> Any:
+    """Return the current or the comparison part; InvalidQueryError where there is none."""
+    found = getattr(parts, period) if period in ("current", "comparison") else None
+    if found is None:
+        raise InvalidQueryError("period", "must be a period of this result", period)
+    return found
 
 
 def rate(part: int, whole: int) -> float | None:
@@ -38,7 +47,7 @@ def total_of_lines(rows: Sequence[LineCrossesRow], metric: str, per: str | None)
 
 def total_of_visits(rows: Sequence[ZoneVisitorsRow], metric: str) -> Number | None:
     """Add up a metric of zone_visitors over all rows, where that is exact."""
-    path = _PATHS.get(metric, metric)
+    path = _PATHS.get(metric, metric) if isinstance(metric, str) else ""
     if path in _NEVER:
         if path == "unique_visits" and len(rows) == 1:  # its own total
             return rows[0].unique_visits
@@ -165,7 +174,7 @@ def bound_uniques(rows: Sequence[ZoneVisitorsRow], by: str | None) -> Bounds | d
     """Bound the people behind *rows*: all of them, or by "zone_id", "loc_id" or "bucket"."""
     if by is None:
         return _bound(rows)
-    if by not in _BY:
+    if not isinstance(by, str) or by not in _BY:
         raise InvalidQueryError("by", f"must be None or one of {', '.join(_BY)}", by)
     groups = _grouped(rows, _BY[by])
     if by == "loc_id" and None in groups:
@@ -205,12 +214,12 @@ def bound_cross_visitation(
     At least A + B less everybody in the location, at most the smaller of the two. Without *location_uniques* the lower
     bound is 0. Zones of two locations share nobody: visitors are recognised within one location only.
     """
-    if location_uniques is not None and location_uniques < 0:
-        raise InvalidQueryError("location_uniques", "must not be negative", location_uniques)
+    if location_uniques is not None and not (isinstance(location_uniques, Real) and location_uniques >= 0):
+        raise InvalidQueryError("location_uniques", "must be a number of people, not negative", location_uniques)
     zones = _grouped(rows, _BY["zone_id"])
     sides = []
     for name, zone in (("zone_a", zone_a), ("zone_b", zone_b)):
-        if zone not in zones:
+        if zone not in list(zones):
             raise InvalidQueryError(name, "must be a zone of this result", zone)
         sides.append(_bound(zones[zone]))
     if _are_apart(zones[zone_a], zones[zone_b]):

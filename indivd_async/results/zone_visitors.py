@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
-from ..errors import InvalidQueryError
 from ..models import ZoneVisitorsRow
 from ..wording import plural
 from . import totals as _adding
@@ -91,7 +90,5 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
         return _adding.bound_cross_visitation(self._period(period), zone_a, zone_b, location_uniques)
 
     def _period(self, period: Period) -> tuple[ZoneVisitorsRow, ...]:
-        found = {"current": self.current, "comparison": self.comparison}.get(period)
-        if found is None:
-            raise InvalidQueryError("period", "must be a period of this result", period)
+        found: ZoneVisitorsPeriod = _adding.of_period(self, period)
         return found.insights

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from ..settings import check, is_at_least, is_kind, is_plain_function
 from .aggregation import World
 from .app import HOLD, Faults, Recorded, Sandbox
 from .deviations import DEVIATIONS, Deviation
@@ -93,6 +94,8 @@ async def serving(
     The thread has an event loop of its own, so the caller may be on asyncio or trio. Raises OSError where it cannot
     listen.
     """
+    if application is not None:
+        check("application", application, (is_application, "an ASGI application, such as that of `sandbox.app()`"))
     server = _server(application or app())
     listener, url = listen(host, port)
     thread = threading.Thread(target=server.run, args=([listener],), name="indivd-sandbox", daemon=True)
@@ -108,8 +111,15 @@ async def serving(
         listener.close()  # which the server does, if it came to serve
 
 
+def is_application(value: object) -> bool:
+    """Tell whether *value* may be an ASGI application: an object or a function that is called and awaited."""
+    return callable(value) and (isinstance(value, type) or not is_plain_function(value))
+
+
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """Listen on *host* and *port*, 0 for a free one; return the socket and the base URL. Raises OSError."""
+    check("host", host, is_kind(str, "a str, such as '127.0.0.1'"))
+    check("port", port, (lambda value: is_at_least(0)[0](value) and value < 65_536, "a port, from 0 for a free one"))
     is_ipv6 = ":" in host
     listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)
     return listener, f"http://{f'[{host}]' if is_ipv6 else host}:{listener.getsockname()[1]}"

@@ -16,6 +16,8 @@ from copy import copy
 from datetime import date, datetime
 from typing import Any
 
+from ..models.clocks import is_time_zone
+from ..settings import TRUE_OR_FALSE, Rule, check, check_options, is_at_least, is_kind
 from .catalogue import AREAS, BASIC, BOUNDARIES, PLACES, TOKENS, Area, Boundary, Place, listing
 from .clocks import MONGO, PARENTS, Clock, Label, Numbering, default_grouping
 from .measure import Measure
@@ -30,6 +32,18 @@ _KEYS: dict[str, Callable[[Boundary], Iterable[int | None]]] = {
     "zone_from": lambda line: (line.zone_from,),
     "category": lambda line: line.category,
     "line_ids": lambda line: (line.id,),
+}
+
+
+#: What an option must be, where it is given.
+_OPTIONS: dict[str, Rule] = {
+    "seed": is_kind(str, "a str"),
+    "scale": is_at_least(0, whole=False),
+    "now": is_kind(datetime, "a datetime"),
+    "parents": TRUE_OR_FALSE,
+    "numbering": is_kind(Numbering, "a Numbering of the sandbox's clocks"),
+    "lines_tz": (is_time_zone, "an IANA time zone name, such as Europe/Stockholm"),
+    "forgets_overnight": TRUE_OR_FALSE,
 }
 
 
@@ -56,6 +70,8 @@ class World:
         lines_tz: str | None = None,
         forgets_overnight: bool = False,
     ) -> None:
+        check_options(locals(), _OPTIONS)
+        check("scale", scale, _OPTIONS["scale"])
         self.now = now if now is not None else utc_now()
         self.parents = parents
         self.numbering = numbering

@@ -11,6 +11,7 @@ import anyio
 import attrs
 import orjson
 
+from ..settings import Rule, check_options, is_at_least, is_kind, is_plain_function, must_be
 from .aggregation import World
 from .catalogue import TOKENS
 from .deviations import Deviation, Question, Reply, find_deviations
@@ -29,6 +30,20 @@ _GZIP_FROM = 1_000
 _REMEMBERED = 10_000
 
 
+def is_status(value: object) -> bool:
+    """Tell whether *value* is a status that an answer can have, or `HOLD`."""
+    return is_at_least(0)[0](value) and (value == HOLD or value in range(100, 600))
+
+
+_SHARE: Rule = (lambda value: is_at_least(0, whole=False)[0](value) and value <= 1, "a number from 0 to 1")
+_STATUSES: Rule = (
+    lambda value: isinstance(value, tuple | list) and len(value) > 0 and all(map(is_status, value)),
+    "a tuple of statuses, at least one",
+)
+_HOOK: Rule = (is_plain_function, "a function that is not awaited")
+_TEXT = is_kind(str, 'a str, such as "30"')
+
+
 @attrs.define(kw_only=True)
 class Faults:
     """
@@ -39,13 +54,16 @@ class Faults:
     The status `HOLD` leaves a request without an answer until the client gives up.
     """
 
-    rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    rate: float = attrs.field(default=0.0, validator=must_be(_SHARE))
     """Share of all requests, 0 to 1, evenly spread."""
-    statuses: tuple[int, ...] = attrs.field(default=(500, 503, 502), validator=attrs.validators.min_len(1))
+    statuses: tuple[int, ...] = attrs.field(default=(500, 503, 502), validator=must_be(_STATUSES))
     """What they are answered with, in turn."""
-    retry_after: str | None = None
+    retry_after: str | None = attrs.field(default=None, validator=attrs.validators.optional(must_be(_TEXT)))
     """The header, in seconds or as a date; None sends none."""
-    hook: Callable[[int, str, dict[str, str]], int | None] | None = None
+    hook: Callable[[int, str, dict[str, str]], int | None] | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(must_be(_HOOK)),
+    )
     """Asked before: number from 1, path, parameters; a status, or None to go on."""
 
     def next_status(self, number: int, path: str, params: dict[str, str]) -> int | None:
@@ -66,6 +84,18 @@ class Recorded:
     """As text."""
     status: int
     """How it was answered."""
+
+
+#: What an option must be, where it is given.
+_OPTIONS: dict[str, Rule] = {
+    "world": is_kind(World, "a World, as in {world:World(seed='mine')}"),
+    "latency_s": is_at_least(0, whole=False),
+    "faults": is_kind(Faults, "a Faults, as in {faults:Faults(rate=0.1)}"),
+    "deviations": (
+        lambda value: isinstance(value, Iterable) and not isinstance(value, bytes | type),
+        "names of deviations, out of DEVIATIONS",
+    ),
+}
 
 
 class Sandbox:
@@ -89,6 +119,7 @@ class Sandbox:
             from starlette.routing import Route
         except ImportError as error:
             raise ImportError('the sandbox needs starlette: pip install "indivd-async[sandbox]"') from error
+        check_options(locals(), _OPTIONS)
         self.world = world or World()
         self.latency_s = latency_s
         self.faults = faults or Faults()
@@ -96,7 +127,7 @@ class Sandbox:
         self.in_flight = 0
         self.peak_in_flight = 0
         self._arrived = 0
-        self.deviate(*([deviations] if isinstance(deviations, str) else deviations))
+        self.deviate(*([deviations] if isinstance(deviations, str) else deviations or ()))
         routes = [Route(f"{_DATA}{name}/", self._endpoint(_data, name)) for name in READERS]
         routes += [Route(f"{_DATA}{name}", self._add_slash) for name in READERS]
         routes += [Route(f"/filters/{name}", self._endpoint(_listing, name)) for name in _LISTINGS]

@@ -156,12 +156,8 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
             f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
             "{allow_http:True} allows it"
         )
-    return BaseURL(
-        scheme=parsed.scheme,
-        host=host,
-        port=port,
-        prefix=parsed.raw_path.decode("ascii").rstrip("/"),
-    )
+    prefix = parsed.raw_path.decode("ascii").rstrip("/")
+    return BaseURL(scheme=parsed.scheme, host=host, port=port, prefix=prefix)
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,6 +20,7 @@ import orjson
 
 from .._version import __version__
 from ..errors import ConfigError
+from ..settings import PATH, check
 from .asking import Heard, Question, whole
 from .course import Run
 from .reading import UnreadableError, read_visits
@@ -179,6 +180,7 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
 
     Raises ConfigError where there is none, or something else.
     """
+    check("source", source, (PATH[0], "the path of a recording, or of its folder"))
     path = Path(source)
     if path.is_dir():
         found = latest(path)

@@ -13,6 +13,7 @@ import attrs
 from .._version import __version__
 from ..errors import IndivdError, InvalidQueryError
 from ..profile import Numbering, Profile
+from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_kind
 from ..wall_clock import utc_now
 from .adding import ADDING
 from .asking import Asker, Heard, whole
@@ -92,6 +93,16 @@ class NotVerifiableError(IndivdError):
     """Nothing could be measured: the lists were not answered, or hold no location."""
 
 
+#: What an option must be, where it is given.
+_OPTIONS: dict[str, Rule] = {
+    "location": is_kind((int, str), "the id or the name of a location"),
+    "deep": TRUE_OR_FALSE,
+    "record": (PATH[0], "the path of a folder"),
+    "anonymous": TRUE_OR_FALSE,
+    "now": is_kind(datetime, "an aware datetime, such as datetime.now(UTC)"),
+}
+
+
 async def verify(
     client: AsyncIndivd,
     *,
@@ -123,6 +134,10 @@ async def verify(
         NotVerifiableError: where the lists are not answered or hold no location.
         InvalidQueryError: for *days* below 14, and a *location* that the token does not see.
     """
+    from ..client import AsyncIndivd
+
+    check("client", client, is_kind(AsyncIndivd, "an AsyncIndivd"))
+    check_options(locals(), _OPTIONS)
     if isinstance(days, bool) or not isinstance(days, int) or not _LEAST_DAYS <= days <= 4_000:
         raise InvalidQueryError("days", f"must be a whole number from {_LEAST_DAYS} to 4000", days)
     if now is not None and now.tzinfo is None:

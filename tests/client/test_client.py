@@ -843,7 +843,7 @@ async def test_what_is_no_query_does_not_end_a_stream_in_silence() -> None:
     query: Any = LineCrosses("2025-01-01", "2025-01-02", location=124)
     nothing: Any = None
     async with client_of(Script(counts_by_day)) as client, client.stream([query, nothing, query]) as chunks:
-        with pytest.raises(InvalidQueryError, match="must be a LineCrosses, ZoneVisitors or DropInRate; got None"):
+        with pytest.raises(InvalidQueryError, match="queries: must be a query or a plan, or a list of them; got None"):
             [chunk async for chunk in chunks]
         with pytest.raises(InvalidQueryError, match="`fetch` takes a query"):
             await client.run(query)

@@ -284,7 +284,9 @@ def test_a_zone_that_is_not_there_has_no_visitors_to_compare() -> None:
     for a, b, name in ((9, 7, "zone_a"), (7, 9, "zone_b")):
         with pytest.raises(InvalidQueryError, match=f"{name}: must be a zone of this result; got 9"):
             result.cross_visitation(a, b)
-    with pytest.raises(InvalidQueryError, match=re.escape("location_uniques: must not be negative; got -1")):
+    with pytest.raises(
+        InvalidQueryError, match=re.escape("location_uniques: must be a number of people, not negative; got -1")
+    ):
         result.cross_visitation(7, 7, -1)
 
 

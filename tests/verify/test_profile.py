@@ -116,7 +116,10 @@ def test_a_limit_of_rows_is_read() -> None:
             f'{{"version": 1, "most_days": [{MOST % "zone_visitors"}, {MOST.replace("hour", "h") % "zone_visitors"}]}}',
             "h",
         ),
-        (f'{{"version": 1, "most_days": [{MOST.replace("1000", "0") % "zone_visitors"}]}}', "'rows' must be >= 1"),
+        (
+            f'{{"version": 1, "most_days": [{MOST.replace("1000", "0") % "zone_visitors"}]}}',
+            "MostDays.rows must be a whole number of at least 1",
+        ),
         (f'{{"version": 1, "most_days": [{MOST.replace("1000", chr(34) * 2) % "zone_visitors"}]}}', "rows"),
         ("nonsense", "not what `indivd verify` writes"),
     ],
@@ -160,7 +163,7 @@ def test_a_client_takes_a_profile_a_path_or_the_environment(tmp_path: Path, monk
 
 def test_what_is_no_profile_is_refused_at_once() -> None:
     """Saying what to pass."""
-    with pytest.raises(ConfigError, match="must be a Profile or the path of one, got int"):
+    with pytest.raises(ConfigError, match="profile must be a Profile, or the path of one; got 3"):
         read_profile(3)  # type: ignore[arg-type]
 
 

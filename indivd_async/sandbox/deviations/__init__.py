@@ -67,7 +67,7 @@ def find_deviations(names: Iterable[str]) -> tuple[Deviation, ...]:
 
 
 def _find(given: str) -> Deviation:
-    name, _, endpoint = given.partition("@")
+    name, _, endpoint = given.partition("@") if isinstance(given, str) else (repr(given), "", "")
     if name not in DEVIATIONS:
         near = get_close_matches(name, DEVIATIONS, 1)
         hint = f"did you mean {near[0]!r}?" if near else "`indivd sandbox --list-deviations` names them"

@@ -18,6 +18,7 @@ from ..progress import Progress
 from ..queries import Query
 from ..results import Note
 from ..results.notes import numbering_notes, word_note
+from ..wording import brief, literally
 from ._asking import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from ._comparing import Comparison
 from ._keeping import Keeper
@@ -49,7 +50,9 @@ class Options:
     def __attrs_post_init__(self) -> None:
         refresh = self.refresh
         if refresh is not None and (isinstance(refresh, bool) or not isinstance(refresh, int) or refresh < 1):
-            raise ConfigError(f"{{refresh}}: must be a whole number of days of at least 1; got {refresh!r}")
+            raise ConfigError(
+                f"{{refresh}}: must be a whole number of days of at least 1; got {literally(brief(refresh, 80))}"
+            )
         if self.keep and self.prune:
             raise ConfigError("{prune}: days that fall out are either kept or pruned, not both")
 

@@ -19,7 +19,7 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 _OPTIONS: dict[str, Rule] = {
     "app": is_kind(Starlette, "an application; options go by name, as in {limits:Limits(…)}"),
-    "also": (callable, "a lifespan of yours"),
+    "also": (is_plain_function, "a lifespan of yours, as asynccontextmanager makes one"),
     "client": (is_plain_function, "what makes a client, such as AsyncIndivd or a function that returns one"),
 }
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ..settings import check, is_at_least, is_kind, is_plain_function
+from ..settings import check, is_at_least, is_plain_function
 from .aggregation import World
 from .app import HOLD, Faults, Recorded, Sandbox
 from .deviations import DEVIATIONS, Deviation
@@ -118,7 +118,7 @@ def is_application(value: object) -> bool:
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """Listen on *host* and *port*, 0 for a free one; return the socket and the base URL. Raises OSError."""
-    check("host", host, is_kind(str, "a str, such as '127.0.0.1'"))
+    check("host", host, (lambda value: isinstance(value, str) and value.isprintable(), "a str, such as '127.0.0.1'"))
     check("port", port, (lambda value: is_at_least(0)[0](value) and value < 65_536, "a port, from 0 for a free one"))
     is_ipv6 = ":" in host
     listener = socket.create_server((host, port), family=socket.AF_INET6 if is_ipv6 else socket.AF_INET)

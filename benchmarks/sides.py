@@ -95,9 +95,7 @@ def _ours(transport: str | None = None, *, query_each: bool = False, to_arrow: b
         async def ask_for_tables(first: int, count: int, hold: bool) -> int:
             import pyarrow
 
-            async with client.stream(query(first, count)) as chunks:
-                tables = [pyarrow.table(chunk) async for chunk in chunks]
-            return sum(table.num_rows for table in tables)
+            return int(pyarrow.table(await client.stream(query(first, count)).table()).num_rows)
 
         async def ask(first: int, count: int, hold: bool) -> int:
             asked = (query(n, 1) for n in range(first, first + count)) if query_each else query(first, count)

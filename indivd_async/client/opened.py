@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from ..execution import ChunkStream
 from ..planning import Plan, each_query
 from ..queries import Query
@@ -52,8 +54,13 @@ class OpenChunks(OpenStream[Chunk]):
         queries: Query | Plan | Iterable[Query | Plan],
         ordered: bool,
     ) -> None:
-        super().__init__(begin, lambda call: call.stream(each_query(self._queries), ordered, lambda chunk: chunk))
+        def open_stream(call: Call) -> ChunkStream[Chunk]:
+            call = attrs.evolve(call, for_table=self._for_table)
+            return call.stream(each_query(self._queries), ordered, lambda chunk: chunk)
+
+        super().__init__(begin, open_stream)
         self._queries = queries
+        self._for_table = False
 
     async def table(self) -> ArrowStream:
         """
@@ -66,6 +73,7 @@ class OpenChunks(OpenStream[Chunk]):
 
         queries = self._queries = list(each_query(self._queries))
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
+        self._for_table = True
         arrived = []
         async with self as chunks:
             async for chunk in chunks:

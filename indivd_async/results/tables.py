@@ -11,7 +11,8 @@ Rows of drop_in_rate are the zones' own. Rows stand in the order of their bucket
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -79,12 +80,12 @@ def dicts_of_visits(rows: Sequence[ZoneVisitorsRow]) -> Iterator[dict[str, Any]]
     """Return *rows*, of which nothing else is known, as dictionaries with a key a column."""
     query = ZoneVisitors("2000-01-01", "2000-01-01")  # any: the columns are those of all that have no clock for all
     known = Known(profile=NOTHING_KNOWN, line_clocks={})
-    return _dicts(query, _batches(query, [("current", rows)], known))
+    return _dicts(query, _batches(query, [("current", known, rows)]))
 
 
 def rows_of_chunk(chunk: Answered) -> list[dict[str, Any]]:
     """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
-    return list(_dicts(chunk.query, batches_of_chunk(chunk)))
+    return [] if chunk.error is not None else list(_dicts(chunk.query, batches_of_chunks(chunk.query, [chunk])))
 
 
 def stream_of(query: Query, chunks: Iterable[Answered]) -> ArrowStream:
@@ -121,7 +122,7 @@ class ArrowStream:
     """Chunks that can be read as one Arrow table, as often as wanted where they are a list."""
 
     query: Query
-    chunks: Iterable[Answered]
+    _chunks: Iterable[Answered]
 
     def __repr__(self) -> str:
         return f"<ArrowStream of {question_of(self.query)}>"
@@ -129,8 +130,7 @@ class ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         from . import arrow
 
-        batches = chain.from_iterable(map(_sound_batches, self.chunks))
-        return arrow.stream(schema_of(self.query), batches, requested_schema)
+        return arrow.stream(schema_of(self.query), batches_of_chunks(self.query, self._chunks), requested_schema)
 
 
 def record_batches(result: Merged) -> Iterator[pyarrow.RecordBatch]:
@@ -144,7 +144,7 @@ def chunk_batches(chunk: Answered) -> Iterator[pyarrow.RecordBatch]:
     """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
     from . import arrow
 
-    return arrow.record_batches(schema_of(chunk.query), _sound_batches(chunk))
+    return arrow.record_batches(schema_of(chunk.query), batches_of_chunks(chunk.query, [chunk]))
 
 
 def arrow_schema(query: Query) -> pyarrow.Schema:
@@ -160,35 +160,51 @@ def batches_of(result: Merged) -> Iterator[Batch]:
     if any(note.kind == "profile_contradicted" for note in result.notes):
         profile = attrs.evolve(profile, numbering=Numbering())
     clocks = {id: profile.clock_of("line_crosses", tz or None) for id, tz in result.plan.locations or ()}
-    table = _TABLES[type(query)]
-    return _batches(query, table.periods_of_result(result), Known(profile=profile, line_clocks=clocks))
+    known = Known(profile=profile, line_clocks=clocks)
+    periods = _TABLES[type(query)].periods_of_result(result)
+    return _batches(query, ((period, known, rows) for period, rows in periods))
 
 
-def batches_of_chunk(chunk: Answered) -> Iterator[Batch]:
-    """Cut the rows of *chunk* into batches of columns."""
-    if chunk.answer is None:
-        return iter(())
-    blocks = _TABLES[type(chunk.query)].blocks_of_answer(chunk.answer)
-    # An answer has a second block only where its request brings both periods; else its one block is the request's own.
-    names = ("current", "comparison") if chunk.request.period == "both" else (chunk.request.period,)
-    request = chunk.request
-    clocks = dict.fromkeys(request.locations or (), request.tz)
-    known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=clocks)
-    return _batches(chunk.query, zip(names, blocks, strict=False), known)
+def batches_of_chunks(query: Query, chunks: Iterable[Answered]) -> Iterator[Batch]:
+    """Cut the rows of *chunks* into batches of columns; raise the error of one that failed."""
+    return _batches(query, chain.from_iterable(map(_blocks_of_chunk, chunks)))
 
 
-def _sound_batches(chunk: Answered) -> Iterator[Batch]:
+#: The period, what is known, and rows of which that holds.
+_Block = tuple[str, Known, Sequence[Any]]
+
+
+def _blocks_of_chunk(chunk: Answered) -> Iterator[_Block]:
     if chunk.error is not None:
         raise chunk.error
-    return batches_of_chunk(chunk)
+    request, table = chunk.request, _TABLES[type(chunk.query)]
+    clocks = dict.fromkeys(request.locations or (), request.tz) if table.has_line_clocks else {}
+    known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=clocks)
+    # An answer has a second block only where its request brings both periods; else its one block is the request's own.
+    names = ("current", "comparison") if request.period == "both" else (request.period,)
+    blocks = () if chunk.answer is None else table.blocks_of_answer(chunk.answer)
+    return ((name, known, rows) for name, rows in zip(names, blocks, strict=False))
 
 
-def _batches(query: Query, periods: Iterable[tuple[str, Sequence[Any]]], known: Known) -> Iterator[Batch]:
+def _batches(query: Query, blocks: Iterable[_Block]) -> Iterator[Batch]:
     columns_of = _TABLES[type(query)].columns_of_rows
-    for period, rows in periods:
+    for period, known, rows in _join(blocks):
         for first in range(0, len(rows), BATCH_ROWS):
             some = rows[first : first + BATCH_ROWS]
             yield Batch(rows=len(some), columns=(Same(period, len(some)), *columns_of(query, some, known)))
+
+
+def _join(blocks: Iterable[_Block]) -> Iterator[_Block]:
+    """Put the rows of neighbours together: a batch has a cost of its own, which exceeds that of a small answer."""
+    for (period, known), alikes in groupby(blocks, itemgetter(0, 1)):
+        held: list[Any] = []
+        for _, _, rows in alikes:
+            held += rows
+            if len(held) >= BATCH_ROWS:
+                yield period, known, held
+                held = []
+        if held:
+            yield period, known, held
 
 
 def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
@@ -319,6 +335,8 @@ class _Table:
     columns_of_rows: Callable[[Any, Any, Known], list[Values]]
     periods_of_result: Callable[[Any], Iterator[tuple[str, Sequence[Any]]]]
     blocks_of_answer: Callable[[Any], Iterator[Sequence[Any]]]
+    #: Whether rows are on the clocks of what `Known` says.
+    has_line_clocks: bool = False
 
 
 _TABLES: Mapping[type, _Table] = {
@@ -327,6 +345,7 @@ _TABLES: Mapping[type, _Table] = {
         columns_of_rows=_columns_of_lines,
         periods_of_result=_periods_of_lines,
         blocks_of_answer=_blocks_of_lines,
+        has_line_clocks=True,
     ),
     ZoneVisitors: _Table(
         columns=(

@@ -215,7 +215,10 @@ def columns_of(endpoint: str, answer: Any) -> Any:
     if endpoint == "zone_visitors":
         answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
     chunk = Chunk(query=query, request=request, answer=answer)
-    return [[list(column) for column in batch.columns] for batch in tables.batches_of_chunk(Licences().hide(chunk))]
+    return [
+        [list(column) for column in batch.columns]
+        for batch in tables.batches_of_chunks(chunk.query, [Licences().hide(chunk)])
+    ]
 
 
 @settings(max_examples=600, deadline=None)

@@ -173,11 +173,13 @@ def _numbers_in_runs(column: Column, runs: Runs, rows: int) -> Buffers:
 def _strings(values: Sequence[str | None], rows: int) -> Buffers:
     if values.count(values[0]) == rows:
         return _strings_alike(values[0], rows)
-    validity = None
-    if None in values:
+    validity, texts = None, cast("Sequence[str]", values)
+    try:
+        content = "".join(texts)
+    except TypeError:  # trying is cheaper than looking for None first
         validity = _bitmap([text is not None for text in values])
-    texts = [text or "" for text in values] if validity else cast("Sequence[str]", values)
-    content = "".join(texts)
+        texts = [text or "" for text in values]
+        content = "".join(texts)
     sizes = map(len, texts) if content.isascii() else [len(text.encode()) for text in texts]
     return [validity, struct.pack(f"={rows + 1}i", *accumulate(sizes, initial=0)), content.encode()]
 

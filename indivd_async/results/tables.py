@@ -252,13 +252,14 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow], kno
     places = [row.aggregation for row in rows]
     stats = [row.dwell_time_stats or _NO_STATS for row in rows]
     exclude = [row.exclude or _NO_EXCLUDE for row in rows]
-    where = [[getattr(place, name) for place in places] for name in PLACE]
     return [
-        *when_and_where([place.bucket for place in places], query.tz, alike([row.tz for row in rows]), where, known),
+        *when_and_where(
+            [place.bucket for place in places], query.tz, alike([row.tz for row in rows]), _where(places), known
+        ),
         [row.visits for row in rows],
         [row.unique_visits for row in rows],
         [row.bounce for row in rows],
-        [place.bounce_threshold for place in places],
+        alike([place.bounce_threshold for place in places]),
         [row.dwell_time if stat.mean is None else stat.mean for row, stat in zip(rows, stats, strict=True)],
         [stat.min for stat in stats],
         [stat.max for stat in stats],
@@ -269,12 +270,21 @@ def _columns_of_visits(query: ZoneVisitors, rows: Sequence[ZoneVisitorsRow], kno
     ]
 
 
+def _where(places: Sequence[Any]) -> tuple[Values, ...]:
+    """Return the columns of `PLACE`, written out: attributes whose names come in a variable take twice as long."""
+    return (
+        alike([place.loc_id for place in places]),
+        alike([place.loc_name for place in places]),
+        [place.zone_id for place in places],
+        [place.zone_name for place in places],
+    )
+
+
 def _quartiles(quantiles: Sequence[Any]) -> list[Values]:
-    try:
-        return [[low for low, _, _ in quantiles], [mid for _, mid, _ in quantiles], [high for _, _, high in quantiles]]
-    except (TypeError, ValueError):
-        # Rows without quantiles, or not three of them: the article names three, others have no name.
-        return _quartiles([three if three is not None and len(three) == 3 else _NO_QUANTILES for three in quantiles])
+    # Rows without quantiles, or not three of them: the article names three, others have no name.
+    if not all(quantiles) or set(map(len, quantiles)) != {3}:
+        quantiles = [three if three is not None and len(three) == 3 else _NO_QUANTILES for three in quantiles]
+    return [[three[0] for three in quantiles], [three[1] for three in quantiles], [three[2] for three in quantiles]]
 
 
 def _periods_of_visits(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -297,9 +307,9 @@ _ZoneRow = tuple[ZoneDropIn, ZoneDropInRow]
 def _columns_of_drop_in(query: DropInRate, rows: Sequence[_ZoneRow], known: Known) -> list[Values]:
     zones = [zone for zone, _ in rows]
     details = [row for _, row in rows]
-    where = [[getattr(zone, name) for zone in zones] for name in PLACE]
+    clocks = alike([zone.tz for zone in zones])
     return [
-        *when_and_where([row.bucket for row in details], query.tz, alike([zone.tz for zone in zones]), where, known),
+        *when_and_where([row.bucket for row in details], query.tz, clocks, _where(zones), known),
         [row.passing_by for row in details],
         [row.visits for row in details],
         [row.drop_in_rate for row in details],

@@ -237,7 +237,7 @@ class PartialResultError(IndivdError):
     failures: tuple[Exception, ...]
 
     def __init__(self, result: Any, failures: Sequence[Exception]) -> None:
-        first = f": {failures[0]}" if failures else ""
+        first = ": " + str(failures[0]).rstrip(".") if failures else ""
         missing = sum(item.status == "failed" for item in result.coverage)  # those never sent left no error
         super().__init__(
             f"{missing} of {len(result.coverage)} requests failed{first}. What arrived is in `.result`; "

@@ -106,6 +106,7 @@ def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, .
     group.add_argument(
         "--profile",
         metavar="FILE",
+        action=Once,
         help="what `indivd verify --profile` wrote: how weeks are numbered; else INDIVD_PROFILE",
     )
 
@@ -116,6 +117,7 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
         "--format",
         choices=formats,
         type=_read_format(formats),
+        action=Once,
         help="table by default, or what the name of --out ends in"
         + ("; arrow is the file form of Arrow IPC, and its stream form where it is piped on" * ("arrow" in formats)),
     )
@@ -123,18 +125,20 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
     has_notes = formats == FORMATS
     group.add_argument(
         "--json",
-        action="store_const",
+        action=Once,
+        nargs=0,
         const=DOCUMENT if has_notes else "json",
         dest="format",
         help="one JSON object: rows, notes, whether all is there, what is missing; --format json writes the rows alone"
         if has_notes
         else "the same as --format json",
     )
-    group.add_argument("--out", metavar="FILE", help="write there instead of stdout, whole or not at all")
+    group.add_argument("--out", metavar="FILE", action=Once, help="write there instead of stdout, whole or not at all")
     group.add_argument(
         "--limit",
         metavar="N",
         type=_read_limit,
+        action=Once,
         help="write the first N rows; all by default, but for a table on a terminal, which shows 40",
     )
 

@@ -125,8 +125,10 @@ class _LookUp:
 
 def _find(name: str, entities: Iterable[Any]) -> list[Any]:
     """Find what is called *name*: to the letter, or else without regard to case."""
+    if not name.strip():
+        return []  # an empty variable of a script is nobody's name, even where a place has none
     exact = [entity for entity in entities if entity.name == name]
-    return exact or [entity for entity in entities if (entity.name or "").casefold() == name.strip().casefold() != ""]
+    return exact or [entity for entity in entities if (entity.name or "").casefold() == name.strip().casefold()]
 
 
 def _only(option: str, name: str, entities: Collection[Any], locations: Sequence[int] | None) -> int:

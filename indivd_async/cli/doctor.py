@@ -25,6 +25,7 @@ from ..escaping import escape_controls
 from ..models import Location
 from ..queries import QUERIES
 from ..settings import RetryPolicy
+from ..wording import clip
 from .connecting import make_client, way_of
 from .options import UsageError
 from .spelling import spell, tell
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 #: Seconds by which the two clocks may differ; days end by ours.
 _CLOCK_TOLERANCE_S = 120
 _NOT_CHECKED = "not checked"
+#: Characters of a name.
+_MOST_NAME = 40
 _VERSIONS = "versions"
 #: What answers come through, whose versions whoever reads a report wants to know.
 _BENEATH = ("httpx", "httptools", "anyio", "orjson")
@@ -159,7 +162,7 @@ def _judge_scope(locations: tuple[Location, ...]) -> Finding:
     if not locations:
         return Finding("failed", "scope", "the token sees no location; ask Indivd to give it some")
     unknown = [str(location.id) for location in locations if not location.timezone]
-    shown = ", ".join(f"{location.id} {location.name or ''}".strip() for location in locations[:4])
+    shown = ", ".join(f"{one.id} {clip(one.name or '', _MOST_NAME)}".strip() for one in locations[:4])
     more = f" and {len(locations) - 4} more" if len(locations) > 4 else ""
     if unknown:
         return Finding(

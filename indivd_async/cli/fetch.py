@@ -46,7 +46,9 @@ def main(args: argparse.Namespace) -> int:
         elif form in BINARY:
             write_arrow(out, form, result, limit=args.limit)
         elif form == "table":
-            write_table(out, *present(result.to_dicts(), names), args)
+            rows = result.to_dicts()
+            write_table(out, *present(rows, names), args)
+            say_clocks(rows)
         else:
             write_rows(out, form, result.to_dicts(), names, limit=args.limit)
     for note in result.notes:
@@ -58,6 +60,13 @@ def main(args: argparse.Namespace) -> int:
 async def _fetch(args: argparse.Namespace) -> AnyResult:
     async with asking(args, progress=shows_progress(args)) as (client, query):
         return await client.fetch(query)
+
+
+def say_clocks(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Say whose hours stand below each other, where they are not of one clock."""
+    clocks = sorted({row["tz"] for row in rows if row["tz"] and row["hour"] is not None})
+    if len(clocks) > 1:
+        say(f"hours are by each location's own clock: {', '.join(clocks)}", indent="  ")
 
 
 #: How a figure was asked for: the clock is wide, too.

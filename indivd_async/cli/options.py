@@ -121,6 +121,8 @@ class Once(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Keep *values*."""
+        if self.nargs == 0:
+            values = self.const
         given: set[str] = namespace.__dict__.setdefault("given", set())
         if self.dest in given and getattr(namespace, self.dest) != values:
             parser.error(f"{option_string} was given twice")

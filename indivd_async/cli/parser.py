@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
                 next(words, None)
         found, left = super().parse_known_args(args, namespace)
         if left:
-            self.error(f"there is no {left[0]}")
+            self.error(f"{left[0]!r} is more than this takes")
         return found, left
 
     def _check_command(self, word: str) -> None:

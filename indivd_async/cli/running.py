@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     if not argv:
         say(f"{parser.overview()}\n")
         parser.error("the following arguments are required: COMMAND")
-    args = parser.parse_args(join_negative(argv))
+    args = parser.parse_args(join_negative(list(map(_read_word, argv))))
     if sys.stdout is None:
         if getattr(args, "out", None) is None:
             return _say("stdout is closed, so there is nowhere to write to", FAILED)
@@ -86,6 +86,16 @@ def _heeding_sigterm() -> Iterator[list[int]]:
         if ignores:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _read_word(word: str) -> str:
+    """Read what a terminal sent in UTF-8 to a machine that was not told of it."""
+    if not any("\udc80" <= letter <= "\udcff" for letter in word):
+        return word
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        return word
 
 
 def _prepare_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ def tell_event(event: Event) -> None:
         "failed": f"{came} after {event.elapsed:.2f} s, given up",
     }.get(event.kind)
     if what is not None:
-        say(f"{what}: {event.request}", indent="  ")
+        # In one piece, however long: who copies a request wants all of it.
+        print(escape_controls(f"{what}: {event.request}"), file=sys.stderr, flush=True)
 
 
 class _Lines(logging.Handler):

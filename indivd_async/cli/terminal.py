@@ -9,15 +9,18 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..escaping import escape_controls
+from ..results.shown import title_of
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_MOST_CELL = 28
+#: Columns of a cell, and what it is cut to where fewer than so many figures would find room.
+_MOST_CELL, _FIGURES = (28, 20, 14), 3
 _GAP = 2
 
 
@@ -107,15 +110,12 @@ def draw_tables(
     from rich.cells import cell_len
 
     cells = {name: [show(row.get(name)) for row in rows] for name in columns}
-    widths = {name: min(_MOST_CELL, max(map(cell_len, [show(name), *cells[name]]))) for name in columns}
-    shown: list[str] = []
-    left = width + _GAP
-    for name in columns:
-        left -= widths[name] + _GAP
-        if left < 0:
-            break
-        shown.append(name)
-    numeric = {name: all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in shown}
+    needed = {name: max(map(cell_len, [title_of(show(name)), *cells[name]])) for name in columns}
+    numeric = {name: all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in columns}
+    cut = [{name: min(most, size) for name, size in needed.items()} for most in _MOST_CELL]
+    # Long names make room for figures, no more of it than these take.
+    widths = max(cut, key=lambda widths: _worth(_fitting(widths, width), numeric))
+    shown = _fitting(widths, width)
     step = at_once or max(len(rows), 1)
 
     def draw() -> Iterator[Table]:
@@ -126,6 +126,16 @@ def draw_tables(
             yield table
 
     return draw(), [name for name in columns if name not in shown]
+
+
+def _fitting(widths: Mapping[str, int], width: int) -> list[str]:
+    """Return the first columns that fit *width* together."""
+    ends = accumulate(size + _GAP for size in widths.values())
+    return [name for name, end in zip(widths, ends, strict=True) if end <= width + _GAP]
+
+
+def _worth(shown: Sequence[str], numeric: Mapping[str, bool]) -> tuple[int, int]:
+    return min(_FIGURES, sum(map(numeric.__getitem__, shown))), len(shown)
 
 
 def _make_table(names: Sequence[str], widths: Mapping[str, int], numeric: Mapping[str, bool]) -> Table:
@@ -142,7 +152,7 @@ def _make_table(names: Sequence[str], widths: Mapping[str, int], numeric: Mappin
     )
     for name in names:
         justify: Any = "right" if numeric[name] else "left"
-        table.add_column(show(name), justify=justify, no_wrap=True, overflow="ellipsis", width=widths[name])
+        table.add_column(title_of(show(name)), justify=justify, no_wrap=True, overflow="ellipsis", width=widths[name])
     return table
 
 

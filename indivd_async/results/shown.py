@@ -54,7 +54,7 @@ class Sight:
         """It for a terminal; columns of numbers stand to the right."""
         table = []
         for name in self.names:
-            cells = [name + _UNITS.get(name, ""), *[self._cell(row[name]) for row in self.rows]]
+            cells = [title_of(name), *[self._cell(row[name]) for row in self.rows]]
             widths = list(map(_width, cells))
             gaps = [" " * (max(widths) - width) for width in widths]
             pairs = zip(gaps, cells, strict=True) if self._is_numeric(name) else zip(cells, gaps, strict=True)
@@ -74,7 +74,7 @@ class Sight:
                 for name, text in cells
             )
 
-        title = draw("th", [name + _UNITS.get(name, "") for name in self.names])
+        title = draw("th", map(title_of, self.names))
         body = "".join(f"<tr>{draw('td', [self._cell(row[name]) for name in self.names])}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{title}</tr></thead><tbody>{body}</tbody></table>" if self.rows else ""
         first, *others = map(escape, self.head)
@@ -91,6 +91,11 @@ class Sight:
     def _is_numeric(self, name: str) -> bool:
         values = [row[name] for row in self.rows]
         return all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
+
+
+def title_of(name: str) -> str:
+    """Head the column *name*, with its unit where the name does not say it."""
+    return name + _UNITS.get(name, "")
 
 
 def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -79,6 +79,34 @@ def test_what_is_no_list_is_given_once(option: str, values: tuple[str, str], sit
     assert indivd(*argv, first, *start).code == 0
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("--limit", "2"), ("--limit", "3")),
+        (("--format", "csv"), ("--format", "json")),
+        (("--json",), ("--format", "csv")),
+        (("--out", "a.csv"), ("--out", "b.csv")),
+        (("--profile", "a.json"), ("--profile", "b.json")),
+    ],
+    ids=lambda words: words[0],
+)
+def test_how_to_write_is_said_once(first: tuple[str, ...], second: tuple[str, ...], site: Any, indivd: Indivd) -> None:
+    """Neither of two is dropped in silence, and nothing is asked or written."""
+    said = indivd("fetch", "zone_visitors", *DAYS, *first, *second)
+    assert (said.code, said.out) == (2, "")
+    assert f"{second[0]} was given twice" in said.err
+    assert not site.application.requests
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_nobodys(name: str, site: Any, indivd: Indivd) -> None:
+    """A variable of a script that is not set names no place, not even one without a name."""
+    site.lists["locations"] = [{"id": 124, "name": "", "timezone": "UTC"}, {"id": 125, "name": "  ", "timezone": "UTC"}]
+    said = indivd("fetch", "zone_visitors", *DAYS, "--location", name)
+    assert said.code == 2
+    assert "none of the locations is called ''; `indivd locations` lists them" in said.err
+
+
 # Names.
 
 

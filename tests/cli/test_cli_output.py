@@ -84,6 +84,16 @@ def test_a_table_of_nothing_says_so(site: Any, indivd: Indivd) -> None:
     assert indivd("fetch", "line_crosses", *DAYS, "--line-ids", "1", "--format", "csv").err == ""
 
 
+def test_hours_of_several_clocks_say_so(site: Any, indivd: Indivd) -> None:
+    """Hours stand below each other, and those of one place are not those of another."""
+    asked = ("fetch", "zone_visitors", "--start-date", "2025-03-01", "--end-date", "2025-03-01", "--location")
+    words = "hours are by each location's own clock: America/New_York, Europe/Stockholm\n"
+    assert words in indivd(*asked, "124,127").err
+    for others in (("124,125",), ("124,127", "--tz", "UTC"), ("124,127", "--aggregate-by", "dayofmonth")):
+        assert "clock" not in indivd(*asked, *others).err
+    assert "clock" not in indivd(*asked, "124,127", "--format", "csv").err
+
+
 def test_a_link_stays_a_link(site: Any, indivd: Indivd, tmp_path: Path) -> None:
     """The file it leads to is written."""
     (tmp_path / "there").mkdir()

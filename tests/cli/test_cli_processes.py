@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -16,6 +17,7 @@ import polars
 import pytest
 
 COMMAND = (sys.executable, "-m", "indivd_async.cli")
+DAY = ("--start-date", "2025-03-03", "--end-date", "2025-03-03")
 YEAR = ("--start-date", "2025", "--end-date", "2025", "--location", "124", "--aggregate-by", "hour")
 
 
@@ -213,7 +215,9 @@ def test_sigterm_ends_a_server(command: str) -> None:
         (("fetch", "zone_visitors", "--format", "arr"), {"arrow", "arrows"}),
         (("zones", "--out", "vis"), {"visits.csv"}),
         (("export", "zone_visitors", "--out", "vis"), {"visits"}),
-        (("help", "exp"), set()),
+        (("help", "exp"), {"export"}),
+        (("fetch", "line_crosses", "--per", "cat"), {"category"}),
+        (("sandbox", "--deviate", "clamped_without"), {"clamped_without_a_word"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -231,6 +235,19 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert {line.rstrip("/ ") for line in done.stdout.split("\n")} - {""} >= expected
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["Café", "東京"])
+def test_names_are_read_where_the_machine_knows_no_letters(name: str, site: Any) -> None:
+    """A terminal sends UTF-8 whatever the locale says; what is not found is told as it was written."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    argv = [*COMMAND, "fetch", "zone_visitors", *DAY, "--location", "124", "--zones", name, "--json"]
+    done = subprocess.run(argv, capture_output=True, env=environment)
+    if name == "Café":
+        assert {row["zone_id"] for row in json.loads(done.stdout)["rows"]} == {203}
+    else:
+        assert done.returncode == 2
+        assert b"none of the zones is called '??'" in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])

@@ -51,15 +51,36 @@ def draw(rows: list[dict[str, Any]], columns: tuple[str, ...], width: int = 80, 
 def test_a_table_shows_what_has_room() -> None:
     """The first columns that fit are shown, numbers to the right, and the others are named."""
     rows = [{"id": 1, "name": "Kungsgatan", "x": None}, {"id": 200, "name": "B" * 40, "x": 1.5}]
-    assert draw(rows, ("id", "name", "x"), 34) == [
+    assert draw(rows, ("id", "name"), 34) == [
         " id  name",
         "─────────────────────────────────",
         "  1  Kungsgatan",
         "200  BBBBBBBBBBBBBBBBBBBBBBBBBBB…",
     ]
-    assert draw_tables(rows, ("id", "name", "x"), width=34)[1] == ["x"]
+    assert draw_tables(rows, ("id", "name", "x"), width=19)[1] == ["x"]
     assert draw(rows, ("x",))[2:] == ["", "1.5"]
     assert draw([], ("id",)) == ["id", "──"]
+
+
+def test_long_names_make_room_for_figures() -> None:
+    """What was asked for are the figures; names are cut as far as it takes to show some."""
+    rows = [{"loc": "L" * 60, "zone": "東" * 60, "visits": 1, "people": 2, "bounce": 3, "dwell": 4.5}]
+    names = ("loc", "zone", "visits", "people", "bounce", "dwell")
+    for width, hidden in (
+        (91, []),
+        (84, []),
+        (61, []),
+        (50, ["bounce", "dwell"]),
+        (40, ["people", "bounce", "dwell"]),
+    ):
+        tables, left = draw_tables(rows, names, width=width)
+        assert left == hidden
+        assert max(cell_len(line) for line in draw_text(tables, width=width).splitlines()) <= width
+
+
+def test_a_rate_has_its_unit() -> None:
+    """Where the name of a column does not tell it."""
+    assert draw([{"drop_in_rate": 46.7}], ("drop_in_rate",))[0] == "drop_in_rate %"
 
 
 def test_a_table_repeats_its_head() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from itertools import repeat
-from typing import Any, cast
+from typing import Any
 
 from ..models import LineCrossesRow
 from ..models.values import draft_of
@@ -68,4 +68,5 @@ def _add_lines(same: Sequence[LineCrossesRow]) -> LineCrossesRow:
     added.loc_name = first.loc_name
     added.extra = extra
     added.__class__ = LineCrossesRow
-    return cast("LineCrossesRow", added)
+    whole: LineCrossesRow = added
+    return whole

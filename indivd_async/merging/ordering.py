@@ -14,7 +14,7 @@ from itertools import chain, count, islice, pairwise
 from operator import eq, lt
 from typing import Any, Generic, TypeVar
 
-from ..models import DropInRow, LineCrossesRow
+from ..models import Bucket, DropInRow, LineCrossesRow
 from ..models.values import LABELS, bucket_of, labels_of, odd_labels, word_bucket
 from ..planning import Plan
 from .keys import conflict
@@ -48,20 +48,25 @@ class Buckets:
     def __init__(self) -> None:
         self._numbers = _new_numbers()
         self._ranks: list[int] = []
+        #: Of the answer before.
+        self._before: tuple[list[Bucket], list[int]] = ([], [])
 
     def number(self, whose: Sequence[Any]) -> list[int]:
         """Return the number of the bucket of each of *whose*, by all labels, also those that are not known."""
         numbers, odd = self._numbers, odd_labels(whose)
         if odd is not None:
             return [numbers[*labels_of(one.bucket), *labels] for one, labels in zip(whose, odd, strict=True)]
+        buckets = [one.bucket for one in whose]
+        if buckets == self._before[0]:  # parts of one window, and their sums, share them: told by identity, in C
+            return self._before[1]
         found, last, number = [], None, 0
-        for one in whose:
-            b = one.bucket
+        for b in buckets:
             if b is not last:  # nearly always the one before has the same, shared
                 # Spelt out: an `attrgetter` of the labels takes longer than all of this.
                 number = numbers[b.year, b.month, b.week, b.dayofmonth, b.dayofweek, b.hour, b.minute]
                 last = b
             found.append(number)
+        self._before = (buckets, found)
         return found
 
     def ranks(self) -> list[int]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
+
+# Tests start a hundred programs, and several processes of tests may run. Where Python is told to leave no compiled
+# modules behind, as in images of containers, each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(params=["asyncio", "trio"])

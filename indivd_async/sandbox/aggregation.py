@@ -246,14 +246,16 @@ class World:
     ) -> tuple[list[dict[str, Any]], Mapping[int, list[dict[str, Any]]]]:
         """Count entries and passers-by: of all zones together, and of each."""
         label = clock.labeller(fields, self.numbering)
-        tally: defaultdict[Label, defaultdict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+        entered, passed = Counter[tuple[Label, int]](), Counter[tuple[Label, int]]()
         for place in places:
-            for zone, _, moment, *_ in self._visitors.visits(place.id, clock.start, clock.end):
-                if zone in areas:
-                    tally[label(moment)][zone][0] += 1
-            for zone, _, moment in self._visitors.passings(place.id, clock.start, clock.end):
-                if zone in areas:
-                    tally[label(moment)][zone][1] += 1
+            for counts, events in (
+                (entered, self._visitors.visits(place.id, clock.start, clock.end)),
+                (passed, self._visitors.passings(place.id, clock.start, clock.end)),
+            ):
+                counts.update([(label(event[2]), event[0]) for event in events if event[0] in areas])
+        tally: defaultdict[Label, dict[int, tuple[int, int]]] = defaultdict(dict)
+        for key, zone in {**entered, **passed}:
+            tally[key][zone] = entered[key, zone], passed[key, zone]
         together = []
         apart: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         for key in sorted(tally):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import gcd
 
 import attrs
 
@@ -104,14 +105,15 @@ class Clock:
         since, offsets = self._since, self._offsets
         readers = [READ[name] for name in numbering.names_read(fields)]
         size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
+        # Within a step no clock changes and no bucket ends.
+        step = gcd(size, *offsets, *since[1:])
         known: dict[int, Label] = {}
 
         def label(moment: int) -> Label:
-            unit = (moment + offsets[bisect_right(since, moment) - 1]) // size
-            found = known.get(unit)
+            found = known.get(moment // step)
             if found is None:
-                wall = datetime.fromtimestamp(unit * size, UTC)
-                found = known[unit] = tuple([read(wall) for read in readers])
+                wall = datetime.fromtimestamp((moment + offsets[bisect_right(since, moment) - 1]) // size * size, UTC)
+                found = known[moment // step] = tuple([read(wall) for read in readers])
             return found
 
         return label

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -83,16 +84,12 @@ class Visitors:
     def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
         """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
         for day in self._days(location, start, end):
-            for visit in zip(*day.visits, strict=True):
-                if start <= visit[2] < end:
-                    yield visit
+            yield from _between(day.visits, start, end)
 
     def passings(self, location: int, start: int, end: int) -> Iterator[Passing]:
         """Give the passers-by at *location* from *start* up to *end*, UTC seconds."""
         for day in self._days(location, start, end):
-            for passing in zip(*day.passings, strict=True):
-                if start <= passing[2] < end:
-                    yield passing
+            yield from _between(day.passings, start, end)
 
     def crossings(self, location: int, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Give (line, moment) of each line crossed at *location* from *start* up to *end*, UTC seconds."""
@@ -182,6 +179,14 @@ def _cut(visits: list[Visit], passings: list[Passing], now: int) -> tuple[list[V
 def _columns(typecodes: str, rows: Iterable[tuple[int, ...]]) -> tuple[array[int], ...]:
     """Turn rows into columns; no rows have none."""
     return tuple(array(code, column) for code, column in zip(typecodes, zip(*rows, strict=True), strict=False))
+
+
+def _between(columns: tuple[array[int], ...], start: int, end: int) -> Iterator[Any]:
+    """Give the rows of *columns* whose moment, the third, is from *start* up to *end*."""
+    rows = zip(*columns, strict=True)
+    if not columns or (start <= min(columns[2]) and max(columns[2]) < end):
+        return rows  # most days lie within the period as a whole
+    return (row for row in rows if start <= row[2] < end)
 
 
 def utc_now() -> datetime:

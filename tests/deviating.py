@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from remembering import RememberingWorld
+
 from indivd_async import sandbox
 
 #: The present of the world that is asked, long after all periods.
@@ -164,4 +166,4 @@ def question_for(name: str, endpoint: str) -> dict[str, Any]:
 
 def world() -> sandbox.World:
     """Make the world that is asked."""
-    return sandbox.World(now=NOW)
+    return RememberingWorld(now=NOW)

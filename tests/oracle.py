@@ -32,7 +32,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KNOWN = Known(now=NOW)
 WORLD = World(scale=0.1, now=NOW)
 #: Leaves out the fields that a single grouping does not name.
-BARE_WORLD = World(scale=0.1, now=NOW, parents=False)
+BARE_WORLD = WORLD.changed(parents=False)
 LISTED = {row["id"]: row for row in WORLD.listing("locations", token=TOKEN)}
 ZONES = {row["id"]: row["location"] for row in WORLD.listing("zones", token=TOKEN)}
 PLACES = Places(ZONES, {id: row["name"] for id, row in LISTED.items()})

@@ -51,11 +51,22 @@ def said(response: httpx.Response) -> tuple[Any, ...]:
     return response.status_code, headers, response.content
 
 
+_sound: dict[str, httpx.Response] = {}
+
+
+async def ask_sound(endpoint: str, question: Mapping[str, Any]) -> httpx.Response:
+    """Ask the service as documented, once for each question."""
+    key = f"{endpoint} {sorted(question.items())}"
+    if key not in _sound:
+        _sound[key] = await ask(endpoint, question)
+    return _sound[key]
+
+
 @pytest.mark.parametrize(("name", "endpoint"), CASES)
 async def test_a_deviation_shows_in_the_answer(name: str, endpoint: str) -> None:
     """Its question is sound, and its answer is not the documented one."""
     question = question_for(name, endpoint)
-    sound = await ask(endpoint, question)
+    sound = await ask_sound(endpoint, question)
     times = 2 if name in AT_ITS_OWN_TIME else 1
     refused = {"out_of_scope_is_empty": 403, "hours_of_lines_without_limit": 400, "weeks_of_lines_over_new_year": 400}
     assert sound.status_code == refused.get(name, 200)
@@ -67,7 +78,7 @@ async def test_a_deviation_does_not_show_elsewhere(name: str) -> None:
     """Other endpoints answer as documented."""
     for endpoint in {*DATA, *LISTS} - set(sandbox.DEVIATIONS[name].endpoints):
         question = question_for("", endpoint)
-        assert said(await ask(endpoint, question, name)) == said(await ask(endpoint, question)), endpoint
+        assert said(await ask(endpoint, question, name)) == said(await ask_sound(endpoint, question)), endpoint
 
 
 @pytest.mark.parametrize("name", sandbox.DEVIATIONS)

@@ -79,7 +79,7 @@ class Page:
         self._replies[number] = asyncio.get_running_loop().create_future()
         session = {"sessionId": self._session} if self._session else {}
         await self._socket.send_json({"id": number, "method": method, "params": params, **session})
-        reply = await asyncio.wait_for(self._replies[number], 20)
+        reply = await asyncio.wait_for(self._replies[number], 60)
         assert "error" not in reply, f"{method}: {reply['error']}"
         return reply["result"]
 

@@ -73,7 +73,7 @@ async def ends_by_closing(executor: Executor, count: int = 1) -> None:
             await executor.send(Question())
         ended += 1
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(14):
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
                 tasks.start_soon(call)

@@ -85,7 +85,7 @@ class RawServer:
     def wait_until_idle(self) -> None:
         """Wait until no connection is open."""
         with self._closing:
-            if not self._closing.wait_for(lambda: not self._open, timeout=10):
+            if not self._closing.wait_for(lambda: not self._open, timeout=60):
                 raise TimeoutError(f"{len(self._open)} connections are still open")
 
     def __enter__(self) -> Self:

@@ -11,6 +11,18 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import pytest
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """
+    Return what was logged, but for what asyncio remarks of its own accord.
+
+    On a busy machine a server may write to who has left several times before it hears of that.
+    """
+    said = [f"{record.name}: {record.getMessage()}" for record in caplog.records]
+    return [line for line in said if line != "asyncio: socket.send() raised exception."]
+
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[tuple[str, int]]:

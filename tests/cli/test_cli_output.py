@@ -113,7 +113,7 @@ def test_a_named_pipe_is_written_to(site: Any, indivd: Indivd, tmp_path: Path) -
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     assert indivd("zones", "--format", "csv", "--out", str(pipe)).code == 0
-    reader.join(timeout=20)
+    reader.join(60)
     assert read == [indivd("zones", "--format", "csv").out]
     assert pipe.is_fifo()
 

@@ -252,7 +252,7 @@ async def test_a_stream_starts_workers_as_they_are_needed() -> None:
     async with client_of(script, limits=Limits(concurrency=100)) as client:
         for asked in (queries, queries[:5], queries[:40]):
             async with client.stream(asked) as chunks:
-                with anyio.fail_after(20):
+                with anyio.fail_after(29):
                     assert len([chunk async for chunk in chunks if chunk.error is None]) == len(asked)
     assert client.stats.peak_in_flight == 100
 
@@ -272,7 +272,7 @@ async def test_a_stream_ends_with_its_last_chunk_though_the_client_is_busy() -> 
         return counts_by_day(path, params)
 
     queries = [LineCrosses("2025-01-01", "2025-01-01", location=number) for number in range(1, 6)]
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         async with (
             client_of(Script(answer), limits=Limits(concurrency=200)) as client,
             anyio.create_task_group() as tasks,
@@ -297,7 +297,7 @@ async def test_what_a_cache_answers_does_not_hold_requests_back() -> None:
 
     script = Script(wait_for_everybody)
     queries = [LineCrosses("2025-01-01", "2025-01-01", location=number) for number in range(1, 101)]
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         async with (
             client_of(script, limits=Limits(concurrency=100), cache=MemoryCache()) as client,
             anyio.create_task_group() as tasks,
@@ -827,7 +827,7 @@ async def test_several_tasks_may_consume_one_stream() -> None:
     async def consume() -> None:
         seen.extend([chunk.query async for chunk in chunks])
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         async with (
             client_of(Script(counts_by_day)) as client,
             client.stream(queries) as chunks,

@@ -262,7 +262,7 @@ def test_closing_ends_calls_of_other_threads() -> None:
     client = Indivd("t", transport=Script(hang), timeouts=Timeouts(attempt=None, deadline=None))
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(client.fetch, WEEK)
-        assert waiting.wait(30)
+        assert waiting.wait(60)
         client.close()
         with pytest.raises(ClientClosedError):
             call.result(30)
@@ -467,7 +467,7 @@ sys.exit(1)
         child = subprocess.Popen([sys.executable, "-c", script, server.url], env=ENVIRONMENT)
         assert asked.wait(120)
         child.send_signal(signal.SIGINT)
-        assert child.wait(30) == 0
+        assert child.wait(60) == 0
         server.wait_until_idle()
 
 
@@ -499,7 +499,7 @@ def test_an_interrupt_ends_a_reading() -> None:
         child = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
         assert asked.wait(120)
         child.send_signal(signal.SIGINT)
-        told, _ = child.communicate(timeout=30)
+        told, _ = child.communicate(timeout=60)
         assert told.split()[1] == "True"
         server.wait_until_idle()
 

@@ -158,7 +158,7 @@ def test_the_command_serves_until_it_is_interrupted() -> None:
         url = process.stderr.readline().split()[1]
         assert len(httpx.get(f"{url}/api/locations", trust_env=False, timeout=20).json()) >= 8
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=20)
+        _, rest = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()

@@ -145,7 +145,7 @@ async def test_a_visitor_who_does_not_read_holds_no_server(monkeypatch: pytest.M
         raise AssertionError
 
     scope = {"type": "http", "method": "GET", "path": "/rows", "headers": [], "query_string": b""}
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         async with app.router.lifespan_context(app):
             await app(scope, receive, send)  # type: ignore[arg-type]
     assert started

@@ -60,7 +60,7 @@ async def chunks_of(client: AsyncIndivd, query: ZoneVisitors = YEAR, ordered: bo
 
 async def assert_quiet(client: AsyncIndivd, script: Script) -> None:
     """The workers end, nothing more is asked, the caller is not cancelled, and the client goes on serving."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(14):
         while script.in_air or client.stats.in_flight:  # noqa: ASYNC110
             await anyio.sleep(0.001)
     asked = len(script.asked)
@@ -108,7 +108,7 @@ async def test_a_generator_that_is_closed_explicitly(client: AsyncIndivd, script
 
 async def test_a_generator_left_within_a_scope_or_a_task_group(client: AsyncIndivd, script: Script) -> None:
     """The scopes of the caller end in their order, whatever was opened and left within them."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(14):
         async for _ in chunks_of(client):
             break
         async with anyio.create_task_group() as tasks:
@@ -206,7 +206,7 @@ async def test_a_generator_that_outlives_its_client(kind: type[AsyncIndivd], scr
         first, second = chunks_of(client, DAYS), chunks_of(client, DAYS)
         await anext(first)
         await anext(second)
-    with anyio.fail_after(10):
+    with anyio.fail_after(14):
         while script.in_air:  # noqa: ASYNC110
             await anyio.sleep(0.001)
     await first.aclose()  # type: ignore[attr-defined]

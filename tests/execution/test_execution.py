@@ -597,7 +597,7 @@ async def test_all_workers_start_where_answers_are_waited_for() -> None:
 
     limits = Limits(concurrency=500)
     executor = make_executor(transport=httpx.MockTransport(answer), limits=limits, timeouts=ROOMY)
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         await send_each(executor, [Question()] * 1_000, executor.send, workers=500)
     assert executor.stats.peak_in_flight == 500
 
@@ -613,7 +613,7 @@ async def test_a_batch_ends_with_its_last_answer_though_the_client_is_busy() -> 
     async def keep_busy() -> None:
         await send_each(executor, itertools.count(), handle, workers=8)
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(29):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep_busy)
             for size in (31, 32, 33, 100):

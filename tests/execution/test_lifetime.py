@@ -349,7 +349,7 @@ def test_closing_from_another_thread(here: str, there: str) -> None:
         assert asked.wait(120)
         for _ in range(2):
             anyio.run(executor.aclose, backend=here)
-        thread.join(30)
+        thread.join(60)
     assert len(ended) == 1
 
 
@@ -423,7 +423,7 @@ def test_an_interrupt_ends_a_batch(backend: str) -> None:
         child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), server.url, backend], env=ENVIRONMENT)
         assert asked.wait(120)
         child.send_signal(signal.SIGINT)
-        assert child.wait(30) == 0
+        assert child.wait(60) == 0
 
 
 def test_a_client_is_never_pickled() -> None:

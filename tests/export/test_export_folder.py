@@ -297,7 +297,7 @@ async def test_rows_are_kept_while_others_are_waited_for(tmp_path: Path) -> None
 
     async with make_client(Script(answer)) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
-        with anyio.fail_after(10):
+        with anyio.fail_after(14):
             report = await export(client, DAYS, out, commit_every=0.005)
     assert report.rows == 90
 

@@ -373,7 +373,7 @@ async def test_faults_behind_a_client(library: Any, handler: Handler) -> None:
                 timeouts=Timeouts(connect=1, read=0.1, attempt=0.2, deadline=5),
                 retry=RetryPolicy(attempts=2, base=0),
             )
-            with anyio.fail_after(10), pytest.raises((ConnectionFailedError, RequestTimeoutError)) as caught:
+            with anyio.fail_after(14), pytest.raises((ConnectionFailedError, RequestTimeoutError)) as caught:
                 await executor.send(Question())
             assert TOKEN not in repr(vars(caught.value))
             assert executor.stats.in_flight == 0

@@ -37,6 +37,8 @@ class ZoneVisitorsAnswer:
     comparison_dates: Dates = (None, None)
     extra: FrozenMap = NOTHING_EXTRA
     notes: tuple[Note, ...] = ()
+    #: Whether each row was seen, as it was read, to have no unknown field, no count below 0, and figures that agree.
+    is_plain: bool = attrs.field(default=False, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -31,7 +31,7 @@ from ..models import (
 from ..models.values import bucket_of, draft_of
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Period, Visits
-from .wires import struct_of
+from .wires import do_agree, struct_of
 
 
 def read_documented(
@@ -128,9 +128,16 @@ def _complete_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[A
 
 def _build_visits(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
     periods = [(each, _is_sent(each)) for each in (wire.current, wire.comparison)]
+    are_plain = all(do_agree(each.insights) for each, sent in periods if sent)
     current, comparison = (make_rows(each.insights, {"tz": tz}) if sent else None for each, sent in periods)
     dates, others = ((each.startdate, each.enddate) if sent else (None, None) for each, sent in periods)
-    return ZoneVisitorsAnswer(current=current or (), comparison=comparison, dates=dates, comparison_dates=others)
+    return ZoneVisitorsAnswer(
+        current=current or (),
+        comparison=comparison,
+        dates=dates,
+        comparison_dates=others,
+        is_plain=are_plain,
+    )
 
 
 def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[ZoneVisitorsRow, ...]:

@@ -80,3 +80,32 @@ def struct_of(cls: type, **otherwise: Any) -> Any:
     return msgspec.defstruct(
         cls.__name__, fields, namespace=namespace, kw_only=True, forbid_unknown_fields=True, gc=False
     )
+
+
+def do_agree(wires: list[Any]) -> bool:
+    """Tell whether the figures in each of *wires* surely agree with one another; False says only that they may not."""
+    fields_of = msgspec.structs.astuple
+    try:
+        for wire in wires:
+            visits, unique, bounce, stats = (
+                wire.visits,
+                wire.unique_visits or 0,
+                wire.bounce or 0,
+                wire.dwell_time_stats,
+            )
+            if visits < 0 or unique > visits or unique < 0 or bounce > visits or bounce < 0:
+                return False
+            if (stats := wire.dwell_time_stats) is None:
+                continue
+            mean, least, most, quantiles, n = fields_of(stats)
+            if n:
+                low, middle, high = quantiles
+                if n > visits or n < 0 or mean != wire.dwell_time or least < 0 or least > mean or mean > most:
+                    return False
+                if least > low or low > middle or middle > high or high > most:
+                    return False
+            elif quantiles and len(quantiles) != 3:
+                return False
+    except (TypeError, ValueError):  # something is not measured
+        return False
+    return True

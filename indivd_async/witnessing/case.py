@@ -29,7 +29,7 @@ class Mismatch:
 Testimony = Iterable[Mismatch | Note]
 
 
-@attrs.frozen
+@attrs.define
 class Sheet:
     """One list of rows: of a period, or of one zone in it. What labels each is the row itself, or its aggregation."""
 
@@ -38,6 +38,11 @@ class Sheet:
     rows: Sequence[Any]
     labels: Sequence[Any]
     zone: int | None = None
+    #: Of all rows, by identity: equal ones are shared, and this is many times faster than their hash.
+    buckets: Mapping[int, Bucket] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.buckets = {id(label.bucket): label.bucket for label in self.labels}
 
 
 @attrs.define
@@ -60,6 +65,9 @@ class Case:
     places: list[Any] = attrs.field(factory=list)
     #: Periods of drop_in_rate.
     blocks: list[DropInBlock] = attrs.field(factory=list)
+    #: The ids that came.
+    zones_said: set[int] = attrs.field(init=False)
+    locations_said: set[int | None] = attrs.field(init=False)
 
     def asked(self, name: str) -> str | None:
         """Return a parameter as it was sent, None where it was not."""
@@ -97,6 +105,8 @@ def take_apart(
         _add_block(case, name, days, answer.current)
         if other is not None and answer.comparison is not None:
             _add_block(case, "comparison", other, answer.comparison)
+    case.zones_said = {place.zone_id for place in case.places}
+    case.locations_said = {place.loc_id for place in case.places}
     return case
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import attrs
 
 from ..errors import AnswerMismatchError
-from ..models import NOTHING_EXTRA, FrozenMap
+from ..models import NOTHING_EXTRA, Bucket, FrozenMap
 from ..models.values import with_changes
 from ..planning import PlannedRequest
 from ..planning.windows import bucket_unit
 from ..results import Answer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, grouping_of, take_apart
-from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits, survey
+from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
 from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones, ids_of
@@ -86,38 +86,50 @@ _BY_ENDPOINT: Mapping[str, tuple[Witness, ...]] = {
 
 #: What else was asked for is the table's.
 _OTHERS = ("comparison_start_date", "bounce_threshold", "min_dwell", "max_dwell")
+_ZEROS = (word_note("rows_of_zeros"),)
 
 
-def is_plain(request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping[int, int | None] | None) -> bool:
+def glance(
+    request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping[int, int | None] | None
+) -> tuple[Note, ...] | None:
     """
-    Tell in few steps a row whether *answer*, as most are, is plainly what was asked: of one period, no thresholds.
+    Say in one pass what the table has to say of an *answer* that is plainly what was asked, as most are.
 
-    A shortcut past the table: True only where no witness has anything to say, to which tests hold it.
+    None where it may not be, or where more was asked for than days and places: then the table is to be asked. Tests
+    hold both to the same words.
     """
     sent, rows, window = request.params.get, answer.current, request.window
-    if answer.comparison is not None or answer.extra is not NOTHING_EXTRA or any(map(sent, _OTHERS)):
-        return False
-    if "loc_id" in sent("aggregate_by", "") or (request.profile and any(m.rows for m in request.profile.most_days)):
-        return False
-    if answer.dates != (sent("start_date"), sent("end_date")) or not 0 < len(rows) <= SURELY_SHARED:
-        return False
-    surveyed = survey(rows)
-    if surveyed is None:
-        return False
-    found, buckets = surveyed
-    keys: set[Any] = found
+    if not answer.is_plain or answer.comparison is not None or any(map(sent, _OTHERS)) or not rows:
+        return None
+    if answer.dates != (sent("start_date"), sent("end_date")) or request.profile or len(rows) > SURELY_SHARED:
+        return None
+    found: set[int] = set()
+    buckets: dict[int, Bucket] = {}
+    last, excluded, has_zeros, add_zone = None, rows[0].exclude, False, found.add
+    for row in rows:
+        place = row.aggregation
+        if place.loc_id is not None or row.exclude is not excluded:
+            return None
+        add_zone(place.zone_id)
+        if place.bucket is not last:  # most rows have that of the row before
+            last = place.bucket
+            buckets[id(last)] = last
+        if not row.visits:
+            has_zeros = True
+    if excluded is not None and (excluded.min_dwell_time or excluded.max_dwell_time):
+        return None
+    keys: Any = found
     if len(buckets) > 1:
-        labels = [row.aggregation for row in rows]
-        keys = set(zip([each.zone_id for each in labels], [id(each.bucket) for each in labels], strict=True))
-    asked, places = ids_of(sent("zones")), request.locations
-    return (
-        len(keys) == len(rows)
-        and 0 not in found
-        and (asked is None or found <= asked)
-        and (not zones or (places is not None and {zones.get(zone) for zone in found} <= set(places)))
-        and window is not None
-        and are_all_told(window, grouping_of(request), buckets)
-    )
+        places = [row.aggregation for row in rows]
+        keys = set(zip([each.zone_id for each in places], [id(each.bucket) for each in places], strict=True))
+    asked, locations, grouping = ids_of(sent("zones")), request.locations, grouping_of(request)
+    if len(keys) != len(rows) or 0 in found or (asked is not None and not found <= asked):
+        return None
+    if zones and (locations is None or not set(map(zones.get, found)) <= set(locations)):
+        return None
+    if window is None or "week" in grouping or "loc_id" in grouping:
+        return None
+    return (_ZEROS if has_zeros else ()) if are_all_told(window, grouping, buckets.values()) else None
 
 
 def witness_answer(
@@ -133,9 +145,11 @@ def witness_answer(
     *signs* are headers that may say that there is more, *zones* the locations of all zones where they were looked up.
     Raises `AnswerMismatchError` where the figures are certainly not those asked for.
     """
-    if isinstance(answer, ZoneVisitorsAnswer) and not signs and is_plain(request, answer, zones):
-        return answer
-    notes = hear_witnesses(take_apart(request, answer, signs, zones))
+    notes: Sequence[Note] | None = None
+    if isinstance(answer, ZoneVisitorsAnswer) and not signs and answer.extra is NOTHING_EXTRA:
+        notes = glance(request, answer, zones)
+    if notes is None:
+        notes = hear_witnesses(take_apart(request, answer, signs, zones))
     if request.params.get("bounce_threshold") == "0":
         answer = _hide_bounces(answer)
     return attrs.evolve(answer, notes=tuple(notes)) if notes else answer

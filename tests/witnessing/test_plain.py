@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from deviating import question_for, world
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indivd_async import AsyncIndivd, IndivdError, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.planning import Plan, PlannedRequest
-from indivd_async.results import Answer, ZoneVisitorsAnswer
+from indivd_async.results import Answer, Note, ZoneVisitorsAnswer
 from indivd_async.sandbox import catalogue
 from indivd_async.structuring import read_answer
 from indivd_async.witnessing.case import take_apart
-from indivd_async.witnessing.witnesses import hear_witnesses, is_plain
+from indivd_async.witnessing.witnesses import glance, hear_witnesses
 
 STOCKHOLM = "Europe/Stockholm"
 WORLD = world()
@@ -25,12 +28,12 @@ PLACES = tuple((place.id, place.timezone) for place in catalogue.PLACES)
 VISITS = [name for name, each in sandbox.DEVIATIONS.items() if "zone_visitors" in each.endpoints]
 
 
-def is_silent(request: PlannedRequest, answer: Answer, **beside: Any) -> bool:
-    """Tell whether the table has nothing to say."""
+def hear(request: PlannedRequest, answer: Answer, **beside: Any) -> tuple[Note, ...] | str:
+    """Return what the table says."""
     try:
-        return not hear_witnesses(take_apart(request, answer, **beside))
-    except IndivdError:
-        return False
+        return tuple(hear_witnesses(take_apart(request, answer, **beside)))
+    except IndivdError as error:
+        return str(error)
 
 
 class Overheard(httpx.AsyncBaseTransport):
@@ -72,9 +75,9 @@ async def test_what_is_plain_is_what_the_table_is_silent_on(name: str | None) ->
     plain = 0
     for request, answer in _heard(plans, overheard.bodies):
         for zones in (None, dict.fromkeys(range(201, 211), 124)):
-            if is_plain(request, answer, zones):
+            if (said := glance(request, answer, zones)) is not None:
                 plain += 1
-                assert is_silent(request, answer, zones=zones), (request, zones)
+                assert said == hear(request, answer, zones=zones), (request, zones)
     assert plain or name is not None
 
 
@@ -121,6 +124,7 @@ CHANGES: list[tuple[tuple[str, ...], Any]] = [
     (("aggregation", "bounce_threshold"), 60),
     (("period", "startdate"), "2025-03-02"),
     (("period", "enddate"), "2025-03-02T00:00:00Z"),
+    *((("dwell_time_stats", name), -5) for name in ("min", "n")),
     (("period", "next"), "x"),
     (("period", "warning"), "late"),
 ]
@@ -144,8 +148,10 @@ def test_one_change_is_seen_by_both_or_by_the_table_alone(path: tuple[str, ...],
             answer = read_answer(request, body)
             assert isinstance(answer, ZoneVisitorsAnswer)
             for zones in (None, {201: 124, 202: 124}, {201: 124}, {201: 124, 202: 125}, {201: 124, 202: None}):
-                if is_plain(request, answer, zones):
-                    assert is_silent(request, answer, zones=zones), (options, zones)
+                if (said := glance(request, answer, zones)) is not None:
+                    assert said == hear(request, answer, zones=zones), (options, zones)
+                looked_at = attrs.evolve(answer, is_plain=False)  # row by row, whatever was seen while it was read
+                assert hear(request, answer, zones=zones) == hear(request, looked_at, zones=zones)
 
 
 def test_a_sound_answer_is_plain() -> None:
@@ -155,5 +161,34 @@ def test_a_sound_answer_is_plain() -> None:
     body = json.dumps({"current": {**PERIOD, "insights": [ROW]}, "comparison": {}}).encode()
     answer = read_answer(request, body)
     assert isinstance(answer, ZoneVisitorsAnswer)
-    assert is_plain(request, answer, None)
-    assert is_plain(request, answer, {201: 124})
+    assert glance(request, answer, None) == ()
+    assert glance(request, answer, {201: 124}) == ()
+
+
+_COUNT = st.integers(-2, 6)
+_SECONDS = st.none() | st.sampled_from([-1.0, 0.0, 1.0, 2.0, 2.04, 3.0, 900.0])
+_STATS = st.none() | st.just({}) | st.fixed_dictionaries(
+    {"mean": _SECONDS, "min": _SECONDS, "max": _SECONDS, "n": st.none() | _COUNT}
+    | {"quantiles": st.none() | st.lists(_SECONDS, min_size=2, max_size=4) | st.just([])}
+)  # fmt: skip
+_VISITS = st.fixed_dictionaries(
+    {"visits": _COUNT, "unique_visits": st.none() | _COUNT, "bounce": st.none() | _COUNT}
+    | {"dwell_time": _SECONDS, "dwell_time_stats": _STATS}
+)
+
+
+@given(st.lists(_VISITS, min_size=1, max_size=3))
+def test_figures_of_any_kind_are_judged_alike(figures: list[dict[str, Any]]) -> None:
+    """By what was seen while they were read, and row by row; as rows, and as they were decoded."""
+    (request,) = Plan(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone", tz=STOCKHOLM))
+    rows = [{**row, "aggregation": {"zone_id": 201 + number}} for number, row in enumerate(figures)]
+    period = {"startdate": "2025-03-01", "enddate": "2025-03-01", "insights": rows}
+    body = json.dumps({"current": period, "comparison": {}}).encode()
+    said = set()
+    for for_table in (False, True):
+        answer = read_answer(request, body, for_table=for_table)
+        assert isinstance(answer, ZoneVisitorsAnswer)
+        said |= {hear(request, each) for each in (answer, attrs.evolve(answer, is_plain=False))}
+        if (glanced := glance(request, answer, None)) is not None:
+            said.add(glanced)
+    assert len(said) == 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,49 @@ def test_a_python_block_runs_as_it_stands(number: int, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout, "an example shows something"
+
+
+def test_the_notebook_s_cell_runs_as_it_stands() -> None:
+    """In a kernel, with `await` at the top level; it shows the charts, each of at most eight lines."""
+    (cell,) = re.findall(r"^```py\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    script = """
+import json, sys, nbclient, nbformat
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in json.loads(sys.argv[1])])
+nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+print(json.dumps([kind for cell in notebook.cells for output in cell.outputs for kind in output.get("data", {})]))
+    """
+    argv = [sys.executable, "-c", script, json.dumps(["%matplotlib inline", cell])]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "image/png" in json.loads(done.stdout)
+    assert "nest_asyncio" not in README
+    charts = re.split(r"^(?=days|grid|rates)", cell, flags=re.MULTILINE)[1:]
+    assert [len(chart.splitlines()) <= 8 for chart in charts] == [True] * 3
+
+
+def test_a_bar_of_tqdm_takes_two_lines() -> None:
+    """For those who want another than ours."""
+    assert re.search(r"with tqdm\(\) as bar:\n +await client\.\w+\(.*progress=lambda", README)
+
+
+def test_what_is_linked_is_there_on_pypi_too() -> None:
+    """The package's page shows the README with absolute links: pictures, files, and headings, of which it has none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    home = project["project"]["urls"]["Source"]
+    shown = README
+    for change in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        shown = re.sub(change["pattern"], change["replacement"], shown)
+    links = re.findall(r"\]\(([^)]+)\)", shown) + re.findall(r"src=\"([^\"]+)\"", shown)
+    assert len(links) > 30
+    assert [link for link in links if not link.startswith("https://")] == []
+    pictures = [link for link in links if link.endswith((".svg", ".png"))]
+    raw = home.replace("https://github.com", "https://raw.githubusercontent.com") + "/main/"
+    assert len(pictures) == 2
+    assert all(link.startswith(raw) and (ROOT / link.removeprefix(raw)).exists() for link in pictures)
+    assert f"]({home}#fetch)" in shown
+    assert f"]({home}/blob/main/tests/recipes/backend.py)" in shown
+    # Nothing else is other than here.
+    assert re.sub(r"\]\([^)]+\)|src=\"[^\"]+\"", "", shown) == re.sub(r"\]\([^)]+\)|src=\"[^\"]+\"", "", README)
 
 
 def test_the_readme_is_short_and_its_test_command_is_what_ci_runs() -> None:

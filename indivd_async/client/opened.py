@@ -69,7 +69,7 @@ class OpenChunks(OpenStream[Chunk]):
         The queries must be of one endpoint, and on one clock or each location's own. The first piece that fails raises
         its error: what is missing must not look like nothing. All rows are held, and as they came: none is merged.
         """
-        from ..results.tables import check_same_columns, stream_of
+        from ..results.tables import ArrowStream, check_same_columns
 
         queries = self._queries = list(each_query(self._queries))
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
@@ -80,4 +80,4 @@ class OpenChunks(OpenStream[Chunk]):
                 if chunk.error is not None:
                     raise chunk.error
                 arrived.append(chunk)
-        return stream_of(asked, arrived)
+        return ArrowStream(asked, arrived)

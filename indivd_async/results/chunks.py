@@ -55,7 +55,7 @@ class Chunk(ShownAsText):
         """Export the rows as an Arrow stream (extra `arrow`); a failed chunk raises its error."""
         from . import tables
 
-        return tables.stream_of(self.query, [self]).__arrow_c_stream__(requested_schema)
+        return tables.ArrowStream(self.query, [self]).__arrow_c_stream__(requested_schema)
 
     @property
     def notes(self) -> Listed[Note]:

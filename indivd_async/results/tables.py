@@ -21,7 +21,7 @@ from ..errors import IndivdError, InvalidQueryError
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
-from .answers import Answer, DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
+from .answers import Answer
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
 from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
 from .notes import Note
@@ -88,16 +88,6 @@ def rows_of_chunk(chunk: Answered) -> list[dict[str, Any]]:
     return [] if chunk.error is not None else list(_dicts(chunk.query, batches_of_chunks(chunk.query, [chunk])))
 
 
-def stream_of(query: Query, chunks: Iterable[Answered]) -> ArrowStream:
-    """
-    Offer *chunks* of *query* to whatever reads Arrow: ``polars.DataFrame(stream_of(query, chunks))``.
-
-    A failed chunk raises its error when the stream is read: what is missing must not look like nothing. Like
-    `client.stream`, it merges nothing.
-    """
-    return ArrowStream(query, chunks)
-
-
 def check_same_columns(queries: Iterable[Query]) -> Query:
     """Return the first of *queries*; raise where another's answer has other columns, for one stream has one schema."""
     first: Query | None = None
@@ -119,7 +109,12 @@ def check_same_columns(queries: Iterable[Query]) -> Query:
 
 @attrs.frozen(repr=False)
 class ArrowStream:
-    """Chunks that can be read as one Arrow table, as often as wanted where they are a list."""
+    """
+    Chunks that can be read as one Arrow table, as often as wanted where they are a list.
+
+    A failed chunk raises its error when the stream is read: what is missing must not look like nothing. Like
+    `client.stream`, it merges nothing.
+    """
 
     query: Query
     _chunks: Iterable[Answered]
@@ -161,8 +156,8 @@ def batches_of(result: Merged) -> Iterator[Batch]:
         profile = attrs.evolve(profile, numbering=Numbering())
     clocks = {id: profile.clock_of("line_crosses", tz or None) for id, tz in result.plan.locations or ()}
     known = Known(profile=profile, line_clocks=clocks)
-    periods = _TABLES[type(query)].periods_of_result(result)
-    return _batches(query, ((period, known, rows) for period, rows in periods))
+    blocks = _TABLES[type(query)].blocks_of_result(result)
+    return _batches(query, ((period, known, rows) for period, rows in zip(_PERIODS, blocks, strict=False)))
 
 
 def batches_of_chunks(query: Query, chunks: Iterable[Answered]) -> Iterator[Batch]:
@@ -170,6 +165,7 @@ def batches_of_chunks(query: Query, chunks: Iterable[Answered]) -> Iterator[Batc
     return _batches(query, chain.from_iterable(map(_blocks_of_chunk, chunks)))
 
 
+_PERIODS = ("current", "comparison")
 #: The period, what is known, and rows of which that holds.
 _Block = tuple[str, Known, Sequence[Any]]
 
@@ -181,7 +177,7 @@ def _blocks_of_chunk(chunk: Answered) -> Iterator[_Block]:
     clocks = dict.fromkeys(request.locations or (), request.tz) if table.has_line_clocks else {}
     known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=clocks)
     # An answer has a second block only where its request brings both periods; else its one block is the request's own.
-    names = ("current", "comparison") if request.period == "both" else (request.period,)
+    names = _PERIODS if request.period == "both" else (request.period,)
     blocks = () if chunk.answer is None else table.blocks_of_answer(chunk.answer)
     return ((name, known, rows) for name, rows in zip(names, blocks, strict=False))
 
@@ -232,15 +228,6 @@ def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow], known: Kno
     return [*when, *carried, [row.count for row in rows]]
 
 
-def _periods_of_lines(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
-    yield "current", result.rows
-
-
-def _blocks_of_lines(answer: Any) -> Iterator[Sequence[Any]]:
-    assert isinstance(answer, LineCrossesAnswer)
-    yield answer.rows
-
-
 # zone_visitors.
 
 _NO_STATS = DwellTimeStats()
@@ -287,18 +274,6 @@ def _quartiles(quantiles: Sequence[Any]) -> list[Values]:
     return [[three[0] for three in quantiles], [three[1] for three in quantiles], [three[2] for three in quantiles]]
 
 
-def _periods_of_visits(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
-    yield "current", result.current.insights
-    if result.comparison is not None:
-        yield "comparison", result.comparison.insights
-
-
-def _blocks_of_visits(answer: Any) -> Iterator[Sequence[Any]]:
-    assert isinstance(answer, ZoneVisitorsAnswer)
-    yield answer.current
-    yield answer.comparison or ()
-
-
 # drop_in_rate: rows are paired with the zone they belong to, which knows names and clock.
 
 _ZoneRow = tuple[ZoneDropIn, ZoneDropInRow]
@@ -322,18 +297,6 @@ def _pair(zones: Iterable[ZoneDropIn]) -> list[_ZoneRow]:
     return sorted(pairs, key=lambda pair: (orders[id(pair[1].bucket)], pair[0].zone_id))
 
 
-def _periods_of_drop_in(result: Any) -> Iterator[tuple[str, Sequence[Any]]]:
-    yield "current", _pair(result.zone_details.current.values())
-    if result.zone_details.comparison is not None:
-        yield "comparison", _pair(result.zone_details.comparison.values())
-
-
-def _blocks_of_drop_in(answer: Any) -> Iterator[Sequence[Any]]:
-    assert isinstance(answer, DropInAnswer)
-    yield _pair(answer.current.zones)
-    yield _pair(answer.comparison.zones if answer.comparison is not None else ())
-
-
 # The table of tables.
 
 
@@ -343,8 +306,9 @@ class _Table:
     columns: tuple[str, ...]
     #: The rows as columns, all but `period`.
     columns_of_rows: Callable[[Any, Any, Known], list[Values]]
-    periods_of_result: Callable[[Any], Iterator[tuple[str, Sequence[Any]]]]
-    blocks_of_answer: Callable[[Any], Iterator[Sequence[Any]]]
+    #: The rows of each period.
+    blocks_of_result: Callable[[Any], Iterable[Sequence[Any]]]
+    blocks_of_answer: Callable[[Any], Iterable[Sequence[Any]]]
     #: Whether rows are on the clocks of what `Known` says.
     has_line_clocks: bool = False
 
@@ -353,8 +317,8 @@ _TABLES: Mapping[type, _Table] = {
     LineCrosses: _Table(
         columns=(*_CARRIED, "count"),
         columns_of_rows=_columns_of_lines,
-        periods_of_result=_periods_of_lines,
-        blocks_of_answer=_blocks_of_lines,
+        blocks_of_result=lambda result: [result.rows],
+        blocks_of_answer=lambda answer: [answer.rows],
         has_line_clocks=True,
     ),
     ZoneVisitors: _Table(
@@ -364,13 +328,15 @@ _TABLES: Mapping[type, _Table] = {
             *("visits_below_min_dwell", "visits_above_max_dwell"),
         ),
         columns_of_rows=_columns_of_visits,
-        periods_of_result=_periods_of_visits,
-        blocks_of_answer=_blocks_of_visits,
+        blocks_of_result=lambda result: [period.insights for period in (result.current, result.comparison) if period],
+        blocks_of_answer=lambda answer: [answer.current, answer.comparison or ()],
     ),
     DropInRate: _Table(
         columns=("passing_by", "enter", "drop_in_rate"),
         columns_of_rows=_columns_of_drop_in,
-        periods_of_result=_periods_of_drop_in,
-        blocks_of_answer=_blocks_of_drop_in,
+        blocks_of_result=lambda result: [
+            _pair((zones or {}).values()) for zones in (result.zone_details.current, result.zone_details.comparison)
+        ],
+        blocks_of_answer=lambda answer: [_pair(block.zones) for block in (answer.current, answer.comparison) if block],
     ),
 }

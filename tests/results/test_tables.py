@@ -141,7 +141,7 @@ async def test_chunks_of_a_stream_are_the_same_table(query: Query) -> None:
         client.stream(query, ordered=True) as chunks,
     ):
         collected = [chunk async for chunk in chunks]
-    rows = pyarrow.table(tables.stream_of(query, collected)).to_pylist()
+    rows = pyarrow.table(tables.ArrowStream(query, collected)).to_pylist()
     assert rows == [row for chunk in collected for row in tables.rows_of_chunk(chunk)]
     batches = [batch for chunk in collected for batch in tables.chunk_batches(chunk)]
     assert pyarrow.Table.from_batches(batches, tables.arrow_schema(query)).to_pylist() == rows
@@ -158,7 +158,10 @@ def test_a_failed_chunk_is_not_an_empty_one() -> None:
     request = PlannedRequest(index=0, endpoint="line_crosses", path="/line_crosses/")
     failed = Chunk(query=query, request=request, error=ServerError("500", status=500))
     assert tables.rows_of_chunk(failed) == []
-    for read in (lambda: pyarrow.table(tables.stream_of(query, [failed])), lambda: list(tables.chunk_batches(failed))):
+    for read in (
+        lambda: pyarrow.table(tables.ArrowStream(query, [failed])),
+        lambda: list(tables.chunk_batches(failed)),
+    ):
         with pytest.raises(ServerError, match="500"):
             read()
 
@@ -246,8 +249,8 @@ def test_rows_without_statistics_stand_beside_those_with() -> None:
     query = ZoneVisitors("2025-03-01", "2025-03-01")
     chunk = chunk_of(query, {"current": {"insights": insights}, "comparison": {}})
     rows = tables.rows_of_chunk(chunk)
-    assert pyarrow.table(tables.stream_of(query, [chunk])).to_pylist() == rows
-    assert polars.DataFrame(tables.stream_of(query, [chunk])).to_dicts() == rows
+    assert pyarrow.table(tables.ArrowStream(query, [chunk])).to_pylist() == rows
+    assert polars.DataFrame(tables.ArrowStream(query, [chunk])).to_dicts() == rows
 
     def column(name: str) -> list[Any]:
         return [row[name] for row in rows]
@@ -301,7 +304,7 @@ def test_more_rows_than_a_batch_holds(zones: int) -> None:
     ]
     query = ZoneVisitors("2025-03-01", "2025-03-01", tz="Asia/Kathmandu")
     chunk = chunk_of(query, {"current": {"insights": insights}, "comparison": {}}, tz="Asia/Kathmandu")
-    table = pyarrow.table(tables.stream_of(query, [chunk]))
+    table = pyarrow.table(tables.ArrowStream(query, [chunk]))
     assert len(table) == 9000 > tables.BATCH_ROWS
     assert table.column("tz").unique().to_pylist() == ["Asia/Kathmandu"]
     assert table.column("bucket_start")[-1].as_py() == datetime(750, 12, 1, tzinfo=ZoneInfo("Asia/Kathmandu"))
@@ -311,14 +314,14 @@ def test_a_number_that_fits_no_column_is_not_cut() -> None:
     """A label may be as large as a week with its year; a number too large for its column is refused by name."""
     query = LineCrosses("2025-03-01", "2025-03-01")
     chunk = chunk_of(query, [{"_id": {"year": 2025, "week": 202_510}, "count": 1}])
-    assert pyarrow.table(tables.stream_of(query, [chunk])).column("week").to_pylist() == [202_510]
+    assert pyarrow.table(tables.ArrowStream(query, [chunk])).column("week").to_pylist() == [202_510]
     answer = chunk.answer
     assert isinstance(answer, LineCrossesAnswer)
     (row,) = answer.rows
     too_large = attrs.evolve(row, bucket=attrs.evolve(row.bucket, week=2**63))
     chunk = attrs.evolve(chunk, answer=attrs.evolve(answer, rows=(too_large,)))
     with pytest.raises(OverflowError, match="week: a value does not fit int64"):
-        pyarrow.table(tables.stream_of(query, [chunk]))
+        pyarrow.table(tables.ArrowStream(query, [chunk]))
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,7 @@ for name in {hidden!r}:
     sys.modules[name] = None
 from indivd_async import LineCrosses
 from indivd_async.results import tables
-empty = tables.stream_of(LineCrosses("2025-03-01", "2025-03-01"), [])
+empty = tables.ArrowStream(LineCrosses("2025-03-01", "2025-03-01"), [])
 try:
     print(type(empty.__arrow_c_stream__()).__name__)
 except ImportError as error:

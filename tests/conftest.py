@@ -13,6 +13,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run all tests in two processes, but those named on the command line in this one, which starts at once."""
+    return 0 if config.args_source is pytest.Config.ArgsSource.ARGS else 2
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run a test marked `anyio` once on each event loop."""

@@ -1,8 +1,11 @@
 """
-A year of hours of 300 locations into a folder: rows a second and the peak of memory, each side in a process of its own.
+A year of hours of 300 locations into a folder and into databases: rows a second and the peak of memory, each side in a
+process of its own.
 
-Beside the export stands what somebody writes by hand: httpx, as many requests at once, `pyarrow.Table.from_pylist`, a
-file an answer; nothing is checked, and nothing can be resumed.
+Beside the exports stands what somebody writes by hand: httpx, as many requests at once, `pyarrow.Table.from_pylist`, a
+file an answer; nothing is checked, and nothing can be resumed. With BENCHMARK_AGAINST, a work tree of another version
+with its own ``.venv``, that one exports into a folder in turn with this; with BENCHMARK_POSTGRESQL, the address of an
+empty database, this one exports into a table there.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -25,47 +29,77 @@ from urllib.parse import parse_qs, urlsplit
 
 import anyio
 
-from .measuring import Row, row
+from .measuring import Cost, Row, median, ratio, row
 
 _CONCURRENCY = 32
 _START = date(2025, 1, 1)
 _MOST_MIB = 200
+#: How often two versions take turns.
+_TURNS = 2
+_POSTGRESQL = "BENCHMARK_POSTGRESQL"
 
 
 def main(quick: bool) -> list[Row]:
     locations, days = (20, 90) if quick else (300, 365)
+    other = os.environ.get("BENCHMARK_AGAINST")
+    sides = [side for side in _SIDES if side != "to postgresql" or _POSTGRESQL in os.environ]
+    costs: dict[str, list[Cost]] = {}
     with _serving(locations) as url:
-        costs = {side: _run(side, url, locations, days) for side in _SIDES}
+        for _ in range(_TURNS if other else 1):
+            costs.setdefault("export", []).append(_run("export", url, locations, days))
+            if other:
+                costs.setdefault(f"export by {Path(other).name}", []).append(
+                    _run("export", url, locations, days, tree=Path(other))
+                )
+        for side in sides[1:]:
+            costs[side] = [_run(side, url, locations, days)]
     found = []
-    for side, cost in costs.items():
-        words = f"{cost['rows']:,} hours of {locations} locations, {side}"
+    for side, some in costs.items():
+        words = f"{some[0]['rows']:,.0f} hours of {locations} locations, {side}"
+        most = None if side.startswith(("by hand", "export by")) else _MOST_MIB
         found += [
-            row(f"{words}: rows", cost["rows"] / cost["wall_s"], None, "a second"),
-            row(f"{words}: processor", cost["cpu_s"] / cost["rows"] * 1e6, None, "µs a row"),
-            row(f"{words}: peak", cost["peak_mib"], _MOST_MIB if side == "export" else None, "MiB"),
+            row(f"{words}: rows", some[0]["rows"] / median(some, "wall_s"), None, "a second"),
+            row(f"{words}: processor", median(some, "cpu_s") / some[0]["rows"] * 1e6, None, "µs a row"),
+            row(f"{words}: peak", median(some, "peak_mib"), most, "MiB"),
         ]
+    if other:
+        theirs = costs[f"export by {Path(other).name}"]
+        found.append(row("processor of a row, of what the other takes", ratio(costs["export"], theirs, "cpu_s"), 1, ""))
     return found
 
 
-def _run(side: str, url: str, locations: int, days: int) -> dict[str, Any]:
+def _run(side: str, url: str, locations: int, days: int, tree: Path | None = None) -> Cost:
+    python = sys.executable if tree is None else str(tree / ".venv" / "bin" / "python")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as out:
-        command = [sys.executable, "-m", "benchmarks.exporting", side, url, out, str(locations), str(days)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    cost: dict[str, Any] = json.loads(done.stdout)
+        command = [python, "-m", "benchmarks.exporting", side, url, out, str(locations), str(days)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=tree)
+    cost: Cost = json.loads(done.stdout)
     return cost
 
 
-async def _export(url: str, out: Path, locations: int, last: date) -> int:
+async def _export(url: str, last: date, **where: Any) -> int:
     from indivd_async import AsyncIndivd, Limits, ZoneVisitors
     from indivd_async.export import export
 
     limits = Limits(concurrency=_CONCURRENCY)
     async with AsyncIndivd(token="t", base_url=url, limits=limits) as client:
         query = ZoneVisitors(_START, last, aggregate_by="hour")
-        report = await export(client, query, out / "export", partition="month")
+        report = await export(client, query, **where)
     if not report.complete:
         raise RuntimeError(str(report.failures[0]))
     return report.rows
+
+
+async def _to_folder(url: str, out: Path, locations: int, last: date) -> int:
+    return await _export(url, last, out=out / "export", partition="month")
+
+
+async def _to_duckdb(url: str, out: Path, locations: int, last: date) -> int:
+    return await _export(url, last, to=f"duckdb:///{out}/export.duckdb?table=visits")
+
+
+async def _to_postgresql(url: str, out: Path, locations: int, last: date) -> int:
+    return await _export(url, last, to=f"{os.environ[_POSTGRESQL]}?table={out.name.replace('-', '_')}")
 
 
 async def _by_hand(url: str, out: Path, locations: int, last: date) -> int:
@@ -95,7 +129,7 @@ async def _by_hand(url: str, out: Path, locations: int, last: date) -> int:
     return rows
 
 
-_SIDES = {"export": _export, "by hand": _by_hand}
+_SIDES = {"export": _to_folder, "to duckdb": _to_duckdb, "to postgresql": _to_postgresql, "by hand": _by_hand}
 
 
 # The service, in a process of its own.

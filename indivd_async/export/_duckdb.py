@@ -17,6 +17,8 @@ except ImportError:
     raise ImportError("exports to DuckDB need the extra `database`: pip install 'indivd-async[database]'") from None
 
 _INCOMING = "indivd_incoming"
+#: By itself it takes four fifths of the memory that there is, some of it for each thread.
+_FRUGAL: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "64MB", "threads": 1}
 
 
 @attrs.define
@@ -28,7 +30,10 @@ class DuckDB:
     def connect(self, target: Target) -> _Connection:
         """Open the file; the system lets one process write."""
         try:
-            connection = duckdb.connect(target.reveal())
+            try:
+                connection = duckdb.connect(target.reveal(), config=_FRUGAL)
+            except duckdb.ConnectionException:  # this process has the file open, in its own way
+                connection = duckdb.connect(target.reveal())
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
                 raise ConfigError(

@@ -94,6 +94,8 @@ class Keeper:
             began = time.monotonic()
             with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
                 await anyio.to_thread.run_sync(self._commit, held)
+            held.clear()
+            pa.default_memory_pool().release_unused()
             self._took = time.monotonic() - began
 
     def _commit(self, units: Sequence[Answered]) -> None:

@@ -1,4 +1,8 @@
-"""PostgreSQL, by way of ADBC's driver, which takes Arrow as it is."""
+"""
+PostgreSQL, by way of ADBC's driver, which takes Arrow as it is.
+
+By its lower face: the one of DB-API imports polars and pandas where they are, seventy megabytes that nobody uses here.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,13 @@ from ..errors import ConfigError
 from ._target import Target
 
 try:
-    import adbc_driver_manager
-    import adbc_driver_postgresql.dbapi
+    import adbc_driver_manager as adbc
+    import adbc_driver_postgresql
 except ImportError:
     raise ImportError("exports to PostgreSQL need the extra `database`: pip install 'indivd-async[database]'") from None
 
+#: Reading what a server sends ends with Arrow's own errors, or the system's.
+_ERRORS = (adbc.Error, OSError, pa.ArrowException)
 #: The first of two numbers of a lock; the second is the table's.
 _LOCKS = 0x1ED1
 #: What libpq, whose words are English, and a server say while there is no server yet, or no more. The driver tells no
@@ -39,14 +45,14 @@ _LOCK_WAIT_S = 5.0
 class PostgreSQL:
     """Makes connections to a server."""
 
-    errors: tuple[type[Exception], ...] = (adbc_driver_manager.Error, OSError)
+    errors: tuple[type[Exception], ...] = _ERRORS
 
     def connect(self, target: Target) -> _Connection:
         """Connect, and take the lock of the table, which ends with the connection."""
         address = target.reveal()
         if "connect_timeout" not in address:
             address += f"{'&' if '?' in address else '?'}connect_timeout={_CONNECT_S}"
-        connection = _Connection(adbc_driver_postgresql.dbapi.connect(address))
+        connection = _Connection(adbc_driver_postgresql.connect(address))
         try:
             connection.execute("SET standard_conforming_strings = on")
             connection.execute("SET timezone = 'UTC'")
@@ -73,23 +79,35 @@ def _is_true(table: pa.Table) -> bool:
     return bool(table["taken"][0].as_py())
 
 
-@attrs.define
 class _Connection:
-    _it: Any
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        try:
+            self._it = adbc.AdbcConnection(database)
+        except BaseException:
+            database.close()
+            raise
+        self._it.set_autocommit(False)
 
     def execute(self, sql: str) -> None:
-        with self._it.cursor() as cursor:
-            cursor.execute(sql)
+        with adbc.AdbcStatement(self._it) as statement:
+            statement.set_sql_query(sql)
+            statement.execute_update()
 
     def query(self, sql: str) -> pa.Table:
-        with self._it.cursor() as cursor:
-            cursor.execute(sql)
-            found: pa.Table = cursor.fetch_arrow_table()
-            return found
+        with adbc.AdbcStatement(self._it) as statement:
+            statement.set_sql_query(sql)
+            stream, _ = statement.execute_query()
+            return pa.RecordBatchReader.from_stream(stream).read_all()
 
     def ingest(self, target: Target, table: pa.Table) -> None:
-        with self._it.cursor() as cursor:
-            cursor.adbc_ingest(target.table, table, mode="append", db_schema_name=target.schema)
+        where = {"adbc.ingest.target_table": target.table, "adbc.ingest.mode": "adbc.ingest.mode.append"}
+        if target.schema is not None:
+            where["adbc.ingest.target_db_schema"] = target.schema
+        with adbc.AdbcStatement(self._it) as statement:
+            statement.set_options(**where)
+            statement.bind_stream(table.to_reader().__arrow_c_stream__())
+            statement.execute_update()
 
     def commit(self) -> None:
         self._it.commit()
@@ -102,9 +120,12 @@ class _Connection:
             self._it.rollback()
             self.query("SELECT 1 AS one")
             self._it.rollback()
-        except (adbc_driver_manager.Error, OSError):
+        except _ERRORS:
             return False
         return True
 
     def close(self) -> None:
-        self._it.close()
+        try:
+            self._it.close()
+        finally:
+            self._database.close()

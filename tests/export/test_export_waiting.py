@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import anyio
+import duckdb
 import postgres
 import pytest
 
@@ -112,3 +113,12 @@ async def test_a_file_that_cannot_be_opened_is_not_waited_for(tmp_path: Path) ->
             with pytest.raises(DestinationError):
                 await export(client, DAYS, to=f"duckdb:///{tmp_path}/nowhere/x.duckdb?table=visits")
     assert heard == []
+
+
+async def test_a_file_that_this_process_has_open_is_written_all_the_same(tmp_path: Path) -> None:
+    """As in a notebook that looks at the table; DuckDB refuses a second connection with settings of its own."""
+    file = tmp_path / "town.duckdb"
+    with duckdb.connect(file) as looking:
+        async with make_client() as client:
+            report = await export(client, DAYS, to=f"duckdb:///{file}?table=visits")
+        assert looking.sql("SELECT count(*) FROM visits").fetchall() == [(report.rows,)]

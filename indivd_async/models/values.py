@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from functools import cache, lru_cache
@@ -57,6 +57,10 @@ class FrozenMap(Mapping[Any, Any]):
     def get(self, key: Any, default: Any = None) -> Any:
         """Return the value of *key*, or *default*, without the exception that `Mapping` takes the way over."""
         return self._items.get(key, default)
+
+    def items(self) -> ItemsView[Any, Any]:
+        """Return a view of the pairs, which C walks; that of `Mapping` looks each value up."""
+        return self._items.items()
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items)

@@ -93,7 +93,7 @@ class Call:
         def take(number: int, chunk: Chunk) -> None:
             arrived[number].append(chunk)
             if len(arrived[number]) == sizes[number]:  # merged at once, so that chunks do not pile up
-                results[number] = self._merge(plans[number], arrived[number])
+                results[number] = self._merge(plans[number], arrived[number], is_own=True)
                 arrived[number] = []
 
         await self.gather([(plan.query, plan, size) for plan, size in zip(plans, sizes, strict=True)], take)
@@ -258,7 +258,7 @@ class Call:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""
         return Deadline.after(self.deadline_s, self.executor.now(), "{Timeouts.deadline}").earlier(self.deadline)
 
-    def _merge(self, plan: Plan, chunks: Sequence[Chunk]) -> AnyResult | None:
+    def _merge(self, plan: Plan, chunks: Sequence[Chunk], *, is_own: bool = False) -> AnyResult | None:
         """Merge, or return None where the plan must be asked again, unsplit."""
         from ..merging import Known, OwnCutConflictError, merge_chunks
 
@@ -269,7 +269,7 @@ class Call:
             has_asked_for_zones=self.catalogue.has_asked_for_zones,
         )
         try:
-            return merge_chunks(plan, chunks, known)
+            return merge_chunks(plan, chunks, known, is_own=is_own)
         except OwnCutConflictError:
             if plan.selection is not None:
                 raise

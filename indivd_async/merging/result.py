@@ -26,14 +26,17 @@ from .notes import Known, notes_on
 from .zone_visitors import merge_visits
 
 
-def merge_chunks(plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Sequence[Note] = ()) -> AnyResult:
+def merge_chunks(
+    plan: Plan, chunks: Iterable[Chunk], known: Known, *, notes: Sequence[Note] = (), is_own: bool = False
+) -> AnyResult:
     """
     Merge *chunks*, in any order, into what one unsplit answer to the plan's query would have said.
 
     A request without a chunk counts as failed. Raises `MergeConflictError` where two answers hold a row that only one
-    may hold, and for a chunk that comes twice or that the plan did not ask for.
+    may hold, and for a chunk that comes twice or that the plan did not ask for; *is_own* says that there is one chunk
+    for each request that the plan itself built, and nothing to check.
     """
-    by_request = match(plan, chunks)
+    by_request = match(plan, chunks, is_own)
     coverage = tuple(cover(request, chunk) for request, chunk in by_request)
     arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.answer is not None)
     check_defaults(plan, arrived)

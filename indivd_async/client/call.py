@@ -207,7 +207,7 @@ class Call:
             asked = True
             return self._answer(request, deadline)
 
-        key = (request.target, request.tz, request.carried, self.for_table)
+        key = (request.path, *request.params.items(), request.tz, request.carried, self.for_table)
         try:
             answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:

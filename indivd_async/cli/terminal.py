@@ -112,7 +112,8 @@ def draw_tables(
     cells = {name: [show(row.get(name)) for row in rows] for name in columns}
     needed = {name: max(map(cell_len, [title_of(show(name)), *cells[name]])) for name in columns}
     numeric = {name: all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in columns}
-    cut = [{name: min(most, size) for name, size in needed.items()} for most in _MOST_CELL]
+    whole = {name: min(_MOST_CELL[0], needed[name]) for name in columns[:1]}  # half a day or id is another one
+    cut = [{name: min(most, size) for name, size in needed.items()} | whole for most in _MOST_CELL]
     # Long names make room for figures, no more of it than these take.
     widths = max(cut, key=lambda widths: _worth(_fitting(widths, width), numeric))
     shown = _fitting(widths, width)

@@ -64,18 +64,28 @@ def test_a_table_shows_what_has_room() -> None:
 
 def test_long_names_make_room_for_figures() -> None:
     """What was asked for are the figures; names are cut as far as it takes to show some."""
-    rows = [{"loc": "L" * 60, "zone": "東" * 60, "visits": 1, "people": 2, "bounce": 3, "dwell": 4.5}]
-    names = ("loc", "zone", "visits", "people", "bounce", "dwell")
+    rows = [
+        {"when": "2025-03-01", "loc": "L" * 60, "zone": "東" * 60, "visits": 1, "people": 2, "bounce": 3, "dwell": 4.5}
+    ]
+    names = ("when", "loc", "zone", "visits", "people", "bounce", "dwell")
     for width, hidden in (
-        (91, []),
+        (103, []),
         (84, []),
-        (61, []),
-        (50, ["bounce", "dwell"]),
-        (40, ["people", "bounce", "dwell"]),
+        (73, []),
+        (62, ["bounce", "dwell"]),
+        (52, ["people", "bounce", "dwell"]),
     ):
         tables, left = draw_tables(rows, names, width=width)
         assert left == hidden
         assert max(cell_len(line) for line in draw_text(tables, width=width).splitlines()) <= width
+
+
+def test_a_moment_is_never_cut() -> None:
+    """Half an hour is another hour."""
+    rows = [{"when": "week of 2025-03-03", "zone": "Z" * 60, "visits": 1, "people": 2, "bounce": 3}]
+    for width in range(30, 80):
+        tables, _ = draw_tables(rows, ("when", "zone", "visits", "people", "bounce"), width=width)
+        assert "week of 2025-03-03" in draw_text(tables, width=width)
 
 
 def test_a_rate_has_its_unit() -> None:

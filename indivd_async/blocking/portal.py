@@ -176,7 +176,11 @@ class _Running(threading.Thread):
         self.loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._pid = os.getpid()
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:  # this process may start no more
+            self.loop.close()
+            raise
 
     def run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:

@@ -54,13 +54,8 @@ class OpenChunks(OpenStream[Chunk]):
         queries: Query | Plan | Iterable[Query | Plan],
         ordered: bool,
     ) -> None:
-        def open_stream(call: Call) -> ChunkStream[Chunk]:
-            call = attrs.evolve(call, for_table=self._for_table)
-            return call.stream(each_query(self._queries), ordered, lambda chunk: chunk)
-
-        super().__init__(begin, open_stream)
+        super().__init__(begin, lambda call: call.stream(each_query(self._queries), ordered, lambda chunk: chunk))
         self._queries = queries
-        self._for_table = False
 
     async def table(self) -> ArrowStream:
         """
@@ -73,9 +68,10 @@ class OpenChunks(OpenStream[Chunk]):
 
         queries = self._queries = list(each_query(self._queries))
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
-        self._for_table = True
         arrived = []
-        async with self as chunks:
+        async with OpenStream(
+            self._begin, lambda call: self._open_stream(attrs.evolve(call, for_table=True))
+        ) as chunks:
             async for chunk in chunks:
                 if chunk.error is not None:
                     raise chunk.error

@@ -14,7 +14,16 @@ import pyarrow
 import pytest
 from scripted import Params, Script, counts_by_day, days_of, visits_by_day
 
-from indivd_async import AsyncIndivd, InvalidQueryError, Limits, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async import (
+    AsyncIndivd,
+    InvalidQueryError,
+    Limits,
+    LineCrosses,
+    RetryPolicy,
+    ZoneVisitors,
+    ZoneVisitorsRow,
+    sandbox,
+)
 from indivd_async.cache import SQLiteCache
 
 pytestmark = pytest.mark.anyio
@@ -153,6 +162,10 @@ async def test_a_stream_is_one_frame_in_one_line() -> None:
         table = await client.stream(iter([await client.plan(question)])).table()
         assert pyarrow.table(table).num_rows == pyarrow.table(table).num_rows == len(frame)
         assert repr(table).startswith("<ArrowStream of zone_visitors 2025-03-01")
+        stream = client.stream(question)  # which gives rows after it gave a table
+        assert pyarrow.table(await stream.table()).num_rows == len(frame)
+        async with stream as chunks:
+            assert {type(row) for row in [row async for chunk in chunks for row in chunk.rows]} == {ZoneVisitorsRow}
         asked = client.stats.requests
         for others in ([question, LineCrosses("2025-03-01", "2025-03-02")], [], [question, "visits"]):
             with pytest.raises(InvalidQueryError, match="queries"):

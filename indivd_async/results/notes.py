@@ -164,8 +164,13 @@ _DOUBTFUL = (
         "Nothing is computed from such labels, and nothing should be.",
     ),
     Kind(
+        "nothing_told",
+        "The answer has neither rows nor dates of the {period} period: whether nobody came it does not say.",
+        "Ask again, or for a day that surely has visits.",
+    ),
+    Kind(
         "odd_rates",
-        "{count} rates are not 100 · entries / passers-by, such as {example}: fractions, or other counts.",
+        "{count} rates are not 100 · entries / passers-by, such as {example}: left out, fractions, or of other counts.",
         "Compute rates from the counts.",
     ),
     Kind(

@@ -82,6 +82,10 @@ def struct_of(cls: type, **otherwise: Any) -> Any:
     )
 
 
+#: Seconds; who stays longer is looked at closely.
+_A_DAY = 86_400
+
+
 def do_agree(wires: list[Any]) -> bool:
     """Tell whether the figures in each of *wires* surely agree with one another; False says only that they may not."""
     fields_of = msgspec.structs.astuple
@@ -95,14 +99,16 @@ def do_agree(wires: list[Any]) -> bool:
             )
             if visits < 0 or unique > visits or unique < 0 or bounce > visits or bounce < 0:
                 return False
+            if (dwell := wire.dwell_time) and (dwell < 0 or dwell > _A_DAY):
+                return False
             if (stats := wire.dwell_time_stats) is None:
                 continue
             mean, least, most, quantiles, n = fields_of(stats)
             if n:
                 low, middle, high = quantiles
-                if n > visits or n < 0 or mean != wire.dwell_time or least < 0 or least > mean or mean > most:
+                if n > visits or n < 0 or mean != dwell or least < 0 or least > mean or mean > most:
                     return False
-                if least > low or low > middle or middle > high or high > most:
+                if least > low or low > middle or middle > high or high > most or most > _A_DAY:
                     return False
             elif quantiles and len(quantiles) != 3:
                 return False

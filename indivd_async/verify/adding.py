@@ -122,9 +122,9 @@ def _counts_are_counts(seen: Seen) -> Judgement:
     for row in rows:
         if row.figures["visits"] is None:
             return fails("some visits are no numbers, or beyond all that can be counted")
-        for name in ("visits", "unique_visits", "bounce", "n"):
+        for name in ("visits", "unique_visits", "bounce", "n", "dwell_time"):
             value = row.figures[name]
-            if value is not None and (value < 0 or value != int(value)):
+            if value is not None and (value < 0 or (value != int(value) and name != "dwell_time")):
                 return fails(f"some {name} are negative or fractions")
     if not rows:
         raise CannotTellError("no row came")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -35,12 +35,9 @@ _BESIDE = {
 _COUNTED = ("visits", "unique_visits", "bounce", "dwell_time")
 _STATISTICS = ("n", "mean", "min", "max")
 _EXCLUDED = {"below": "min_dwell_time", "above": "max_dwell_time"}
-#: Words that say that there is more than this answer.
-_MORE = ("next", "has_more", "hasMore", "more", "truncated", "next_page", "next_cursor", "cursor", "continuation")
-#: Objects on top of an answer that may say so.
-_INNER = ("current", "comparison", "meta", "pagination", "links", "_links", "summary")
-_PAGES = ("pages", "total_pages", "totalPages")
-_TOTALS = ("total", "count", "total_count", "totalCount")
+#: Objects that hold the rows, and what is documented in them.
+_SECTIONS = ("current", "comparison", "summary", "details")
+_DATA = {*_SECTIONS, "zone_details", "startdate", "enddate", "interval", "passing_by", "enter", "enter_percentage"}
 
 
 class UnreadableError(Exception):
@@ -220,22 +217,19 @@ def told_dates(document: Any, part: str = "current") -> tuple[str, str] | None:
 
 def signs_of_more(document: Any, headers: Mapping[str, str]) -> list[str]:
     """Name the signs in an answer, or in its *headers*, that it is a part of the whole."""
-    rows = _count_rows(document)
-    signs = [name for name, value in headers.items() if say_more({}, [(name, value)], [rows])[0]]
-    if not isinstance(document, dict):
-        return signs
-    blocks = [document, *(document.get(name) for name in _INNER)]
-    blocks += list(document["summary"].values()) if isinstance(document.get("summary"), dict) else []
-    for block in blocks:
-        signs += _signs_in(block, rows) if isinstance(block, dict) else ()
-    return signs
+    rows = [_count_rows(document)]
+    signs = [name for name, value in headers.items() if say_more({}, [(name, value)], rows)[0]]
+    beside = _beside(document) if isinstance(document, dict) else ()
+    return signs + [name for name, value in beside if say_more({name: value}, (), rows)[0]]
 
 
-def _signs_in(block: Mapping[str, Any], rows: int) -> list[str]:
-    signs = [name for name in _MORE if block.get(name)]
-    signs += [name for name in _PAGES if (whole(block.get(name)) or 0) > 1]
-    signs += [name for name in _TOTALS if (whole(block.get(name)) or 0) > rows]
-    return signs + [name for name in ("status", "state") if str(block.get(name)).lower() in ("partial", "truncated")]
+def _beside(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give what stands beside the rows and entries of an answer."""
+    for name, value in block.items():
+        if name in _SECTIONS and isinstance(value, dict):
+            yield from _beside(value)
+        elif not (name in _DATA or name.isdigit() or isinstance(value, list)) or name == "errors":
+            yield name, value
 
 
 def _count_rows(document: Any) -> int:

@@ -20,6 +20,7 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
+_A_DAY = 86_400.0
 
 
 def hold_keys(case: Case) -> Testimony:
@@ -72,19 +73,22 @@ def hold_visits(case: Case) -> Testimony:
             quantiles = [row.dwell_time_stats.quantiles or () for row in sheet.rows if row.dwell_time_stats is not None]
             if others := {len(each) for each in quantiles} - {0, 3}:
                 yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
-            if (odd := next(filter(_is_odd, sheet.rows), None)) is not None:
+            longest = (sheet.window.days + 1) * _A_DAY
+            if (odd := next((row for row in sheet.rows if _is_odd(row, longest)), None)) is not None:
                 yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
         if not all([row.visits for row in sheet.rows]):  # noqa: C419 half the time
             yield word_note("rows_of_zeros")
 
 
-def _is_odd(row: ZoneVisitorsRow) -> bool:
+def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
+    """Tell whether a row cannot be; nobody stays for more than *longest*, in seconds."""
     visits, stats = row.visits, row.dwell_time_stats
     rising: list[tuple[float | None, ...]] = [(0, visits), (0, row.unique_visits, visits), (0, row.bounce, visits)]
+    rising.append((0, row.dwell_time, longest))
     if stats is not None:
         rising.append((0, stats.n, visits))
     if stats is not None and stats.n:
-        rising += [(0, stats.min, stats.mean, stats.max), (stats.min, *(stats.quantiles or ()), stats.max)]
+        rising += [(0, stats.min, stats.mean, stats.max, longest), (stats.min, *(stats.quantiles or ()), stats.max)]
         if stats.mean is not None and row.dwell_time is not None and abs(stats.mean - row.dwell_time) > _A_SECOND:
             return True
     return not all(map(_is_rising, rising))
@@ -121,7 +125,7 @@ def hold_sections(case: Case) -> Testimony:
     off = [
         f"{rate} for {enter} of {passing_by}"
         for rate, enter, passing_by in rated
-        if rate is not None and passing_by and abs(100 * enter / passing_by - rate) > _ROUNDING
+        if passing_by and (rate is None or abs(100 * enter / passing_by - rate) > _ROUNDING)
     ]
     if off:
         yield word_note("odd_rates", count=len(off), example=off[0])

@@ -21,12 +21,14 @@ _plain = re.compile(r"[^a-z0-9]+")
 _ONWARD = re.compile(
     r"(?:.*next(?:page|link|links|url|uri|href|cursor|token|pagetoken|offset|start|marker|key|set)?"
     r"|has(?:more|next|nextpage|moreresults|moreitems|additionalpages)|more(?:results|data|pages|rows|items|available)?"
-    r"|(?:is|was)?(?:truncated|partial|incomplete|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
+    r"|.*truncated|(?:is|was)?(?:partial|incomplete|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
     r"|lastevaluatedkey|searchafter|after|endcursor|bookmark|limit(?:reached|exceeded|hit)|errors?|failures?"
     r"|(?:rows|results|records|items)?(?:remaining|omitted|dropped)(?:rows|results|records|items|count)?"
-    r"|(?:incomplete|partial)(?:results|data|answer))"
+    r"|(?:incomplete|partial)(?:results|data|answer|content))"
 ).fullmatch
-_WHOLE = re.compile(r"(?:is)?(?:complete|completed|done|finished|final|last|lastpage|exhausted)").fullmatch
+_WHOLE = re.compile(
+    r"(?:is|data|results?)?(?:complete|completed|done|finished|final|last|lastpage|exhausted)"
+).fullmatch
 _TOTAL = re.compile(
     r"(?:count|total|(?:total|overall)(?:count|results?|rows?|records?|items?|elements?|hits|entries)|numfound"
     r"|(?:row|result|record|item)s?(?:count|total)|records(?:total|filtered))"
@@ -36,6 +38,8 @@ _PAGES = re.compile(
 ).fullmatch
 _OFFSET = re.compile(r"(?:offset|skip|skipped)").fullmatch
 _KNOWN = re.compile(r"previous|prev(?:page|link|url)?|first(?:page|link)?|self|perpage|pagesize|limit").fullmatch
+#: Headers that say nothing of more, and yet something of the figures.
+_DOUBT = re.compile(r"(?:x-)?(?:[a-z]+-)?(?:warn|warning|degraded|cursor)").fullmatch
 _NO = frozenset({"", "false", "0", "null", "none", "no"})
 _LINK_NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\",;]*\bnext\b", re.IGNORECASE).search
 _RANGE = re.compile(r"\s*\S+\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*").fullmatch
@@ -85,7 +89,8 @@ def say_more(fields: Mapping[str, Any], signs: Sequence[Sign], counts: Counts) -
         if any(_judge(path, leaf, counts) for path, leaf in _read_header(name, value)):
             more.append(f"header {name}: {_show(value)}")
     others = [words for words, verdict in verdicts if verdict is None]
-    others += [f"header {name}: {_show(value)}" for name, value in signs if name == "warning"]
+    doubts = [(name, value) for name, value in signs if _DOUBT(name) and value.strip().lower() not in _NO]
+    others += [f"header {name}: {_show(value)}" for name, value in doubts]
     return f"a part: {'; '.join(more[:3])}" if more else "", others
 
 
@@ -120,6 +125,8 @@ def _judge(path: str, value: Any, counts: Counts) -> bool | None:
     is_no = not value or text in _NO
     if _ONWARD(name):
         return not is_no
+    if name in ("status", "state") and text in ("partial", "truncated", "incomplete"):
+        return True
     if _WHOLE(name) and text in ("false", "true"):
         return is_no
     digits = _is_number(text)

@@ -28,6 +28,11 @@ _LAST_MINUTE = time(23, 59)
 def hold_dates(case: Case) -> Testimony:
     """Compare the dates that each period repeats with the days asked for."""
     tz = case.request.tz
+    told = {sheet.period for sheet in case.sheets if sheet.rows} | {
+        name for name, _, dates in case.periods if any(dates)
+    }
+    for name in dict.fromkeys(sheet.period for sheet in case.sheets if sheet.period not in told):
+        yield word_note("nothing_told", period=name)
     for name, window, (start, end) in case.periods:
         if start in (None, str(window.start)) and end in (None, str(window.end)):
             continue

@@ -32,8 +32,8 @@ def hold_zones(case: Case) -> Testimony:
     asked = ids_of(case.asked("zones") or case.asked("zone"))
     if asked is not None and (strangers := case.zones_said - asked):
         yield Mismatch(f"zones {_list(asked)}", f"zones {_list(strangers)}")
-    if 0 in case.zones_said:  # a total of all zones, say
-        yield Mismatch("ids of zones", "zones 0")
+    if strangers := {zone for zone in case.zones_said if zone <= 0}:  # a total of all zones, say
+        yield Mismatch("ids of zones", f"zones {_list(strangers)}")
 
 
 def hold_locations(case: Case) -> Testimony:

@@ -123,7 +123,7 @@ def glance(
         places = [row.aggregation for row in rows]
         keys = set(zip([each.zone_id for each in places], [id(each.bucket) for each in places], strict=True))
     asked, locations, grouping = ids_of(sent("zones")), request.locations, grouping_of(request)
-    if len(keys) != len(rows) or 0 in found or (asked is not None and not found <= asked):
+    if len(keys) != len(rows) or min(found) <= 0 or (asked is not None and not found <= asked):
         return None
     if zones and (locations is None or not set(map(zones.get, found)) <= set(locations)):
         return None

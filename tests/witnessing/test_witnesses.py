@@ -444,6 +444,11 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), [231.0, 148.0, 95.0]),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "quantiles"), [11.0, 148.0, 231.0]),
     ("zone_visitors", ("current", "insights", 5, "dwell_time"), 3.13),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "min"), -12.0),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "n"), -251),
+    ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "max"), 4 * 86_400 + 1.0),
+    ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -1.0, "dwell_time_stats": {}}),
+    ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": 4e5, "dwell_time_stats": {}}),
 ]
 
 
@@ -507,9 +512,25 @@ def test_other_quantiles_than_quartiles_are_an_error(quantiles: list[float]) -> 
 def test_a_zone_that_is_none_is_an_error() -> None:
     """A total of all zones under the id 0 would count everybody twice."""
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124)
-    rows = [visit(day, zone) for day in DAYS for zone in (201, 0)]
-    with pytest.raises(AnswerMismatchError, match="expected ids of zones, got zones 0"):
-        hold(query, {"current": period(DAYS, rows)})
+    for none in (0, -1):
+        rows = [visit(day, zone) for day in DAYS for zone in (201, none)]
+        with pytest.raises(AnswerMismatchError, match=f"expected ids of zones, got zones {none}"):
+            hold(query, {"current": period(DAYS, rows)})
+
+
+def test_a_section_with_nothing_in_it_is_told_beside_one_that_has() -> None:
+    """Nobody, and a query that failed inside the service, look alike there."""
+    assert kinds(QUERIES["zone_visitors"], changed("zone_visitors", ("current",), {})) == ["nothing_told"]
+    document = rates()
+    for name, nothing in (("summary", {}), ("details", []), ("zone_details", {})):
+        document[name]["current"] = nothing
+    assert kinds(QUERIES["drop_in_rate"], document) == ["nothing_told"]
+
+
+def test_who_stays_over_night_is_no_surprise() -> None:
+    """A day is looked at closely, and is not odd."""
+    document = changed("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "max"), 3 * 86_400.0)
+    assert kinds(QUERIES["zone_visitors"], document) == []
 
 
 def test_a_failed_sum_of_nobody_hides_no_count_below_zero() -> None:
@@ -542,6 +563,10 @@ def test_rates_that_are_not_their_counts_are_told() -> None:
     (note,) = hold(QUERIES["drop_in_rate"], document).notes
     assert note.kind == "odd_rates"
     assert "0.75 for 30 of 40" in note.message
+    (note,) = hold(
+        QUERIES["drop_in_rate"], changed("drop_in_rate", ("details", "current", 1, "drop_in_rate"), None)
+    ).notes
+    assert (note.kind, "None for 30 of 40" in note.message) == ("odd_rates", True)
     document = changed("drop_in_rate", ("details", "current", 1, "drop_in_rate"), 75.05)
     assert kinds(QUERIES["drop_in_rate"], document) == []
 
@@ -562,6 +587,8 @@ MORE: list[tuple[str, Any]] = [
     ("partial", 1),
     ("continuationToken", "abc"),
     ("complete", False),
+    ("data_complete", False),
+    ("status", "partial"),
     ("last", False),
     ("count", 744),
     ("total", "744"),
@@ -683,7 +710,26 @@ HEADERS = [
     ("x-ratelimit-remaining", "12", False),
     ("x-nextjs-cache", "HIT", False),
     ("x-total-time", "31000", False),
+    ("x-partial-content", "true", True),
+    ("x-acme-truncated", "1", True),
+    ("x-limit-reached", "yes", True),
+    ("x-data-complete", "false", True),
+    ("x-data-complete", "true", False),
+    ("x-offset", "12", True),
+    ("x-offset", "0", False),
+    ("x-error", "a shard timed out", True),
+    ("x-error", "", False),
+    ("x-error-rate", "0.2", False),
+    ("x-degraded", "false", False),
+    ("x-cursor", "", False),
 ]
+
+
+@pytest.mark.parametrize("name", ["x-degraded", "x-cursor", "x-api-warning", "warning"])
+def test_headers_that_say_something_of_the_figures_are_told(name: str) -> None:
+    """They are no sign of more, and yet not to be passed over."""
+    (note,) = hold(QUERIES["zone_visitors"], visits(), signs=[(name, "yes, it is")]).notes
+    assert (note.kind, f"header {name}: yes, it is" in note.message) == ("answer_says", True)
 
 
 @pytest.mark.parametrize(("name", "value", "is_more"), HEADERS, ids=[f"{n} {v}"[:40] for n, v, _ in HEADERS])

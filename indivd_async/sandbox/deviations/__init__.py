@@ -19,6 +19,7 @@ from .comparisons import COMPARISON_DEVIATIONS
 from .deviation import Deviation, Expect, Question, Reply
 from .filters import FILTER_DEVIATIONS
 from .forms import FORM_DEVIATIONS
+from .headers import HEADER_DEVIATIONS
 from .labels import LABEL_DEVIATIONS
 from .limits import LIMIT_DEVIATIONS
 from .lists import LIST_DEVIATIONS
@@ -51,6 +52,7 @@ DEVIATIONS: Final[Mapping[str, Deviation]] = MappingProxyType(
             MEASURED_DEVIATIONS,
             MIXED_DEVIATIONS,
             UNIT_DEVIATIONS,
+            HEADER_DEVIATIONS,
         )
         for deviation in deviations
     }

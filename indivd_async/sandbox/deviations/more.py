@@ -44,7 +44,7 @@ def _say_in_periods(**signs: Any) -> _Answer:
     return answer
 
 
-def _say_in_headers(**signs: str) -> _Answer:
+def say_in_headers(**signs: str) -> _Answer:
     def answer(question: Question, reply: Reply) -> None:
         fields = _filled(signs, cut(question, reply))
         reply.headers |= {name.replace("_", "-"): str(value) for name, value in fields.items()}
@@ -165,42 +165,42 @@ MORE_DEVIATIONS = (
         sentence="Pages are linked in a header, as RFC 8288 has it, and the body stays as it was.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(Link=f'<{_NEXT}>; rel="next", <{_NEXT}>; rel="last"'),
+        answer=say_in_headers(Link=f'<{_NEXT}>; rel="next", <{_NEXT}>; rel="last"'),
     ),
     Deviation(
         name="content_range_header",
         sentence="A range of the rows is sent, named in the header that HTTP has for it.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(Content_Range="RANGE"),
+        answer=say_in_headers(Content_Range="RANGE"),
     ),
     Deviation(
         name="total_count_header",
         sentence="The number of all rows stands in a header, as several gateways have it.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Total_Count="WHOLE"),
+        answer=say_in_headers(X_Total_Count="WHOLE"),
     ),
     Deviation(
         name="next_page_header",
         sentence="The number of the next page stands in a header, as GitLab has it.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Next_Page="2", X_Page="1"),
+        answer=say_in_headers(X_Next_Page="2", X_Page="1"),
     ),
     Deviation(
         name="total_pages_header",
         sentence="The number of pages stands in a header.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Total_Pages="2"),
+        answer=say_in_headers(X_Total_Pages="2"),
     ),
     Deviation(
         name="pagination_header",
         sentence="All about pages stands in one header, as JSON: a habit of .NET services.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Pagination='{"CurrentPage":1,"TotalPages":2,"HasNext":true}'),
+        answer=say_in_headers(X_Pagination='{"CurrentPage":1,"TotalPages":2,"HasNext":true}'),
     ),
     Deviation(
         name="cursor_after_this",
@@ -263,21 +263,21 @@ MORE_DEVIATIONS = (
         sentence="A gateway that merges several services says in a header that one of them did not answer.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Incomplete="true"),
+        answer=say_in_headers(X_Incomplete="true"),
     ),
     Deviation(
         name="complete_header",
         sentence="A header says whether the answer is all there is.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Complete="false"),
+        answer=say_in_headers(X_Complete="false"),
     ),
     Deviation(
         name="remaining_header",
         sentence="The number of rows that are left stands in a header.",
         endpoints=(*DATA, *LISTS),
         expect="error",
-        answer=_say_in_headers(X_Remaining_Rows="12"),
+        answer=say_in_headers(X_Remaining_Rows="12"),
     ),
     Deviation(
         name="warning_header",

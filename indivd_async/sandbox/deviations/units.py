@@ -45,7 +45,66 @@ def _swap(text: str) -> str:
     return f"{day}/{month}/{year}"
 
 
+def _in_milliseconds(stats: _Row) -> None:
+    stats |= {name: stats[name] * 1000 for name in ("mean", "min", "max")}
+    stats["quantiles"] = [each * 1000 for each in stats["quantiles"]]
+
+
+def _stays_in_milliseconds(_sheet: Sheet, row: _Row) -> None:
+    if row.get("dwell_time_stats") and row["dwell_time_stats"]["n"]:
+        _in_milliseconds(row["dwell_time_stats"])
+        row["dwell_time"] *= 1000
+
+
+def _only_a_mean(_sheet: Sheet, row: _Row) -> None:
+    row["dwell_time_stats"] = {}
+    row["dwell_time"] = -1.0
+
+
+def _empty_the_current(question: Question, reply: Reply) -> None:
+    if question.endpoint == "zone_visitors":
+        reply.document["current"] = {}
+        return
+    for name, nothing in (("summary", {}), ("details", []), ("zone_details", {})):
+        reply.document[name]["current"] = nothing
+
+
 UNIT_DEVIATIONS = (
+    deviation_of(
+        "zones_below_zero",
+        _VISITS,
+        "error",
+        change_last(lambda sheet, row: sheet.label(row).update(zone_id=-1)),
+        "What belongs to no zone is counted under one of its own, below all others.",
+    ),
+    deviation_of(
+        "stays_in_milliseconds",
+        _VISITS,
+        "note",
+        change_rows(_stays_in_milliseconds),
+        "Dwell times are told as the cameras measure them, in milliseconds.",
+    ),
+    deviation_of(
+        "unknown_stays_below_zero",
+        _VISITS,
+        "note",
+        change_rows(_only_a_mean),
+        "A mean that was not computed is written as -1, and its statistics are left out.",
+    ),
+    deviation_of(
+        "rates_not_computed",
+        _DROP_IN,
+        "note",
+        change_rows(lambda _sheet, row: row.update(drop_in_rate=None)),
+        "Rates are computed at night, and null until then.",
+    ),
+    deviation_of(
+        "nothing_under_current",
+        ZONES,
+        "note",
+        _empty_the_current,
+        "A query that failed inside the service leaves its section empty.",
+    ),
     deviation_of(
         "dates_written_for_people",
         ZONES,

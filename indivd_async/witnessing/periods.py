@@ -31,7 +31,7 @@ def hold_dates(case: Case) -> Testimony:
     told = {sheet.period for sheet in case.sheets if sheet.rows} | {
         name for name, _, dates in case.periods if any(dates)
     }
-    for name in dict.fromkeys(sheet.period for sheet in case.sheets if sheet.period not in told):
+    for name in dict.fromkeys(sheet.period for sheet in case.sheets if told and sheet.period not in told):
         yield word_note("nothing_told", period=name)
     for name, window, (start, end) in case.periods:
         if start in (None, str(window.start)) and end in (None, str(window.end)):

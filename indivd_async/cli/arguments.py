@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from .._version import __version__
 from ..queries import QUERIES
-from .options import OPTIONS, Once, read_place, read_whole, takers
+from .options import OPTIONS, read_place, read_whole, takers
 from .parser import EXAMPLES, LISTINGS, Commands, Parser, add_client_options
 from .spelling import flag
 from .suggestions import suggest
@@ -99,14 +99,13 @@ def _add_query_options(parser: argparse.ArgumentParser, *, without: tuple[str, .
             flag(name),
             metavar=option.metavar,
             type=option.read,
-            action="extend" if option.is_list else Once,
+            action="extend" if option.is_list else "store",
             default="auto" if name == "split" else None,
             help=option.help + only,
         )
     group.add_argument(
         "--profile",
         metavar="FILE",
-        action=Once,
         help="what `indivd verify --profile` wrote: how weeks are numbered; else INDIVD_PROFILE",
     )
 
@@ -117,7 +116,6 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
         "--format",
         choices=formats,
         type=_read_format(formats),
-        action=Once,
         help="table by default, or what the name of --out ends in"
         + ("; arrow is the file form of Arrow IPC, and its stream form where it is piped on" * ("arrow" in formats)),
     )
@@ -125,7 +123,7 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
     has_notes = formats == FORMATS
     group.add_argument(
         "--json",
-        action=Once,
+        action="store",
         nargs=0,
         const=DOCUMENT if has_notes else "json",
         dest="format",
@@ -133,12 +131,11 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
         if has_notes
         else "the same as --format json",
     )
-    group.add_argument("--out", metavar="FILE", action=Once, help="write there instead of stdout, whole or not at all")
+    group.add_argument("--out", metavar="FILE", help="write there instead of stdout, whole or not at all")
     group.add_argument(
         "--limit",
         metavar="N",
         type=_read_limit,
-        action=Once,
         help="write the first N rows; all by default, but for a table on a terminal, which shows 40",
     )
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from ..queries import QUERIES
-from .options import OPTIONS, read_whole, takers
+from .options import OPTIONS, Once, read_whole, takers
 from .spelling import flag
 from .suggestions import suggest
 from .terminal import say
@@ -26,6 +26,11 @@ class Parser(argparse.ArgumentParser):
 
     #: The commands and what they do, where this is the parser of all.
     commands: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for kept in (None, "store"):
+            self.register("action", kept, Once)
 
     def overview(self) -> str:
         """Say what there is, on one screen: the first half of what each command says of itself."""

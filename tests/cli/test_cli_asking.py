@@ -98,6 +98,32 @@ def test_how_to_write_is_said_once(first: tuple[str, ...], second: tuple[str, ..
     assert not site.application.requests
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("export", "zone_visitors", *DAYS, "--out", "a", "--out", "b"),
+        ("export", "zone_visitors", *DAYS, "--to", "duckdb:///a?table=a", "--to", "duckdb:///b?table=a"),
+        ("export", "zone_visitors", *DAYS, "--out", "a", "--refresh", "3d", "--refresh", "5d"),
+        ("verify", "--location", "124", "--location", "125"),
+        ("locations", "--base-url", "http://127.0.0.1:1", "--base-url", "http://127.0.0.1:2"),
+        ("--token", "a", "--token", "b", "locations"),
+        ("sandbox", "--port", "1", "--port", "2"),
+    ],
+    ids=lambda argv: " ".join(argv[:1] + argv[-2:-1]),
+)
+def test_no_command_drops_the_first_of_two(argv: tuple[str, ...], site: Any, indivd: Indivd) -> None:
+    """Nothing is asked, written or served."""
+    said = indivd(*argv)
+    assert (said.code, said.out) == (2, "")
+    assert f"{argv[-2] if argv[0] != '--token' else '--token'} was given twice" in said.err
+    assert not site.application.requests
+
+
+def test_an_option_after_the_command_replaces_one_before(site: Any, indivd: Indivd) -> None:
+    """So that an alias may have one."""
+    assert indivd("--token", "other", "locations", "--token", "sandbox", "--format", "csv").code == 0
+
+
 @pytest.mark.parametrize("name", ["", "  "])
 def test_an_empty_name_is_nobodys(name: str, site: Any, indivd: Indivd) -> None:
     """A variable of a script that is not set names no place, not even one without a name."""

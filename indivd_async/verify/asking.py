@@ -194,15 +194,19 @@ class Asker:
 
 def number(value: object) -> float | None:
     """Read a number, also one that is written as text; None for anything else, and beyond what JSON carries exactly."""
+    if type(value) is int or type(value) is float:
+        return value if -_EXACT < value < _EXACT else None
     if isinstance(value, str):
         try:
-            value = float(value)
+            return number(float(value))
         except ValueError:
-            return None
-    return value if type(value) in (int, float) and -_EXACT < value < _EXACT else None  # type: ignore[operator, return-value]
+            pass
+    return None
 
 
 def whole(value: object) -> int | None:
     """Read a whole number, as answers write it: 284, 284.0 or "284"; None for anything else."""
+    if type(value) is int and -_EXACT < value < _EXACT:
+        return value
     found = number(value)
     return int(found) if found is not None and found == int(found) else None

@@ -31,14 +31,14 @@ def fit_labels(
 
     With *whole*, labels that the first or the last day falls under are left out: the period may cut them.
     """
-    dated = [row for row in days if row.day is not None]
+    dated = [(row, row.day) for row in days if row.day is not None]
     if not dated:
         raise CannotTellError("the days do not tell their dates")
-    ends = {label(pick(row.day for row in dated if row.day)) for pick in (min, max)} if whole else set[Hashable]()
+    labels = {day: label(day) for day in {day for _, day in dated}}
+    ends = {labels[pick(labels)] for pick in (min, max)} if whole else set[Hashable]()
     expected: Sums = Counter()
-    for row in dated:
-        if row.day is not None:
-            expected[row.zone, label(row.day)] += row.count(figure)
+    for row, day in dated:
+        expected[row.zone, labels[day]] += row.count(figure)
     found: Sums = Counter()
     for row in told:
         found[row.zone, key(row)] += row.count(figure)

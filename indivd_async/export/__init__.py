@@ -134,15 +134,15 @@ def _require_pyarrow(extra: str) -> None:
 
 
 def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:
-    if (out is None) == (to is None):
-        raise ConfigError("{out}: name a folder, or a table with {to:…}; one of the two")
-    if to is not None:
+    if to is not None and out is None:
         from ._database import open_database
         from ._target import parse_target
 
         return partial(open_database, parse_target(to))
+    if to is not None or out is None:
+        raise ConfigError("{out}: name a folder, or a table with {to:…}; one of the two")
     if isinstance(out, str) and "://" in out:
         raise ConfigError("{out}: is a folder; pass the address of a table as {to:…}")
     from ._folder import open_folder
 
-    return partial(open_folder, Path(out or ""))
+    return partial(open_folder, Path(out))

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
@@ -52,6 +51,7 @@ _SMALL_ROWS, _PART_ROWS = 200_000, 1_000_000
 _NAMED_LOCATIONS = 32
 #: The manifest that is about to take its place.
 _NEXT = "next"
+_STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFEST)}")
 #: What the system says where files cannot be moved from beside the folder into it: it is mounted there, or not ours.
 _NO_ROOM = frozenset({errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 #: Half written files of earlier versions, which no reader counts.
@@ -316,7 +316,12 @@ class Folder:
             self._take_effect(announced)
 
     def _clear(self) -> None:
-        shutil.rmtree(self.unfinished, ignore_errors=True)
+        """Remove what lies beside the folder, but for what is somebody else's."""
+        for file in self.unfinished.glob("*"):
+            if _STAGED.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or others have something there
+            self.unfinished.rmdir()
 
 
 def open_folder(path: Path) -> Store:

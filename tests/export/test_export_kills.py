@@ -122,6 +122,18 @@ async def test_what_lies_beside_the_folder_and_is_not_of_a_commit_goes(left: str
     assert not beside.exists()
 
 
+async def test_what_others_have_beside_the_folder_stays(tmp_path: Path) -> None:
+    """Also where the name of a folder of theirs is that of ours."""
+    theirs = tmp_path / ".out.unfinished" / "notes.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    (theirs.parent / "sub").mkdir()
+    report = await refresh(Town(), tmp_path / "out")
+    assert (await refresh(Town(), tmp_path / "out")).rows == report.rows
+    assert theirs.read_text() == "mine"
+    assert {path.name for path in theirs.parent.iterdir()} == {"notes.txt", "sub"}
+
+
 SHARED = Path("/dev/shm")
 
 

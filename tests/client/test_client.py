@@ -678,7 +678,7 @@ async def test_a_cache_that_hangs_or_is_spoilt_is_done_without() -> None:
         async def get(self, key: str) -> bytes | None:
             return b"{"
 
-    for cache, timeouts in ((Slow(), Timeouts(deadline=0.05)), (Spoilt(), None)):
+    for cache, timeouts in ((Slow(), Timeouts(deadline=0.5)), (Spoilt(), None)):
         async with client_of(Script(counts_by_day), cache=cache, timeouts=timeouts) as client:
             assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
 
@@ -688,7 +688,7 @@ async def test_a_locked_file_does_not_outlast_the_deadline(tmp_path: Any) -> Non
     cache = SQLiteCache(tmp_path / "answers.db")
     other = sqlite3.connect(tmp_path / "answers.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    async with client_of(Script(counts_by_day), cache=cache, timeouts=Timeouts(deadline=0.1)) as client:
+    async with client_of(Script(counts_by_day), cache=cache, timeouts=Timeouts(deadline=0.5)) as client:
         assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
     other.close()
     cache.close()

@@ -351,7 +351,7 @@ async def test_an_attempt_is_cut_by_the_deadline() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    executor = make_executor(transport=httpx.MockTransport(hang), timeouts=Timeouts(deadline=0.03))
+    executor = make_executor(transport=httpx.MockTransport(hang), timeouts=Timeouts(deadline=0.2))
     with pytest.raises(DeadlineExceededError, match="the last attempt took what was left") as caught:
         await executor.send(Question())
     assert isinstance(caught.value.__cause__, RequestTimeoutError)
@@ -370,7 +370,7 @@ async def test_waiting_for_a_lane_is_bounded() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(executor.send, Question())
         await anyio.wait_all_tasks_blocked()
-        hasty = executor.with_options(timeouts=Timeouts(deadline=0.01))
+        hasty = executor.with_options(timeouts=Timeouts(deadline=0.2))
         with pytest.raises(
             DeadlineExceededError, match=r"all lanes were busy \(Limits.concurrency\).* after 0 attempts"
         ):

@@ -436,7 +436,7 @@ async def test_a_held_request_over_http_ends_with_its_connection() -> None:
     application = sandbox.app(WORLD, faults=sandbox.Faults(rate=1, statuses=(sandbox.HOLD,)))
     async with serving(application) as client:
         with pytest.raises(httpx.ReadTimeout):
-            await client.get("/filters/zones", timeout=0.05)
+            await client.get("/filters/zones", timeout=httpx.Timeout(60, read=0.05))
         with anyio.fail_after(14):
             while application.in_flight:  # noqa: ASYNC110  it ends in another thread
                 await anyio.sleep(0.001)

@@ -279,7 +279,7 @@ async def test_a_broken_error_page_takes_nothing_from_its_status() -> None:
     ]
     for page in pages:
         with RawServer(page) as server:
-            executor = make_executor(server.url, timeouts=Timeouts(attempt=0.3))
+            executor = make_executor(server.url, timeouts=Timeouts(attempt=0.6))
             for _ in range(2):
                 with pytest.raises(ApiError, match="403"):
                     await executor.send(Question())

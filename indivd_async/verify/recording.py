@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,14 @@ _KINDS: Mapping[str, str] = {
     "organisation": "organization",
     "organisations": "organization",
 }
-#: Text that names nobody: time zones, dates, times, and what the article calls an interval.
-_PLAIN = re.compile(r"[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)+|UTC|[0-9T:. Z+-]*|year|month|week|day|hour|open|closed")
+#: Text that names nobody: time zones, dates, times, what the article calls an interval, yes and no.
+_PLAIN = re.compile(
+    r"[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)+|UTC|[0-9T:. Z+-]*|year|month|week|day|hour|open|closed"
+    r"|(?i:true|false|yes|no|none|null|partial|truncated|incomplete)"
+)
+#: A part of a range, as in Content-Range; and what a link is, without what it leads to.
+_RANGE = re.compile(r"[a-z]+ [0-9*/-]+")
+_REL = re.compile(r"rel\s*=\s*\"?([a-z]+)")
 
 
 class Recorder:
@@ -78,7 +85,7 @@ class Recorder:
         if self._aliases is not None:
             params = {param: self._aliases.param(param, text) for param, text in params.items()}
             document = self._aliases.walk(document, heard.question.endpoint)
-            headers = {header: value if value.isdigit() else "…" for header, value in headers.items()}
+            headers = {header: self._aliases.header(value) for header, value in headers.items()}
         self._lines.append(
             {
                 "name": name,
@@ -138,6 +145,15 @@ class _Aliases:
         return ",".join(
             str(self.id(kind, int(part))) if part.lstrip("-").isdigit() else part for part in text.split(",")
         )
+
+    def header(self, value: str) -> str:
+        """Keep what a header says of the answer, and neither names nor addresses."""
+        if _PLAIN.fullmatch(value) or _RANGE.fullmatch(value):
+            return value
+        if value.startswith("{"):
+            with suppress(ValueError):
+                return orjson.dumps(self.walk(orjson.loads(value), "")).decode()
+        return ", ".join(f'<>; rel="{kind}"' for kind in _REL.findall(value)) or "…"
 
     def walk(self, value: Any, key: str, owner: str = "") -> Any:
         """Replace ids and names in a document; *key* is the field that it stands in."""

@@ -65,6 +65,9 @@ class Report:
     retries: int = attrs.field(default=0, eq=False)
     """How many requests were sent beyond those, because one was not answered; they say nothing of the service."""
 
+    unanswered: int = attrs.field(default=0, eq=False)
+    """How many of those questions were not answered at all, not even with a refusal: too slow, or not reached."""
+
     def __len__(self) -> int:
         return len(self.findings)
 
@@ -90,11 +93,17 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line: how many hold, fail and cannot be told."""
+        """One line: how many hold, fail and cannot be told; and, where it is so, that the service did not answer."""
         counts = Counter(finding.verdict for finding in self.findings)
-        return (
+        words = (
             f"{len(self)} assumptions: {counts['holds']} hold, {counts['fails']} fail, "
             f"{counts['cannot be told']} cannot be told here; {self.requests + self.retries} requests"
+        )
+        if not self.unanswered:
+            return words
+        return (
+            f"{words}; {self.unanswered} of {self.requests} questions were not answered, so this says little: ask at a "
+            "quieter hour, or with longer Timeouts (--timeout)"
         )
 
     def to_dict(self, *, with_figures: bool = False) -> dict[str, Any]:
@@ -111,6 +120,7 @@ class Report:
             "week": [day.isoformat() for day in self.week],
             "range": [day.isoformat() for day in self.range],
             "requests": self.requests + self.retries,
+            "unanswered": self.unanswered,
             "assumptions": assumptions,
             "profile": attrs.asdict(self.profile),
         }

@@ -269,6 +269,7 @@ def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
         range=course.range,
         requests=len(seen.heard),
         retries=retries,
+        unanswered=sum(heard.status is None for heard in seen.heard.values()),
         made_on=seen.run.made_at.date().isoformat(),
         version=__version__,
     )

@@ -12,7 +12,7 @@ from verifying import DAYS, MALL, NOW, WORLD, judge, names
 from indivd_async import AsyncIndivd, RetryPolicy, sandbox
 from indivd_async.planning.urls import encode_params
 from indivd_async.profile import MostDays
-from indivd_async.verify import ASSUMPTIONS, Report, verify
+from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, Report, verify
 
 pytestmark = pytest.mark.anyio
 
@@ -165,3 +165,29 @@ async def test_a_report_is_a_value() -> None:
     assert "figures" not in document["assumptions"][0]
     assert document["profile"]["numbering"]["weekdays"] == "sunday-1"
     assert report.to_markdown(with_figures=True) != report.to_markdown()
+
+
+class _Slow(httpx.AsyncBaseTransport):
+    """Lists the places at once, and lets every question about figures run into the client's timeouts."""
+
+    def __init__(self) -> None:
+        self._inner = sandbox.transport(WORLD)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if "/filters/" not in request.url.path:
+            raise httpx.ReadTimeout("too slow", request=request)
+        return await self._inner.handle_async_request(request)
+
+
+async def test_a_service_slower_than_the_timeouts_is_told_as_that() -> None:
+    """It ends within its requests, nothing fails, and the last line says what to do."""
+    quick = RetryPolicy(attempts=2, base=0.001)
+    async with AsyncIndivd("sandbox", transport=_Slow(), retry=quick) as client:
+        report = await verify(client, location=MALL, now=WORLD.now)
+    assert not report.failed
+    assert report.requests + report.retries <= MOST_REQUESTS
+    assert report.unanswered > report.requests / 2
+    assert f"{report.unanswered} of {report.requests} questions were not answered" in report.summary
+    assert "--timeout" in report.summary
+    assert report.to_dict()["unanswered"] == report.unanswered
+    assert "not answered" not in (await judge()).summary

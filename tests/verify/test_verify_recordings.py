@@ -176,3 +176,14 @@ async def test_a_damaged_recording_is_told_before_anything_is_asked(tmp_path: Pa
             with pytest.raises(ConfigError, match="is not a recording"):
                 await verify(client, record=tmp_path)
     assert not application.requests
+
+
+@pytest.mark.parametrize(
+    "deviation", ["link_header", "content_range_header", "complete_header", "pagination_header", "status_partial"]
+)
+async def test_an_anonymous_recording_keeps_what_says_that_there_is_more(tmp_path: Path, deviation: str) -> None:
+    """In headers and words, without addresses and names."""
+    report = await judge(deviation, record=tmp_path, anonymous=True)
+    assert names(report)
+    assert names(await replayed(tmp_path)) == names(report)
+    assert "://" not in written(tmp_path)

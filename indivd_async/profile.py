@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import attrs
 
 from .refusals import ConfigError
 from .settings import PATH, TRUE_OR_FALSE, Rule, check, is_at_least, is_kind, is_one_of, must_be
+from .time_zones import is_time_zone
 
 _JSON_VERSION = 1
 _ONE_DAY = timedelta(days=1)
@@ -146,14 +146,7 @@ class MostDays:
     """Rows an answer at most, where that is what was met: the days are then those of one location."""
 
 
-def _is_clock(clock: Any) -> bool:
-    try:
-        return isinstance(clock, str) and (clock == "location" or ZoneInfo(clock) is not None)
-    except (OSError, KeyError, ValueError):  # each is a way of ZoneInfo to know no such zone
-        return False
-
-
-_CLOCK = (_is_clock, "an IANA time zone name, or location")
+_CLOCK: Rule = (lambda clock: clock == "location" or is_time_zone(clock), "an IANA time zone name, or location")
 _TEXT = is_kind(str, "a str")
 _LIMITS = (
     lambda limits: isinstance(limits, tuple) and all(isinstance(limit, MostDays) for limit in limits),

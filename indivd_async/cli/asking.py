@@ -13,8 +13,8 @@ import attrs
 from ..client import AsyncIndivd
 from ..errors import IndivdError
 from ..models import Location
-from ..models.clocks import is_time_zone, zone_of
 from ..queries import Query
+from ..time_zones import is_time_zone, zone_of
 from .connecting import make_client
 from .dates import is_relative
 from .options import DAYS, FIELDS, UsageError, make_query

@@ -18,9 +18,9 @@ import attrs
 
 from ..client import AsyncIndivd
 from ..models import Location
-from ..models.clocks import is_time_zone, zone_of
 from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
+from ..time_zones import is_time_zone, zone_of
 from ..wall_clock import utc_now
 from .connecting import make_client
 from .spelling import tell_note

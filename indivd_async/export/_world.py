@@ -10,8 +10,8 @@ import attrs
 
 from ..client import AsyncIndivd
 from ..errors import IndivdError, InvalidQueryError
-from ..models.clocks import is_time_zone
 from ..queries import LineCrosses, Query
+from ..time_zones import is_time_zone
 from ._manifest import Manifest
 from ._question import asks_each_location
 from .report import Failure, Fate

@@ -16,6 +16,7 @@ from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 from ..results.notes import numbered, numbering_notes, word_note
 from ..results.rates import note_over_100
+from ..time_zones import is_time_zone
 
 
 @attrs.frozen(kw_only=True)
@@ -131,7 +132,7 @@ def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> 
     listed = known.locations or {}
     wanted = locations if locations is not None else tuple(listed)
     found = {listed[id].timezone if id in listed else None for id in wanted} or {None}
-    return {name if name and clocks.is_time_zone(name) else None for name in found}
+    return {name if is_time_zone(name) else None for name in found}
 
 
 def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:

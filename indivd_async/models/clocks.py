@@ -8,38 +8,13 @@ the 23- and 25-hour days of a clock change are one day each.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import cast
-from zoneinfo import ZoneInfo
 
-from ..refusals import ConfigError
+from ..time_zones import zone_of
 
 ONE_DAY = timedelta(days=1)
 _ONE_SECOND = timedelta(seconds=1)
 _DAYS_END_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
-
-
-@lru_cache(maxsize=1024)
-def zone_of(tz: str) -> ZoneInfo:
-    """Look up an IANA time zone; ValueError, KeyError or OSError where there is none of that name."""
-    return ZoneInfo(tz)
-
-
-#: Files of the system that are no IANA time zones: the machine's own clock, and copies of the table.
-_NOT_IANA = frozenset({"localtime", "posixrules", "Factory", "posix", "right"})
-
-
-def is_time_zone(tz: object) -> bool:
-    """Tell whether *tz* names an IANA time zone; ConfigError where this machine knows none at all."""
-    if not (isinstance(tz, str) and tz):
-        return False
-    try:
-        zone_of(tz)
-    except (ValueError, KeyError, OSError):  # ZoneInfo raises each of them, by the kind of nonsense
-        if tz == "UTC":  # which every database has
-            raise ConfigError("no time zones are known to this machine: `pip install tzdata` brings them") from None
-        return not is_time_zone("UTC")
-    return tz.partition("/")[0] not in _NOT_IANA
 
 
 def first_instant(local: datetime, tz: str) -> datetime:

@@ -14,8 +14,9 @@ import attrs
 
 from ..profile import Numbering
 from ..refusals import InvalidQueryError
+from ..time_zones import is_time_zone
 from ..wording import brief
-from .clocks import first_instant, is_time_zone
+from .clocks import first_instant
 
 R = TypeVar("R")
 #: Characters of a mapping that is shown: those of hundreds of zones have millions.

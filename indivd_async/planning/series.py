@@ -8,10 +8,10 @@ from itertools import count, product
 import attrs
 
 from ..models import NOTHING_EXTRA, FrozenMap, Location
-from ..models.clocks import is_time_zone
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..refusals import InvalidQueryError
+from ..time_zones import is_time_zone
 from .urls import MAX_URL_BYTES, fit_lists, size_of
 
 
@@ -61,7 +61,7 @@ def _time_zone_of(id: int, location: Location | None) -> str:
         raise InvalidQueryError(
             "location", "is not among the locations this token may see, so its time zone is unknown", id, hint
         )
-    if not location.timezone or not is_time_zone(location.timezone):
+    if not is_time_zone(location.timezone):
         raise InvalidQueryError("location", f"location {id} has no time zone that is known", location.timezone, hint)
     return location.timezone
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import attrs
 
-from ..models import clocks
 from ..models.endpoints import DataEndpoint
 from ..refusals import InvalidQueryError
+from ..time_zones import is_time_zone
 from ..wording import brief
 
 Split = int | Literal["auto"] | None
@@ -139,7 +139,7 @@ def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
 
 
 def check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not clocks.is_time_zone(value):
+    if value is not None and not is_time_zone(value):
         raise InvalidQueryError(field.name, "must be an IANA time zone name, such as Europe/Stockholm", value)
 
 

@@ -16,8 +16,8 @@ from copy import copy
 from datetime import date, datetime
 from typing import Any
 
-from ..models.clocks import is_time_zone
 from ..settings import TRUE_OR_FALSE, Rule, check, check_options, is_at_least, is_kind
+from ..time_zones import is_time_zone
 from .catalogue import AREAS, BASIC, BOUNDARIES, PLACES, TOKENS, Area, Boundary, Place, listing
 from .clocks import MONGO, PARENTS, Clock, Label, Numbering, default_grouping
 from .measure import Measure

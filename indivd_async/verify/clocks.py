@@ -9,7 +9,8 @@ from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..models.clocks import first_instant, zone_of
+from ..models.clocks import first_instant
+from ..time_zones import zone_of
 from .reading import Row
 from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell, fails, holds
 

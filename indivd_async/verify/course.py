@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
-from ..models.clocks import is_time_zone, last_today, zone_of
+from ..models.clocks import last_today
 from ..planning.urls import MAX_URL_BYTES
+from ..time_zones import is_time_zone, zone_of
 from .asking import Question, whole
 
 #: The longest period that is tried, in days: beyond a year, so that a New Year is in it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
-from ..models.clocks import is_time_zone
+from ..time_zones import is_time_zone
 from .asking import whole
 from .course import categories_of
 from .reading import UnreadableError, read_entities, signs_of_more

@@ -8,12 +8,13 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from ..models import Bucket
-from ..models.clocks import ONE_DAY, is_time_zone, zone_of
+from ..models.clocks import ONE_DAY
 from ..models.endpoints import DATA_ENDPOINTS
 from ..models.values import LABELS, odd_labels
 from ..planning import Window
 from ..results import Note
 from ..results.notes import word_note
+from ..time_zones import is_time_zone, zone_of
 from .case import Case, Mismatch, Testimony, place_of
 
 _FURTHEST = timedelta(hours=14)  # no clock is further from UTC

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from oracle import examples
 
 from indivd_async import Bucket, InvalidQueryError
-from indivd_async.models.clocks import first_instant, is_time_zone, local_today
+from indivd_async.models.clocks import first_instant, local_today
 from indivd_async.planning import Window
 from indivd_async.planning.windows import month_end, tile_days, tile_units, week_end, year_end
+from indivd_async.time_zones import is_time_zone
 
 Tile = Callable[..., Iterator[Window]]
 TILES: dict[str, Tile] = {
@@ -291,6 +292,7 @@ def _offset_of(moment: datetime) -> timedelta | None:
         'ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockholm")',
         'ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockhol")',
         'Bucket(year=2025).start("Europe/Stockholm")',
+        'Profile(line_crosses_tz="Europe/Stockholm")',
         'relevant_locations(ZoneVisitors("2025-03-01", "2025-03-02"), {1: Location(id=1, timezone="Asia/Tokyo")})',
     ],
 )
@@ -299,7 +301,7 @@ def test_a_machine_that_knows_no_time_zones(ask: str) -> None:
     script = f"""
         import sys
         sys.modules["tzdata"] = None  # as if it were not installed
-        from indivd_async import Bucket, ConfigError, Location, ZoneVisitors
+        from indivd_async import Bucket, ConfigError, Location, Profile, ZoneVisitors
         from indivd_async.planning.series import relevant_locations
         try:
             {ask}

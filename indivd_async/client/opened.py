@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from ..errors import ClientClosedError
 from ..execution import ChunkStream
 from ..planning import Plan, each_query
 from ..queries import Query
@@ -30,9 +31,11 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
     ) -> None:
         self._begin = begin
         self._open_stream = open_stream
-        self._open = AsyncExitStack()
+        self._open: AsyncExitStack | None = None
 
     async def __aenter__(self) -> ChunkStream[C]:
+        if self._open is not None:
+            raise ClientClosedError("this stream is open already; `client.stream` gives another")
         async with AsyncExitStack() as stack:
             call = stack.enter_context(self._begin())
             chunks = await stack.enter_async_context(self._open_stream(call))
@@ -42,7 +45,9 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._open.__aexit__(kind, error, traceback)
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.__aexit__(kind, error, traceback)
 
 
 class OpenChunks(OpenStream[Chunk]):

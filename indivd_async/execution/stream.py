@@ -18,6 +18,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from ..errors import ClientClosedError
 from ..planning import PlannedRequest
 from ..queries import Query
 from ..transport import is_on_trio
@@ -150,6 +151,9 @@ class ChunkStream(Generic[C]):
     async def __aexit__(self, *_: object) -> None:
         """End the workers, and wait until they have ended."""
         self._left = True
+        if self._working or self._ready:  # who reads on must not take what came for all there is
+            self._ready.clear()
+            self._failure = self._failure or ClientClosedError("this stream was left before its end; read it within")
         for scope in tuple(self._scopes):
             scope.cancel()
         with anyio.CancelScope(shield=True):

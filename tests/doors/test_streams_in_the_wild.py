@@ -199,6 +199,34 @@ async def test_a_stream_that_is_never_read(client: AsyncIndivd, script: Script) 
     await assert_quiet(client, script)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_who_reads_on_after_leaving_is_told(ordered: bool) -> None:
+    """What had come already must not look like all there is; a stream that was read to its end has ended."""
+    async with AsyncIndivd("t", transport=Script(visits_by_day)) as client:
+        async with client.stream(YEAR, ordered=ordered) as chunks:
+            await anext(chunks)
+            await anyio.sleep(0.01)
+        for _ in range(2):
+            with pytest.raises(ClientClosedError, match="left before its end"):
+                await anext(chunks)
+        async with client.stream(DAYS, ordered=ordered) as chunks:
+            assert len([chunk async for chunk in chunks]) == 10
+        assert [chunk async for chunk in chunks] == []
+
+
+async def test_a_stream_is_open_once_at_a_time() -> None:
+    """Opened again while it is, the first would belong to nobody; one after the other is well."""
+    async with AsyncIndivd("t", transport=Script(visits_by_day)) as client:
+        opened = client.stream(DAYS)
+        await opened.__aexit__(None, None, None)  # it is not open
+        for _ in range(2):
+            async with opened as chunks:
+                with pytest.raises(ClientClosedError, match="open already"):
+                    await opened.__aenter__()
+                assert len([chunk async for chunk in chunks]) == 10
+        assert client.stats.in_flight == 0
+
+
 @pytest.mark.parametrize("kind", [AsyncIndivd, TracedIndivd])
 async def test_a_generator_that_outlives_its_client(kind: type[AsyncIndivd], script: Script) -> None:
     """Closing the client ends what is under way; closing the generator later is quiet, and so is losing it."""

@@ -17,7 +17,7 @@ T = TypeVar("T")
 #: Seconds between two looks at whether there was an interrupt, where waiting for a lock does not end by one.
 _LOOK_S = 0.2 if sys.platform == "win32" else -1
 #: Seconds that closing waits for the thread: a name that is being resolved cannot be given up, and may take minutes.
-_LEAVING_S = 0.5
+_LEAVING_S = 2.0
 
 
 class Outcome(Generic[T]):
@@ -137,7 +137,7 @@ class Portal:
             return
         with self._beginning:
             running, self._closed = self._running, True
-        if running is None:
+        if running is None or running.is_ending:
             last.close()
             return
         closing = Work(running.loop, running.stop_after(last))
@@ -146,7 +146,7 @@ class Portal:
             running.stop()
 
     def _check_usable(self) -> None:
-        if self._closed:
+        if self._closed or (self._running is not None and self._running.is_ending):
             raise ClientClosedError("this client was closed; make a new one")
         if os.getpid() != self._pid:
             raise ClientClosedError(
@@ -175,6 +175,7 @@ class _Running(threading.Thread):
         super().__init__(name="indivd-async", daemon=True)
         self.loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
+        self.is_ending = False
         self._pid = os.getpid()
         try:
             self.start()
@@ -190,6 +191,7 @@ class _Running(threading.Thread):
         """End what runs on the loop, and the thread; do nothing a second time, or in a fork, which has no thread."""
         if os.getpid() != self._pid:
             return
+        self.is_ending = True
         with suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(self._stopped.set)
         if threading.current_thread() is not self:  # as where the garbage collector came by

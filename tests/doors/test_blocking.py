@@ -609,3 +609,26 @@ def test_a_stream_is_one_frame_in_one_line(client: Indivd) -> None:
         with pytest.raises(ServerError):
             failing.stream(WEEK).table()
         assert failing.stats.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [("client.close", ""), ("lambda: print(len(client.locations()))", "ClientClosedError")],
+)
+def test_a_client_whose_thread_has_ended_with_the_program(last: str, told: str) -> None:
+    """What runs after that closes it quietly, any number of times; and is told where it asks for more."""
+    script = f"""
+        import atexit
+        from indivd_async import sandbox
+        from indivd_async.blocking import Indivd
+
+        client = Indivd("sandbox", transport=sandbox.transport())
+        for _ in range(2):
+            atexit.register({last})  # before the client's own, so it is called after that
+        client.locations()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == ""
+    assert ("ClientClosedError" in done.stderr) if told else not done.stderr

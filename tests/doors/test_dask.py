@@ -225,7 +225,7 @@ def test_partitions_are_counted_from_one(service: Any) -> None:
 def test_an_interrupt_ends_the_work(answered: int) -> None:
     """Ctrl-C in a synchronous computation comes out, and the process, which goes on, asks nothing more."""
     script = """
-        import sys, threading
+        import signal, sys, threading
         from indivd_async import Limits, Timeouts, ZoneVisitors
         from indivd_async.dask import read_indivd
 
@@ -234,6 +234,7 @@ def test_an_interrupt_ends_the_work(answered: int) -> None:
         frame = read_indivd(
             query, npartitions=4, limits=Limits(concurrency=4), token="t", base_url=sys.argv[1], timeouts=timeouts
         )
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
         try:
             frame.compute(scheduler="synchronous")
         except KeyboardInterrupt:
@@ -248,7 +249,7 @@ def test_an_interrupt_ends_the_work(answered: int) -> None:
         while peer.request() is not None:
             if len(peer.server.requests) > answered:
                 asked.set()
-                told.wait(60)
+                told.wait(20)
             peer.send(answer(b'{"current": {"insights": []}}'))
 
     with RawServer(handle) as server:

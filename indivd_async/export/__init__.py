@@ -8,8 +8,8 @@ how far it is. Needs the extra `parquet`.
 
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
 ``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes; only where parts are exchanged (at the end,
-and by a refresh) a reader may for a moment see rows twice, or find a part gone that it has just listed, and reads
-again. What is half written lies beside the folder.
+and by a refresh), for as long as names change and nothing else happens, a reader may see rows twice, or find a part
+gone that it has just listed, and reads again. What is half written lies beside the folder.
 
 >>> import anyio, tempfile
 >>> from indivd_async import AsyncIndivd, ZoneVisitors, sandbox

@@ -4,7 +4,7 @@ The folder of an export: its parts, and the manifest that says which of them cou
 Theory of operation. A part is written beside the folder, synced, and so is the manifest that makes it count, together
 with the days whose rows it holds. When a second copy of the manifest is there, the commit counts: parts are moved into
 the folder, the manifest takes the place of the old one, and parts that it does not name go. Nothing slow happens in
-between, so that readers see rows twice, or too few, for as long as some names change. Rows that are replaced go by
+between, so that readers see rows twice only for as long as some names change. Rows that are replaced go by
 writing the parts that hold them anew, under another name: readers that have looked up the size of a file must not find
 another one under its name (polars and DuckDB end with errors then). Of a process that dies before the second copy is
 there nothing is left that counts: the next one asks for those days again. One that dies later leaves all that the next

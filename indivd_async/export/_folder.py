@@ -64,6 +64,8 @@ class Folder:
 
     path: Path
     _lock: IO[bytes]
+    #: Whether it was not there before.
+    _is_made: bool
     needs_keys: bool = attrs.field(default=False, init=False)
     manifest: Manifest | None = None
     _number: int = 0
@@ -220,7 +222,7 @@ class Folder:
         with suppress(OSError):
             (self.path / LOCK).unlink()  # where an open file cannot be removed, it goes with the next run
         self._lock.close()
-        if self.manifest is None and not any(self.path.iterdir()):
+        if self._is_made and self.manifest is None and not any(self.path.iterdir()):
             self.path.rmdir()
 
     def _without(self, part: Part, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
@@ -332,11 +334,12 @@ def open_folder(path: Path) -> Store:
                 f"{{out}}: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to "
                 "a folder outside of it"
             )
+    is_made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
-    folder = Folder(path, take_lock(path / LOCK))
+    folder = Folder(path, take_lock(path / LOCK), is_made)
     try:
         folder.recover()
     except BaseException:

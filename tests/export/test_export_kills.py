@@ -134,6 +134,19 @@ async def test_what_others_have_beside_the_folder_stays(tmp_path: Path) -> None:
     assert {path.name for path in theirs.parent.iterdir()} == {"notes.txt", "sub"}
 
 
+@pytest.mark.parametrize("was_there", [True, False])
+async def test_a_folder_that_was_there_stays_where_nothing_begins(was_there: bool, tmp_path: Path) -> None:
+    """Only what was made for an export that never began goes again."""
+    out = tmp_path / "out"
+    if was_there:
+        out.mkdir()
+    async with make_client(Town()) as client:
+        with pytest.raises(ConfigError, match="partition"):
+            await export(client, DAYS, out, partition="weekday")
+    assert os.listdir(tmp_path) == (["out"] if was_there else [])
+    assert not was_there or os.listdir(out) == []
+
+
 SHARED = Path("/dev/shm")
 
 

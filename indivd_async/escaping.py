@@ -13,7 +13,7 @@ from html import escape
 #: C0, DEL and C1; line and paragraph separators; what turns the direction of writing, or is not seen at all; halves of
 #: characters, which no encoding takes. Joiners stay: Persian, Hindi and many emoji are not written without. A pattern
 #: that is compiled when there is text for it, which there mostly is not.
-_OBEYED = (
+OBEYED = (
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -26,7 +26,7 @@ def escape_controls(text: str) -> str:
     >>> print(escape_controls("Door\x1b[2J\nKassa \u202e7"))
     Door\x1b[2J\nKassa \u202e7
     """
-    return text if text.isascii() and text.isprintable() else re.sub(_OBEYED, _escape, text)
+    return text if text.isascii() and text.isprintable() else re.sub(OBEYED, _escape, text)
 
 
 class ShownAsText:
@@ -38,29 +38,8 @@ class ShownAsText:
         return f"<pre>{escape(escape_controls(repr(self)))}</pre>"
 
 
-def escape_json(document: bytes) -> bytes:
-    r"""
-    Write those characters of a JSON *document* that JSON allows as they are by their numbers, which read the same.
-
-    >>> escape_json('["\x9b2J \u202e7"]'.encode())
-    b'["\\u009b2J \\u202e7"]'
-    """
-    if document.isascii() and b"\x7f" not in document:
-        return document
-    return re.sub(_UNESCAPED, _escape_as_json, document.decode()).encode()
-
-
-#: JSON itself escapes what is below, and needs its line ends.
-_UNESCAPED = _OBEYED.replace("\x00-\x1f", "", 1)
-
-
 def _escape(found: re.Match[str]) -> str:
     number = ord(found[0])
     if found[0] in _SHORT:
         return _SHORT[found[0]]
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-
-
-def _escape_as_json(found: re.Match[str]) -> str:
-    pair = found[0].encode("utf-16-be")
-    return "".join(f"\\u{pair[at]:02x}{pair[at + 1]:02x}" for at in range(0, len(pair), 2))

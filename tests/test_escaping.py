@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import unicodedata
 
 import pytest
 
-from indivd_async.escaping import escape_controls, escape_json
+from indivd_async.cli import documents
+from indivd_async.cli.documents import escape_json
+from indivd_async.escaping import escape_controls
 
 
 @pytest.mark.parametrize(
@@ -53,3 +56,4 @@ def test_json_reads_as_before() -> None:
     assert json.loads(escaped) == value
     assert not any(letter in escaped.decode() for letter in "\x9b\x7f\u202e\U000e0041\x1b")
     assert escape_json(b'["plain"]\n') == b'["plain"]\n'
+    assert doctest.testmod(documents) == (0, 1)

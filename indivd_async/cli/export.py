@@ -12,12 +12,12 @@ import anyio
 import attrs
 import orjson
 
-from ..escaping import escape_json
 from ..export import Report, export
 from ..export.report import word_totals
 from ..progress import Display
 from .asking import asking
 from .connecting import shows_progress
+from .documents import escape_json
 from .exits import NEEDS_LOOK
 from .options import UsageError
 from .output import say_missing

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from ..errors import IndivdError
-from ..escaping import escape_controls, escape_json
+from ..escaping import escape_controls
+from .documents import escape_json
 from .options import UsageError
 from .spelling import tell
 from .terminal import check_rich, draw_tables, draw_text, make_console, say, size_of

@@ -170,7 +170,7 @@ def _environment_proxy(base_url: BaseURL) -> str | None:
 def _is_excepted(base_url: BaseURL, entry: str) -> bool:
     """Tell whether *entry* of NO_PROXY is the API: a name and all below it, an address, a network; perhaps a port."""
     scheme, _, there = entry.rpartition("://")
-    with_port = re.fullmatch(r"(\[.*\]|[^:]*):([0-9]+)", there)
+    with_port = re.fullmatch(r"(\[.*\]|[^:]*):([0-9]{1,5})", there)
     there, port = with_port.groups() if with_port else (there, str(base_url.port))
     if scheme not in {"", "all", base_url.scheme} or int(port) != base_url.port:
         return False

@@ -64,7 +64,9 @@ class HttpxLane(Lane):
     ) -> None:
         """Send requests of *library* through *handle*."""
         super().__init__(way)
-        self.ends = (library.HTTPError, library.StreamError, *_NETWORK)  # type: ignore[misc]
+        # What encodes a name may refuse it; in a caller's own code it is a fault of that.
+        names = () if own is None else (UnicodeError,)
+        self.ends = (library.HTTPError, library.StreamError, *names, *_NETWORK)  # type: ignore[misc]
         self._library = library
         self._handle = handle
         self._headers = way.headers

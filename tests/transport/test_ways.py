@@ -307,6 +307,7 @@ async def test_a_proxy_from_the_environment(variable: str, form: str, monkeypatc
         ("", False),
         (",", False),
         (":", False),
+        pytest.param(f"api.localhost:{'9' * 5000}", False, id="a port of 5000 digits"),
     ],
 )
 async def test_names_that_need_no_proxy(exception: str, applies: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -488,6 +489,26 @@ async def test_a_socks_proxy(is_secure: bool, server_tls: ssl.SSLContext, client
         await executor.aclose()
     assert len(server.requests) == 3
     assert TOKEN.encode() not in b"".join(proxy.requests)
+
+
+@pytest.mark.parametrize("transport", [None, "aiohttp"])
+@pytest.mark.parametrize("options", [{}, {"proxy": "http://{}:9"}, {"proxy": "socks5://{}:9"}], ids=str)
+async def test_a_name_that_no_resolver_takes(options: dict[str, str], transport: Any, anyio_backend: str) -> None:
+    """A label that is too long cannot be told before: some resolvers say so, and others refuse to encode it."""
+    long = "a" * 64
+    if transport == "aiohttp" and (anyio_backend == "trio" or "socks5" in str(options)):
+        pytest.skip("aiohttp has neither")
+    given: dict[str, Any] = {name: text.format(long) for name, text in options.items()}
+    executor = make_executor(
+        "https://api.example" if options else f"https://{long}",
+        transport=transport,
+        timeouts=ROOMY,
+        retry=ONCE,
+        **given,
+    )
+    with pytest.raises(ConnectionFailedError):
+        await executor.send(Question())
+    await executor.aclose()
 
 
 # All of it at once.

@@ -26,7 +26,7 @@ DAY = ("zone_visitors", "--start-date", "2025-03-03", "--end-date", "2025-03-03"
         (("fetch", *DAY, "--end_date=2025"), "there is no --end_date; did you mean --end-date?"),
         (("fetch", *DAY, "--fromat", "csv"), "there is no --fromat; did you mean --format?"),
         (("plan", *DAY, "--qqqq"), "there is no --qqqq"),
-        (("zones", "stray"), "there is no stray"),
+        (("zones", "stray"), "'stray' is more than this takes"),
         (("sandbox", "--port", "65536"), "argument --port: 65536 is not a port; they go from 0 to 65535"),
         (("dashboard", "--port", "-1"), "argument --port: -1 is not a port; they go from 0 to 65535"),
     ],

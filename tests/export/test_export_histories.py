@@ -80,9 +80,12 @@ class Model:
             for day in [day for day in days if day < self.start]:
                 del days[day]
         wanted = [self.start + timedelta(days=n) for n in range((self.end - self.start).days + 1)]
-        for place in town.listed:
-            told = truth(town, query, place, self.start, self.end)
+        answers = {place: truth(town, query, place, self.start, self.end) for place in town.listed}
+        for place, told in answers.items():
             days = self.rows.setdefault(place, {})
+            # Its zone is another's now, whose answer has its rows: that it has none is to be believed.
+            others = [answers[other] for other in answers if other != place]
+            has_moved = bool(zones_of(days) & set().union(*map(zones_of, others)))
             clock = town.clocks[place] if not isinstance(query, LineCrosses) else None
             since = None
             if refresh is not None and before is not None:
@@ -96,7 +99,7 @@ class Model:
             }
             for stretch in runs(again):
                 emptied = any(days[day] for day in stretch) and not any(told[day] for day in stretch)
-                if emptied and not accept_empty:
+                if emptied and not (accept_empty or has_moved):
                     continue
                 for day in stretch:
                     self.hold(place, day, told[day], clock, ended)
@@ -112,6 +115,10 @@ class Model:
 
     def table(self) -> dict[tuple[int, date], frozenset[Row]]:
         return {(place, day): rows for place, days in self.rows.items() for day, rows in days.items() if rows}
+
+
+def zones_of(days: Mapping[date, frozenset[Row]]) -> set[int]:
+    return {row[0] for rows in days.values() for row in rows} - {None}
 
 
 def runs(days: set[date]) -> list[list[date]]:

@@ -65,9 +65,8 @@ class Case:
     places: list[Any] = attrs.field(factory=list)
     #: Periods of drop_in_rate.
     blocks: list[DropInBlock] = attrs.field(factory=list)
-    #: The ids that came.
+    #: The ids of zones that came.
     zones_said: set[int] = attrs.field(init=False)
-    locations_said: set[int | None] = attrs.field(init=False)
 
     def asked(self, name: str) -> str | None:
         """Return a parameter as it was sent, None where it was not."""
@@ -106,7 +105,6 @@ def take_apart(
         if other is not None and answer.comparison is not None:
             _add_block(case, "comparison", other, answer.comparison)
     case.zones_said = {place.zone_id for place in case.places}
-    case.locations_said = {place.loc_id for place in case.places}
     return case
 
 

@@ -20,7 +20,6 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
-_A_DAY = 86_400.0
 
 
 def hold_keys(case: Case) -> Testimony:
@@ -30,11 +29,11 @@ def hold_keys(case: Case) -> Testimony:
         zones = [label.zone_id for label in labels] if has_zones else [sheet.zone] * len(labels)
         # Most answers have one bucket, or one zone.
         found: Any = set(zones) if len(sheet.buckets) == 1 else sheet.buckets
+        buckets = [label.bucket for label in labels]
         if len(found) < len(zones):
-            found = set(zip(zones, [id(label.bucket) for label in labels], strict=True))
+            found = set(zip(zones, map(id, buckets), strict=True))
         if len(found) == len(zones) <= SURELY_SHARED:
             continue
-        buckets = [label.bucket for label in labels]
         locations = [getattr(label, "loc_id", None) for label in labels]
         keys = Counter(zip(zones, buckets, locations, odd_labels(labels) or repeat(()), strict=False))
         if twice := [key for key, count in keys.items() if count > 1]:
@@ -73,7 +72,7 @@ def hold_visits(case: Case) -> Testimony:
             quantiles = [row.dwell_time_stats.quantiles or () for row in sheet.rows if row.dwell_time_stats is not None]
             if others := {len(each) for each in quantiles} - {0, 3}:
                 yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
-            longest = (sheet.window.days + 1) * _A_DAY
+            longest = (sheet.window.days + 1) * 86_400.0
             if (odd := next((row for row in sheet.rows if _is_odd(row, longest)), None)) is not None:
                 yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
         if not all([row.visits for row in sheet.rows]):  # noqa: C419 half the time

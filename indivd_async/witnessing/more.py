@@ -27,7 +27,7 @@ _ONWARD = re.compile(
     r"|(?:incomplete|partial)(?:results|data|answer|content))"
 ).fullmatch
 _WHOLE = re.compile(
-    r"(?:is|data|results?)?(?:complete|completed|done|finished|final|last|lastpage|exhausted)"
+    r"(?:is|data|results?)?complete|(?:is)?(?:completed|done|finished|final|last|lastpage|exhausted)"
 ).fullmatch
 _TOTAL = re.compile(
     r"(?:count|total|(?:total|overall)(?:count|results?|rows?|records?|items?|elements?|hits|entries)|numfound"

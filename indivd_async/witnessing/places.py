@@ -39,7 +39,7 @@ def hold_zones(case: Case) -> Testimony:
 def hold_locations(case: Case) -> Testimony:
     """Compare the locations that came with those asked for, and with what the catalogue says of the zones."""
     asked = None if case.request.locations is None else frozenset(case.request.locations)
-    said = case.locations_said
+    said = {place.loc_id for place in case.places}
     if None in said and case.request.endpoint == "zone_visitors" and "loc_id" in case.grouping.split(","):
         yield Mismatch(f"aggregate_by {case.grouping}", "rows without loc_id")
     if asked is not None and (strangers := said - asked - {None}):

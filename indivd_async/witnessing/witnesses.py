@@ -120,8 +120,7 @@ def glance(
         return None
     keys: Any = found
     if len(buckets) > 1:
-        places = [row.aggregation for row in rows]
-        keys = set(zip([each.zone_id for each in places], [id(each.bucket) for each in places], strict=True))
+        keys = {(place.zone_id, id(place.bucket)) for place in [row.aggregation for row in rows]}
     asked, locations, grouping = ids_of(sent("zones")), request.locations, grouping_of(request)
     if len(keys) != len(rows) or min(found) <= 0 or (asked is not None and not found <= asked):
         return None

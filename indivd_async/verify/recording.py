@@ -167,6 +167,8 @@ class _Aliases:
                 for name, item in value.items()
             }
         if isinstance(value, str):
+            if kind is not None and re.fullmatch("-?[0-9]{1,18}", value):  # an id as text is an id
+                return str(self.id(kind, int(value)))
             return value if _PLAIN.fullmatch(value) else self._words.setdefault(value, f"name {len(self._words) + 1}")
         number = whole(value)
         return value if kind is None or number is None else self.id(kind, number)

@@ -187,3 +187,14 @@ async def test_an_anonymous_recording_keeps_what_says_that_there_is_more(tmp_pat
     assert names(report)
     assert names(await replayed(tmp_path)) == names(report)
     assert "://" not in written(tmp_path)
+
+
+@pytest.mark.parametrize("deviation", ["ids_as_text", "ids_as_text_in_lists"])
+async def test_an_anonymous_recording_holds_no_id_as_text(tmp_path: Path, deviation: str) -> None:
+    """An id in quotes is one, and the same as without."""
+    report = await judge(deviation, record=tmp_path, anonymous=True)
+    assert f'"location":"{MALL}"' not in written(tmp_path)
+    assert f'"loc_id":"{MALL}"' not in written(tmp_path)
+    again = await replayed(tmp_path)
+    assert {f.name: f.verdict for f in again.findings} == {f.name: f.verdict for f in report.findings}
+    assert again.profile == report.profile

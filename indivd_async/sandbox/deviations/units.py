@@ -62,6 +62,8 @@ def _only_a_mean(_sheet: Sheet, row: _Row) -> None:
 
 
 def _empty_the_current(question: Question, reply: Reply) -> None:
+    if not question.has("comparison_start_date"):
+        return  # where it is all that was asked for, it looks like a place without visitors
     if question.endpoint == "zone_visitors":
         reply.document["current"] = {}
         return
@@ -103,7 +105,7 @@ UNIT_DEVIATIONS = (
         ZONES,
         "note",
         _empty_the_current,
-        "A query that failed inside the service leaves its section empty.",
+        "Of two periods the first failed inside the service, which leaves its section empty.",
     ),
     deviation_of(
         "dates_written_for_people",

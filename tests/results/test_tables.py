@@ -17,7 +17,7 @@ import polars
 import pyarrow
 import pytest
 
-from indivd_async import AsyncIndivd, DropInRate, LineCrosses, ServerError, ZoneVisitors, sandbox
+from indivd_async import AsyncIndivd, DropInRate, InvalidQueryError, LineCrosses, ServerError, ZoneVisitors, sandbox
 from indivd_async.models import Places
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
@@ -407,3 +407,9 @@ def test_one_value_of_a_column_has_its_type(kind: Any, value: Any) -> None:
     made = scalar(Column("some", kind), value)
     assert made.as_py() == value
     assert str(made.type) in {kind, {"float64": "double"}.get(kind)}
+
+
+def test_one_table_is_of_queries() -> None:
+    """Anything else among them is named."""
+    with pytest.raises(InvalidQueryError, match=r"must be of LineCrosses, ZoneVisitors, DropInRate.*'zone_visitors'"):
+        tables.check_same_columns([ZoneVisitors("2025-03-01", "2025-03-02"), "zone_visitors"])  # type: ignore[list-item]

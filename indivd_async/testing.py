@@ -45,7 +45,7 @@ def replay(folder: str | os.PathLike[str]) -> httpx.AsyncBaseTransport:
     """
     import httpx
 
-    from .verify.replaying import Replay
+    from .verify.replay import Replay
 
     return httpx.ASGITransport(Replay(folder))
 

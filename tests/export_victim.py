@@ -21,7 +21,7 @@ import pyarrow.compute
 import pyarrow.parquet  # noqa: F401
 
 from indivd_async import AsyncIndivd, DropInRate, Limits, LineCrosses, ZoneVisitors
-from indivd_async.export import Progress, _running, export  # noqa: F401
+from indivd_async.export import Progress, export, run  # noqa: F401
 
 #: name → (query, options of `export`)
 JOBS: dict[str, tuple[Any, dict[str, Any]]] = {

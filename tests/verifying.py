@@ -10,8 +10,8 @@ from remembering import RememberingWorld
 
 from indivd_async import AsyncIndivd, sandbox
 from indivd_async.verify import MOST_REQUESTS, Report, verify
-from indivd_async.verify.asking import Asker
-from indivd_async.verify.running import make_report, measure
+from indivd_async.verify.questions import Asker
+from indivd_async.verify.run import make_report, measure
 
 #: Twenty days after a New Year: weeks can be fitted, and 45 days reach back into the old year.
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from .exits import INTERRUPTED
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits for ``--help`` and for what it cannot read."""
     try:
-        from .running import run  # in here, where Ctrl-C is heard: it takes a while
+        from .dispatch import run  # in here, where Ctrl-C is heard: it takes a while
 
         return run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:

@@ -153,7 +153,7 @@ def _add_demo(commands: Commands) -> None:
 
 
 def _add_listing(commands: Commands, name: str) -> None:
-    parser = commands.add(name, ".listing", f"list the {name} that the token may see", f"indivd {name} --format csv")
+    parser = commands.add(name, ".lists", f"list the {name} that the token may see", f"indivd {name} --format csv")
     _add_output_options(parser, LIST_FORMATS)
 
 
@@ -278,5 +278,5 @@ def _add_completion(commands: Commands) -> None:
 
 
 def _add_help(commands: Commands) -> None:
-    parser = commands.add("help", ".helping", "say what there is, or how a command is used", "indivd help fetch")
+    parser = commands.add("help", ".help", "say what there is, or how a command is used", "indivd help fetch")
     parser.add_argument("topic", metavar="COMMAND", nargs="?", help="the command; all of them by default")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .connecting import client_options
+from .connection import client_options
 
 
 def main(args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from ..queries import DropInRate, LineCrosses, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, ZoneVisitorsResult
 from ..time_zones import is_time_zone, zone_of
 from ..wall_clock import utc_now
-from .connecting import make_client
+from .connection import make_client
 from .spelling import tell_note
 from .terminal import draw_tables, make_console, show, size_of
 

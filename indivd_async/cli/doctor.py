@@ -26,7 +26,7 @@ from ..models import Location
 from ..queries import QUERIES
 from ..settings import RetryPolicy
 from ..wording import clip
-from .connecting import make_client, way_of
+from .connection import make_client, way_of
 from .options import UsageError
 from .spelling import spell, tell
 from .terminal import fit, make_console, say

@@ -15,12 +15,12 @@ import orjson
 from ..export import Report, export
 from ..export.report import word_totals
 from ..progress import Display
-from .asking import asking
-from .connecting import shows_progress
+from .connection import shows_progress
 from .documents import escape_json
 from .exits import NEEDS_LOOK
 from .options import UsageError
 from .output import say_missing
+from .questions import asking
 from .spelling import spell, tell, tell_note
 from .terminal import say
 

@@ -13,8 +13,7 @@ from ..models import Bucket
 from ..results import AnyResult
 from ..results.tables import schema_of
 from .arguments import DOCUMENT, FORMATS
-from .asking import asking
-from .connecting import shows_progress
+from .connection import shows_progress
 from .output import (
     BINARY,
     choose_format,
@@ -25,6 +24,7 @@ from .output import (
     write_rows,
     write_table,
 )
+from .questions import asking
 from .spelling import spell, tell, tell_note
 from .terminal import say
 

@@ -10,7 +10,7 @@ import anyio
 from ..escaping import escape_controls
 from ..planning import Plan, make_plan, needs_locations
 from ..profile import NOTHING_KNOWN, read_profile
-from .asking import asking, make_offline
+from .questions import asking, make_offline
 from .terminal import fit
 
 

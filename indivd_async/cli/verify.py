@@ -17,9 +17,9 @@ from ..errors import ConfigError
 from ..escaping import escape_controls
 from ..profile import IN_WORDS, NAMES, Profile
 from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, verify
-from ..verify.asking import AT_ONCE
+from ..verify.questions import AT_ONCE
 from ..verify.report import shorten
-from .connecting import make_client
+from .connection import make_client
 from .options import UsageError
 from .terminal import make_console, say, size_of
 

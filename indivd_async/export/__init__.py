@@ -41,7 +41,7 @@ from .report import Changes, DestinationError, Failure, Fate, PlaceChanges, Repo
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
-    from ._store import Store
+    from .store import Store
 
 __docformat__ = "google"
 __all__ = ["Changes", "DestinationError", "Failure", "Fate", "PlaceChanges", "Progress", "Report", "export"]
@@ -109,7 +109,7 @@ async def export(
     check_options(locals(), _OPTIONS)
     _require_pyarrow("database" if to else "parquet")
     from ..client import AsyncIndivd
-    from ._running import Options, run
+    from .run import Options, run
 
     check("client", client, is_kind(AsyncIndivd, "an AsyncIndivd"))
     check_asked(query, None)
@@ -135,14 +135,14 @@ def _require_pyarrow(extra: str) -> None:
 
 def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:
     if to is not None and out is None:
-        from ._database import open_database
-        from ._target import parse_target
+        from .database import open_database
+        from .target import parse_target
 
         return partial(open_database, parse_target(to))
     if to is not None or out is None:
         raise ConfigError("{out}: name a folder, or a table with {to:…}; one of the two")
     if isinstance(out, str) and "://" in out:
         raise ConfigError("{out}: is a folder; pass the address of a table as {to:…}")
-    from ._folder import open_folder
+    from .folder import open_folder
 
     return partial(open_folder, Path(out))

@@ -30,7 +30,7 @@ from ..errors import (
 from ..escaping import escape_controls
 from ..settings import check, is_kind
 from .clients import ClientMissingError
-from .describing import PROBLEM_MEDIA_TYPE, describe_problems
+from .openapi import PROBLEM_MEDIA_TYPE, describe_problems
 
 logger = logging.getLogger("indivd_async")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DecodeError
-from .placing import place_rows
+from .places import place_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,9 +18,9 @@ it learns is a `Profile` that `AsyncIndivd(profile=…)` takes.
 
 from ..profile import MostDays, Numbering, Profile
 from .recording import read_recording
-from .replaying import Replay
+from .replay import Replay
 from .report import Finding, Report
-from .running import ASSUMPTIONS, MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, verify
+from .run import ASSUMPTIONS, MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, verify
 from .seen import Assumption, Verdict
 
 __docformat__ = "google"

@@ -13,7 +13,7 @@ import attrs
 from ..models.clocks import last_today
 from ..planning.urls import MAX_URL_BYTES
 from ..time_zones import is_time_zone, zone_of
-from .asking import Question, whole
+from .questions import Question, whole
 
 #: The longest period that is tried, in days: beyond a year, so that a New Year is in it.
 DEFAULT_DAYS = 400

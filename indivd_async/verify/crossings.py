@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from ..profile import MostDays
-from .asking import whole
 from .course import FIRST_DAYS, categories_of
 from .lengths import judge_refusal
+from .questions import whole
 from .reading import add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from ..models.endpoints import DATA_ENDPOINTS
-from .asking import Question
 from .course import BY_DAY, Course, drop_ins, lines, part_of, visits
 from .numbering import OTHER_YEAR_DAYS, OTHER_YEAR_WEEKS, fitting_weekdays, fitting_weeks, numberings_of_visits
+from .questions import Question
 from .reading import Row, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 

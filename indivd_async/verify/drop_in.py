@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .asking import number, whole
 from .crossings import judge_months
 from .lengths import judge_refusal
+from .questions import number, whole
 from .reading import DropIns, Row, add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from .asking import whole
 from .course import MAX_DWELL_S, MIN_DWELL_S
+from .questions import whole
 from .reading import add_up
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, is_grouped, same_sums, total
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from .asking import Heard
+from .questions import Heard
 from .reading import DOCUMENTED_LABELS, Row, add_up, signs_of_more
 from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, fails, holds, total
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..planning.urls import MAX_URL_BYTES
 from ..profile import MostDays
-from .asking import Asker, Question
 from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, drop_ins, long_question, part_of, visits
+from .questions import Asker, Question
 from .reading import Row, add_up, fitting_length
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, total
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from functools import partial
 
 from ..time_zones import is_time_zone
-from .asking import whole
 from .course import categories_of
+from .questions import whole
 from .reading import UnreadableError, read_entities, signs_of_more
 from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds
 

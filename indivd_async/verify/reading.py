@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from ..witnessing.more import say_more
-from .asking import number, whole
+from .questions import number, whole
 
 Labels = Mapping[str, int]
 #: The article's names for labels of time, and other names that services of this kind have for them.

@@ -22,8 +22,8 @@ import orjson
 from .._version import __version__
 from ..errors import ConfigError
 from ..settings import PATH, check
-from .asking import Heard, Question, whole
 from .course import Run
+from .questions import Heard, Question, whole
 from .reading import UnreadableError, read_visits
 from .seen import Earlier
 

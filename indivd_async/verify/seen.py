@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from .asking import Heard
 from .course import NEW_YEAR, Course, Run
+from .questions import Heard
 from .reading import DropIns, Row, UnreadableError, add_up, read_drop_ins, read_entities, read_lines, read_visits
 
 Verdict = Literal["holds", "fails", "cannot be told"]

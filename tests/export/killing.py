@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from indivd_async.export import _folder
+from indivd_async.export import folder
 
 
 class KilledError(BaseException):
@@ -32,19 +32,19 @@ def killed_within(*steps: tuple[Any, str]) -> Callable[[int], Any]:
 
             return die
 
-        clear, close = _folder.Folder._clear, _folder.Folder.close
+        clear, close = folder.Folder._clear, folder.Folder.close
 
-        def end(folder: _folder.Folder) -> None:
+        def end(dead: folder.Folder) -> None:
             try:
-                close(folder)
+                close(dead)
             finally:
-                folder._lock.close()  # as the system does for whoever died
+                dead._lock.close()  # as the system does for whoever died
 
         with pytest.MonkeyPatch.context() as patch:
             for holder, name in steps:
                 patch.setattr(holder, name, dying(getattr(holder, name)))
-            patch.setattr(_folder.Folder, "_clear", lambda folder: left < 0 or clear(folder))
-            patch.setattr(_folder.Folder, "close", end)
+            patch.setattr(folder.Folder, "_clear", lambda dead: left < 0 or clear(dead))
+            patch.setattr(folder.Folder, "close", end)
             yield None
 
     return kill_after

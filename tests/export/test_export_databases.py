@@ -28,8 +28,8 @@ import pytest
 from town import Town, day_after
 
 from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import DestinationError, _database, export
-from indivd_async.export._target import parse_target
+from indivd_async.export import DestinationError, database, export
+from indivd_async.export.target import parse_target
 from indivd_async.queries import Query
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
@@ -279,7 +279,7 @@ async def test_credentials_appear_nowhere(
 ) -> None:
     """Not in reports, errors, logs, addresses that are shown, nor in what the database keeps of the export."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(_database, "PATIENCE_S", 0.2)  # one of them is not there
+    monkeypatch.setattr(database, "PATIENCE_S", 0.2)  # one of them is not there
     table = f"secret_{uuid4().hex[:8]}"
     address = server.address(table)
     seen: list[str] = [repr(parse_target(address)), str(parse_target(address))]

@@ -36,11 +36,11 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.export import Progress, Report, export
-from indivd_async.export._files import read_manifest
-from indivd_async.export._folder import open_folder
-from indivd_async.export._manifest import Manifest, columns_of
-from indivd_async.export._running import Options, run
-from indivd_async.export._store import Change, Region
+from indivd_async.export.files import read_manifest
+from indivd_async.export.folder import open_folder
+from indivd_async.export.manifest import Manifest, columns_of
+from indivd_async.export.run import Options, run
+from indivd_async.export.store import Change, Region
 from indivd_async.queries import Query
 from indivd_async.results import tables
 

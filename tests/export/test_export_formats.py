@@ -16,9 +16,9 @@ import pytest
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.export import export
-from indivd_async.export._files import read_manifest, take_lock, write_manifest
-from indivd_async.export._manifest import from_json, to_json
-from indivd_async.export._question import Place
+from indivd_async.export.files import read_manifest, take_lock, write_manifest
+from indivd_async.export.manifest import from_json, to_json
+from indivd_async.export.question import Place
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 

@@ -29,11 +29,11 @@ from oracle import examples
 from town import PLACES, Town
 
 from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import Report, _folder, _sql
-from indivd_async.export._database import open_database
-from indivd_async.export._folder import open_folder
-from indivd_async.export._running import Options, run
-from indivd_async.export._target import parse_target
+from indivd_async.export import Report, folder, sql
+from indivd_async.export.database import open_database
+from indivd_async.export.folder import open_folder
+from indivd_async.export.run import Options, run
+from indivd_async.export.target import parse_target
 from indivd_async.queries import Query
 
 FIRST = date(2025, 3, 1)
@@ -302,7 +302,7 @@ def killed_by_answers(answers: int) -> Iterator[Callable[[Any], None]]:
 
 KILLERS: dict[str, Any] = {
     "answers": killed_by_answers,
-    "commits": killed_within((_folder, "write_manifest"), (_sql, "update_manifest")),
+    "commits": killed_within((folder, "write_manifest"), (sql, "update_manifest")),
     "moves": killed_within((Path, "replace")),
 }
 

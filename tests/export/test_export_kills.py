@@ -14,7 +14,7 @@ from killing import KilledError, killed_within
 from town import Town
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import Report, _folder, export
+from indivd_async.export import Report, export, folder
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -23,8 +23,8 @@ DAYS = ZoneVisitors("2025-03-20", "2025-04-10", location=[124, 127], aggregate_b
 KEY = ["loc_id", "zone_id", "year", "month", "dayofmonth"]
 #: All that a commit does to names, and its writing and syncing.
 STEPS: tuple[tuple[Any, str], ...] = (
-    (_folder, "write_durably"),
-    (_folder, "sync_directory"),
+    (folder, "write_durably"),
+    (folder, "sync_directory"),
     (Path, "mkdir"),
     (Path, "replace"),
     (Path, "unlink"),

@@ -16,7 +16,7 @@ import postgres
 import pytest
 
 from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
-from indivd_async.export import DestinationError, _database, export
+from indivd_async.export import DestinationError, database, export
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -94,7 +94,7 @@ async def test_whoever_waits_can_be_interrupted() -> None:
 
 async def test_a_database_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a minute, here after none."""
-    monkeypatch.setattr(_database, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(database, "PATIENCE_S", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with make_client() as client:

@@ -17,8 +17,8 @@ from verifying import DAYS, MALL, NOW, WORLD, names
 
 from indivd_async import AsyncIndivd, InvalidQueryError, RetryPolicy, sandbox
 from indivd_async.verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, NotVerifiableError, Report, verify
-from indivd_async.verify.asking import Asker
-from indivd_async.verify.running import make_report, measure
+from indivd_async.verify.questions import Asker
+from indivd_async.verify.run import make_report, measure
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from ._columns import count_columns, key_columns, key_texts, location_column, value_columns
+from .columns import count_columns, key_columns, key_texts, location_column, value_columns
 from .report import Changes, PlaceChanges
 
 _Place = tuple[int | None, str | None]

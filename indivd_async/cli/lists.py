@@ -10,7 +10,7 @@ import anyio
 import attrs
 
 from .arguments import LIST_FORMATS
-from .connecting import make_client
+from .connection import make_client
 from .output import choose_format, open_output, write_rows, write_table
 from .terminal import say
 

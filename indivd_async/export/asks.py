@@ -26,10 +26,10 @@ from ..profile import Profile
 from ..queries import LineCrosses, Query
 from ..results import Chunk, Note
 from ..results.tables import chunk_batches, record_batches
-from ._columns import ZONE, days_of, location_column, with_constant
-from ._coverage import first_day_of_bucket
-from ._question import groupings_of, periods_of
-from ._store import Region
+from .columns import ZONE, days_of, location_column, with_constant
+from .coverage import first_day_of_bucket
+from .question import groupings_of, periods_of
+from .store import Region
 
 #: How far the clocks of two places can be apart, in days.
 _CLOCKS_APART = timedelta(days=1)

@@ -16,8 +16,8 @@ import attrs
 import pyarrow as pa
 
 from ..planning import Window
-from ._manifest import Manifest
-from ._question import Place
+from .manifest import Manifest
+from .question import Place
 
 
 @attrs.frozen(kw_only=True)

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from ..planning.windows import bucket_unit
 from ..queries import PER, LineCrosses, Query
-from ._columns import LABELS, START, ZONE, bounds_of, location_column
-from ._question import groupings_of
-from ._store import Region
-from ._target import MANIFESTS, Target
+from .columns import LABELS, START, ZONE, bounds_of, location_column
+from .question import groupings_of
+from .store import Region
+from .target import MANIFESTS, Target
 
 _TYPES = {"int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE PRECISION", "bool": "BOOLEAN"}
 _NO_NUMBER = "-9223372036854775808"

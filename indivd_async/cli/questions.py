@@ -15,7 +15,7 @@ from ..errors import IndivdError
 from ..models import Location
 from ..queries import Query
 from ..time_zones import is_time_zone, zone_of
-from .connecting import make_client
+from .connection import make_client
 from .dates import is_relative
 from .options import DAYS, FIELDS, UsageError, make_query
 from .spelling import flag

@@ -22,14 +22,14 @@ from ..errors import DecodeError
 from ..planning import Window
 from ..results import Note
 from ..results.notes import word_note
-from ._asking import Answered
-from ._columns import filter_regions, has_repeated_keys, key_columns, key_texts
-from ._comparing import Comparison
-from ._coverage import Holding, subtract
-from ._manifest import Manifest, Subject
-from ._store import Change, Region, Store
-from ._zones import Zones
+from .asks import Answered
+from .columns import filter_regions, has_repeated_keys, key_columns, key_texts
+from .comparison import Comparison
+from .coverage import Holding, subtract
+from .manifest import Manifest, Subject
 from .report import Fate
+from .store import Change, Region, Store
+from .zones import Zones
 
 #: Bytes of rows that are held at most before they are committed.
 _HELD_BYTES = 8 * 2**20

@@ -24,7 +24,7 @@ from ..planning import Window
 from ..queries import PER
 from ..results.arrow import scalar
 from ..results.columns import Column
-from ._store import Region
+from .store import Region
 
 START = "bucket_start"
 ZONE = "zone_id"

@@ -18,8 +18,8 @@ from typing import IO
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ._manifest import Manifest, from_json, to_json
-from ._question import Place
+from .manifest import Manifest, from_json, to_json
+from .question import Place
 
 MANIFEST = "_manifest.parquet"
 _KEY = b"indivd.export"

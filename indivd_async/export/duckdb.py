@@ -8,8 +8,8 @@ import attrs
 import pyarrow as pa
 
 from ..errors import ConfigError
-from . import _sql
-from ._target import Target
+from . import sql
+from .target import Target
 
 try:
     import duckdb
@@ -64,7 +64,7 @@ class _Connection:
     def ingest(self, target: Target, table: pa.Table) -> None:
         self._it.register(_INCOMING, table)
         try:
-            self.execute(_sql.insert_rows(target, table.column_names, _INCOMING))
+            self.execute(sql.insert_rows(target, table.column_names, _INCOMING))
         finally:
             self._it.unregister(_INCOMING)
 

@@ -33,12 +33,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ._columns import days_of, filter_regions, location_column, row_groups
-from ._files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
-from ._folders import Folders, split_rows, up_to
-from ._manifest import Manifest, Part, needs_migration
-from ._question import Place
-from ._store import Change, Region, Store
+from .columns import days_of, filter_regions, location_column, row_groups
+from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
+from .manifest import Manifest, Part, needs_migration
+from .partitions import Folders, split_rows, up_to
+from .question import Place
+from .store import Change, Region, Store
 
 #: Is there while a process writes. It stays empty: readers of the folder pass over empty files.
 LOCK = "_lock"

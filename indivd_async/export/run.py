@@ -19,16 +19,16 @@ from ..queries import Query
 from ..results import Note
 from ..results.notes import numbering_notes, word_note
 from ..wording import brief, literally
-from ._asking import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
-from ._comparing import Comparison
-from ._keeping import Keeper
-from ._manifest import Manifest, columns_of
-from ._missing import follow_up, make_asks, prune, refresh_since
-from ._question import choose_partition, groupings_of, read_partition, settle
-from ._store import Store
-from ._world import World, look_up
-from ._zones import Zones
+from .asks import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
+from .comparison import Comparison
+from .keeper import Keeper
+from .manifest import Manifest, columns_of
+from .missing import follow_up, make_asks, prune, refresh_since
+from .question import choose_partition, groupings_of, read_partition, settle
 from .report import Failure, Fate, Report
+from .store import Store
+from .world import World, look_up
+from .zones import Zones
 
 #: Rounds in which what answers have brought up is asked for.
 _ROUNDS = 4

@@ -16,9 +16,9 @@ from types import FrameType
 from ..errors import ConfigError, IndivdError, InvalidQueryError
 from .arguments import make_parser
 from .exits import FAILED, INTERRUPTED, MISUSED, TERMINATED
+from .logs import telling_logs
 from .options import UsageError, join_negative
 from .spelling import tell
-from .telling import telling_logs
 from .terminal import say
 
 

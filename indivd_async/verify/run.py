@@ -15,8 +15,6 @@ from ..errors import IndivdError, InvalidQueryError
 from ..profile import Numbering, Profile
 from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_kind
 from ..wall_clock import utc_now
-from .adding import ADDING
-from .asking import Asker, Heard, whole
 from .clocks import CLOCKS
 from .course import (  # fmt: skip
     DEEP_LISTS,
@@ -38,10 +36,12 @@ from .lengths import LENGTHS, explore
 from .lists import LISTS
 from .numbering import NUMBERING
 from .periods import PERIODS
+from .questions import Asker, Heard, whole
 from .reading import UnreadableError, read_entities
 from .recording import RUN_HEADER, Recorder, read_earlier
 from .report import Finding, Report
 from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, cannot_tell
+from .sums import ADDING
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd

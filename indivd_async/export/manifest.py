@@ -14,8 +14,8 @@ from ..errors import ConfigError
 from ..planning import Window
 from ..queries import QUERIES, Query
 from ..results.tables import arrow_schema
-from ._coverage import Holding, Stretch
-from ._question import Place
+from .coverage import Holding, Stretch
+from .question import Place
 
 VERSION = 3
 #: Period and location; None where a row is a sum over all locations.

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from ..models.endpoints import FILTER_ENDPOINTS
-from .asking import Heard
+from .questions import Heard
 from .recording import RUN_HEADER, read_recording
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]

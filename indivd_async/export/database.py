@@ -21,12 +21,12 @@ import pyarrow as pa
 from anyio import from_thread
 
 from ..errors import ConfigError
-from . import _sql
-from ._manifest import Manifest, from_json, needs_migration, to_json
-from ._question import Place
-from ._store import Change, Region
-from ._target import Target
+from . import sql
+from .manifest import Manifest, from_json, needs_migration, to_json
+from .question import Place
 from .report import DestinationError
+from .store import Change, Region
+from .target import Target
 
 logger = logging.getLogger("indivd_async")
 
@@ -116,7 +116,7 @@ class Database:
         """How many rows there are."""
         if self.manifest is None:
             return 0
-        counted = self._work(lambda it: it.query(_sql.count_rows(self.target_of)))
+        counted = self._work(lambda it: it.query(sql.count_rows(self.target_of)))
         return int(counted["n"][0].as_py())
 
     def foreign(self) -> Iterable[str]:
@@ -148,9 +148,9 @@ class Database:
             target = self.target_of
             if self._find_manifest(it) is not None:  # the connection was lost while it was kept
                 return
-            it.execute(_sql.create_manifests(target))
+            it.execute(sql.create_manifests(target))
             try:
-                it.execute(_sql.create_table(target, manifest.schema))
+                it.execute(sql.create_table(target, manifest.schema))
             except self._driver.errors:
                 if not it.is_alive():
                     raise
@@ -158,8 +158,8 @@ class Database:
                     f"{{to}}: {self.place.name} cannot be made; if there is a table of that name, it is not one of an "
                     "export: name another"
                 ) from None
-            it.execute(_sql.create_key(target, manifest.query, manifest.schema))
-            it.execute(_sql.insert_manifest(target, 1, self._writer, to_json(manifest).decode()))
+            it.execute(sql.create_key(target, manifest.query, manifest.schema))
+            it.execute(sql.insert_manifest(target, 1, self._writer, to_json(manifest).decode()))
             it.commit()
 
         self._work(work)
@@ -177,11 +177,11 @@ class Database:
         def work(it: Connection) -> None:
             if self._took_effect(it, version):
                 return
-            for statement in _sql.delete_rows(target, schema, replaced):
+            for statement in sql.delete_rows(target, schema, replaced):
                 it.execute(statement)
             if batches:
                 it.ingest(target, pa.Table.from_batches(batches, schema))
-            it.execute(_sql.update_manifest(target, version, self._writer, to_json(manifest).decode()))
+            it.execute(sql.update_manifest(target, version, self._writer, to_json(manifest).decode()))
             it.commit()
 
         self._work(work)
@@ -192,7 +192,7 @@ class Database:
         if self.manifest is None or not regions:
             return
         schema = self.manifest.schema
-        found = self._work(lambda it: it.query(_sql.select_rows(self.target_of, schema, regions)))
+        found = self._work(lambda it: it.query(sql.select_rows(self.target_of, schema, regions)))
         yield from found.cast(schema).to_batches()
 
     def finish(self) -> None:
@@ -209,8 +209,8 @@ class Database:
         """Return version, writer and document of the manifest, as they are now."""
         it.rollback()
         found: list[dict[str, Any]] = []
-        if it.query(_sql.count_manifests(self.target_of))["n"][0].as_py():
-            found = it.query(_sql.select_manifest(self.target_of)).to_pylist()
+        if it.query(sql.count_manifests(self.target_of))["n"][0].as_py():
+            found = it.query(sql.select_manifest(self.target_of)).to_pylist()
         it.rollback()
         return (found[0]["version"], found[0]["writer"], found[0]["document"]) if found else None
 
@@ -270,11 +270,11 @@ def open_database(target: Target) -> Database:
     """Open the table of *target*, alone."""
     driver: Driver
     if target.kind == "duckdb":
-        from ._duckdb import DuckDB
+        from .duckdb import DuckDB
 
         driver = DuckDB()
     else:
-        from ._postgresql import PostgreSQL
+        from .postgresql import PostgreSQL
 
         driver = PostgreSQL()
     database = Database(target, driver)

@@ -10,13 +10,13 @@ from ..models.clocks import ONE_DAY
 from ..planning import Window
 from ..planning.windows import bucket_unit
 from ..queries import Query
-from ._asking import Ask
-from ._coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
-from ._manifest import Manifest, Subject
-from ._question import first_day_kept, groupings_of, periods_of
-from ._store import Change, Region
-from ._world import World
-from ._zones import Zones
+from .asks import Ask
+from .coverage import Holding, Wanted, last_day_of_bucket, overlap, to_ask
+from .manifest import Manifest, Subject
+from .question import first_day_kept, groupings_of, periods_of
+from .store import Change, Region
+from .world import World
+from .zones import Zones
 
 _LONG_AGO = date(1970, 1, 2)
 

@@ -15,9 +15,9 @@ import attrs
 
 from ..errors import DecodeError
 from ..planning import Window
-from ._asking import Answered
-from ._coverage import Holding, overlap
-from ._manifest import Subject
+from .asks import Answered
+from .coverage import Holding, overlap
+from .manifest import Subject
 
 _Days = tuple[str, Window]  # of a period
 

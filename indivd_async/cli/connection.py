@@ -12,8 +12,8 @@ from typing import Any
 from ..client import AsyncIndivd
 from ..errors import ConfigError
 from ..settings import Limits, Timeouts
+from .logs import tell_event
 from .options import UsageError
-from .telling import tell_event
 
 
 def make_client(args: argparse.Namespace, **options: Any) -> AsyncIndivd:

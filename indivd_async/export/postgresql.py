@@ -15,7 +15,7 @@ import attrs
 import pyarrow as pa
 
 from ..errors import ConfigError
-from ._target import Target
+from .target import Target
 
 try:
     import adbc_driver_manager as adbc

@@ -16,7 +16,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ._columns import location_column
+from .columns import location_column
 
 T = TypeVar("T")
 Folders = tuple[str, ...]  # below the export's, such as ("location-124", "2025-03")

@@ -12,8 +12,8 @@ from ..client import AsyncIndivd
 from ..errors import IndivdError, InvalidQueryError
 from ..queries import LineCrosses, Query
 from ..time_zones import is_time_zone
-from ._manifest import Manifest
-from ._question import asks_each_location
+from .manifest import Manifest
+from .question import asks_each_location
 from .report import Failure, Fate
 
 

@@ -101,8 +101,7 @@ async def export(
 
     Raises:
         ConfigError: the folder or table holds something else, or is in use.
-        DestinationError: the database cannot be reached for a minute, which a warning tells while it is waited for, or
-            refuses.
+        DestinationError: the database refuses, or cannot be reached for a minute; a warning tells that it is waited for.
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
     """

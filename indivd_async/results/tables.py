@@ -24,7 +24,6 @@ from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from .answers import Answer
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
 from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
-from .notes import Note
 from .shown import question_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Merged(Protocol):
     @property
     def plan(self) -> Plan: ...
     @property
-    def notes(self) -> Sequence[Note]: ...
+    def notes(self) -> Any: ...
 
 
 def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:

@@ -101,7 +101,7 @@ async def export(
 
     Raises:
         ConfigError: the folder or table holds something else, or is in use.
-        DestinationError: the database refuses, or cannot be reached for a minute; a warning tells that it is waited for.
+        DestinationError: the database refuses, or cannot be reached for a minute; a warning tells of the waiting.
         AuthenticationError: what was fetched before it is kept.
         ImportError: without pyarrow, or the database's driver.
     """

@@ -23,7 +23,6 @@ import errno
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 from typing import IO
 
@@ -33,22 +32,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from .columns import days_of, filter_regions, location_column, row_groups
+from .columns import filter_regions
 from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
 from .manifest import Manifest, Part, needs_migration
 from .partitions import Folders, split_rows, up_to
+from .parts import write_part
 from .question import Place
 from .store import Change, Region, Store
 
 #: Is there while a process writes. It stays empty: readers of the folder pass over empty files.
 LOCK = "_lock"
-#: Rows of a row group: of all that is written, so many are held at once.
-_GROUP_ROWS = 25_000
 _BATCH_ROWS = 10_000
 #: Parts of fewer rows are joined at the end, into parts of so many.
 _SMALL_ROWS, _PART_ROWS = 200_000, 1_000_000
-#: Locations that a part's entry names; parts of more may hold any.
-_NAMED_LOCATIONS = 32
 #: The manifest that is about to take its place.
 _NEXT = "next"
 _STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFEST)}")
@@ -247,31 +243,7 @@ class Folder:
         self._number += 1
         name = f"part-{self.manifest.id}-{self._number:06}"
         self.unfinished.mkdir(exist_ok=True)
-        days: list[date | None] = []
-        locations: set[int | None] = set()
-        rows = 0
-
-        def write(file: IO[bytes]) -> None:
-            nonlocal rows
-            with pq.ParquetWriter(file, schema, compression="zstd", memory_pool=pa.system_memory_pool()) as writer:
-                for table in row_groups(batches, schema, _GROUP_ROWS):
-                    writer.write_table(table, row_group_size=_GROUP_ROWS)
-                    rows += len(table)
-                    pa.default_memory_pool().release_unused()  # else each thread that wrote keeps much of it
-                    days.extend(days_of(table.to_batches()) or (None,))
-                    locations.update(pc.unique(table[location_column(schema)]).to_pylist())
-
-        size = write_durably(self.unfinished / name, write)
-        known = [day for day in days if day is not None]
-        named = None not in locations and len(locations) <= _NAMED_LOCATIONS
-        return Part(
-            path="/".join((*folders, f"{name}.parquet")),
-            rows=rows,
-            size=size,
-            first=min(known) if None not in days and known else None,
-            last=max(known) if None not in days and known else None,
-            locations=frozenset(place for place in locations if place is not None) if named else None,
-        )
+        return write_part(self.unfinished / name, folders, batches, schema)
 
     def _exchange(self, staged: Sequence[Part], removed: Iterable[str], manifest: Manifest) -> None:
         """Let *manifest* count, with *staged* parts and without those *removed*."""

@@ -382,9 +382,10 @@ def test_without_a_driver_the_error_names_the_extra(hidden: str, to: str, anyio_
 import sys
 sys.modules[{hidden!r}] = None
 import anyio
+from indivd_async import AsyncIndivd, ZoneVisitors
 from indivd_async.export import export
 async def main():
-    await export(None, None, to={to + "?table=visits"!r})
+    await export(AsyncIndivd("t"), ZoneVisitors("2025-03-01", "2025-03-01"), to={to + "?table=visits"!r})
 anyio.run(main)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -739,7 +739,7 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
         (part.parent / ".part-000100.tmp").write_bytes(b"PAR1")
         beside = tmp_path.parent / f".{tmp_path.name}.unfinished"
         beside.mkdir()
-        (beside / "part-000101").write_bytes(b"PAR1")
+        (beside / f"{part.stem[:-6]}000101").write_bytes(b"PAR1")
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
         (tmp_path / LOCK).touch()

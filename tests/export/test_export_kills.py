@@ -14,7 +14,7 @@ from killing import KilledError, killed_within
 from town import Town
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import Report, export, folder
+from indivd_async.export import Report, export, folder, parts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -24,6 +24,7 @@ KEY = ["loc_id", "zone_id", "year", "month", "dayofmonth"]
 #: All that a commit does to names, and its writing and syncing.
 STEPS: tuple[tuple[Any, str], ...] = (
     (folder, "write_durably"),
+    (parts, "write_durably"),
     (folder, "sync_directory"),
     (Path, "mkdir"),
     (Path, "replace"),

@@ -135,14 +135,14 @@ def check_split(query: Query, seed: int) -> None:
 SEEDS = st.integers(0, 2**16)
 
 
-@examples(60, thorough=80)
+@examples(120)
 @given(query=line_queries(), seed=SEEDS)
 def test_line_crosses_split_and_merged_equal_the_unsplit_answer(query: LineCrosses, seed: int) -> None:
     """Minutes, hours and weeks beyond their limits, locations, organisations and any fan-out."""
     check_split(query, seed)
 
 
-@examples(75, thorough=80)
+@examples(150)
 @given(query=visit_queries(), seed=SEEDS)
 def test_zone_visitors_split_and_merged_equal_the_unsplit_answer(query: ZoneVisitors, seed: int) -> None:
     """Every grouping, clock, threshold and comparison; Basic and Pro locations together."""
@@ -153,7 +153,7 @@ def test_zone_visitors_split_and_merged_equal_the_unsplit_answer(query: ZoneVisi
         check_split(attrs.evolve(query, split=None), seed)
 
 
-@examples(50, thorough=80)
+@examples(100)
 @given(query=rate_queries(), seed=SEEDS)
 def test_drop_in_rates_split_and_merged_equal_the_unsplit_answer(query: DropInRate, seed: int) -> None:
     """Rates are computed from the counts, and zones stay apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ import attrs
 from ..client import AsyncIndivd
 from ..errors import IndivdError
 from ..models import Location
+from ..models.endpoints import LISTED_IN
 from ..queries import Query
 from ..time_zones import is_time_zone, zone_of
 from .connection import make_client
@@ -22,17 +23,6 @@ from .spelling import flag
 from .suggestions import suggest
 from .terminal import say
 
-#: Which list tells the names of what an option takes.
-_LISTS: Mapping[str, str] = {
-    "location": "locations",
-    "organization": "organizations",
-    "zones": "zones",
-    "zone": "zones",
-    "zone_to": "zones",
-    "zone_from": "zones",
-    "category": "categories",
-    "line_ids": "lines",
-}
 #: More than ids that there are, so that a question whose names are not looked up yet can be tried.
 _STANDS_FOR_NAME = 2**40
 _TOLD = 5
@@ -89,7 +79,7 @@ async def _make_question(client: AsyncIndivd, args: argparse.Namespace) -> Query
 
 def _named(args: argparse.Namespace) -> dict[str, list[int | str]]:
     """Return those lists, of ids and names, that have names."""
-    lists = {name: getattr(args, name, None) or () for name in _LISTS if name in FIELDS[args.endpoint]}
+    lists = {name: getattr(args, name, None) or () for name in LISTED_IN if name in FIELDS[args.endpoint]}
     return {name: list(given) for name, given in lists.items() if any(isinstance(each, str) for each in given)}
 
 
@@ -116,7 +106,7 @@ class _LookUp:
         """Return what *given* stands for: an id, a name, or several of them with commas."""
         if isinstance(given, int):
             return [given]
-        entities = await self.list_of(_LISTS[option])
+        entities = await self.list_of(LISTED_IN[option])
         if _find(given, entities):  # a name may have commas
             return [_only(option, given, entities, locations)]
         words = [word.strip() for word in given.split(",")]
@@ -132,7 +122,7 @@ def _find(name: str, entities: Iterable[Any]) -> list[Any]:
 
 
 def _only(option: str, name: str, entities: Collection[Any], locations: Sequence[int] | None) -> int:
-    what = _LISTS[option]
+    what = LISTED_IN[option]
     everywhere = found = _find(name, entities)
     if locations is not None:
         found = [entity for entity in found if getattr(entity, "location", None) in (None, *locations)]

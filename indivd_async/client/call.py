@@ -138,8 +138,10 @@ class Call:
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
             await self.catalogue.know_places(plan.query, self._deadline())
-            self._expect(len(plan))
-            left[next(numbers)] = len(plan)
+            number, size = next(numbers), len(plan)
+            self._expect(size)
+            if size:
+                left[number] = size
             return plan.query, plan
 
         async def ask(job: Job) -> C:

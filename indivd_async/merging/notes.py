@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from ..models import Bucket, LineCrossesRow, Location, clocks
+from ..models.endpoints import LISTED_IN
 from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
@@ -32,16 +33,6 @@ class Known:
 
 
 PARTIAL_SUM = word_note("partial_sum")
-#: The list that the ids of a parameter are in.
-_LISTS = {
-    "zones": "zones",
-    "zone": "zones",
-    "zone_to": "zones",
-    "zone_from": "zones",
-    "category": "categories",
-    "line_ids": "lines",
-    "organization": "organizations",
-}
 _LAST_OF_WEEK = timedelta(days=6)
 
 
@@ -147,7 +138,9 @@ def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
 
 
 def _on_lists(query: Query, known: Known) -> Iterator[Note]:
-    for parameter, name in _LISTS.items():
+    for parameter, name in LISTED_IN.items():
+        if parameter == "location":  # which `_on_scope` holds against what came back
+            continue
         listed, asked = known.lists.get(name), getattr(query, parameter, None)
         if unlisted := [id for id in asked or () if id not in listed] if listed is not None else []:
             yield word_note("unlisted_ids", what=parameter, ids=", ".join(map(str, unlisted[:5])), list=name)

@@ -108,3 +108,14 @@ FILTER_ENDPOINTS = {
         ),
     )
 }
+#: The list that has the ids of a parameter, and their names.
+LISTED_IN: Mapping[str, str] = {
+    "location": "locations",
+    "zones": "zones",
+    "zone": "zones",
+    "zone_to": "zones",
+    "zone_from": "zones",
+    "category": "categories",
+    "line_ids": "lines",
+    "organization": "organizations",
+}

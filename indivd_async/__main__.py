@@ -14,6 +14,8 @@ from typing import get_args
 
 import indivd_async
 
+from . import _HOMES
+
 HERE = Path(__file__).parent
 #: Beside what the package itself exports.
 MODULES = ("blocking", "cache", "dask", "export", "fastapi", "otel", "sandbox", "testing", "verify")
@@ -43,7 +45,7 @@ def main() -> int:
     if "--modules" in sys.argv[1:]:
         print(*modules)  # noqa: T201
         return 0
-    things = {name: getattr(indivd_async, name) for name in indivd_async.__all__ if name[0] != "_"}
+    things = {name: getattr(indivd_async, name) for name in sorted(_HOMES)}
     exported = {
         name: " or ".join(each.__name__ for each in get_args(thing)) or first_sentence(thing.__doc__)
         for name, thing in things.items()

@@ -8,12 +8,10 @@ and parameters, and by the version of this format; the token itself is in none o
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime, timedelta
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -23,16 +21,13 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
-from .models.clocks import last_today
 from .refusals import ConfigError
 from .settings import PATH, check, is_at_least, must_be
 from .wording import literally
 
 T = TypeVar("T")
-_VERSION = 1
 #: Writers wait for each other for milliseconds; an entry that takes longer is not worth the threads it holds.
 _BUSY_S = 1.0
-_LONGEST_MARGIN = 365_000  # days: a date has no more
 
 
 class Cache(Protocol):
@@ -46,39 +41,6 @@ class Cache(Protocol):
 
     async def put(self, key: str, body: bytes) -> None:
         """Keep *body* under *key*."""
-
-
-@attrs.define
-class Renewing:
-    """A cache that is written to and not read: whoever asks again wants to know, and leaves what is new to others."""
-
-    cache: Cache
-    """Where it writes."""
-
-    margin_days: int = attrs.field(init=False)
-    """As of that cache."""
-
-    def __attrs_post_init__(self) -> None:
-        self.margin_days = self.cache.margin_days
-
-    async def get(self, key: str) -> bytes | None:  # noqa: ARG002  whatever it is
-        """Return nothing."""
-        return None
-
-    async def put(self, key: str, body: bytes) -> None:
-        """Keep *body* in the cache."""
-        await self.cache.put(key, body)
-
-
-def last_closed_day(cache: Cache, now: datetime) -> date:
-    """Return the last day that is closed everywhere, *now* being aware."""
-    return last_today(now) - timedelta(days=1 + min(cache.margin_days, _LONGEST_MARGIN))
-
-
-def cache_key(account: str, address: str, path: str, params: Mapping[str, str]) -> str:
-    """Name an answer: equal questions of one account have equal names."""
-    parts = [str(_VERSION), account, address, path, *(f"{name}={text}" for name, text in sorted(params.items()))]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @attrs.define(kw_only=True)

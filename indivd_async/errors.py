@@ -1,25 +1,5 @@
 """
-Everything that can go wrong, sorted by whose fault it is.
-
-::
-
-    IndivdError
-    ├── ConfigError              yours: token, base URL, options (also ValueError)
-    ├── InvalidQueryError        yours: a parameter the API would refuse; nothing was sent (also ValueError)
-    ├── NotMergeableError        nobody's: what was asked for cannot be added up
-    ├── MergeConflictError       theirs: two answers hold a row that only one may hold
-    ├── ApiError                 theirs or yours, as the status says
-    │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403, NotFoundError 404
-    │   ├── RateLimitedError 429, ServerError 5xx
-    │   └── UnexpectedStatusError any other, redirects too
-    ├── TransportError           the way between: host and port are named
-    │   ├── ConnectionFailedError
-    │   ├── RequestTimeoutError, DeadlineExceededError (both also TimeoutError)
-    │   └── ResponseTooLargeError
-    ├── AnswerMismatchError      theirs: an answer that is not that of its question
-    ├── DecodeError              theirs: an answer that is not what the article describes
-    ├── PartialResultError       some of the pieces failed, the rest is in `result`
-    └── ClientClosedError        yours: the client was used after its end, or where it cannot be
+Everything that can go wrong, each error saying whose fault it is: yours, theirs, or the way between.
 
 Errors carry what they know as attributes; nobody needs to search their text. All of them pickle. None of them ever
 holds the token.
@@ -30,37 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from .refusals import ConfigError, IndivdError, InvalidQueryError, NotMergeableError
+from .refusals import ConfigError as ConfigError
+from .refusals import IndivdError as IndivdError
+from .refusals import InvalidQueryError as InvalidQueryError
+from .refusals import NotMergeableError as NotMergeableError
 from .wording import literally
 
 if TYPE_CHECKING:
     from .planning import PlannedRequest
-
-__all__ = [
-    "AnswerMismatchError",
-    "ApiError",
-    "AuthenticationError",
-    "BadRequestError",
-    "ClientClosedError",
-    "ClosedReason",
-    "ConfigError",
-    "ConnectionFailedError",
-    "DeadlineExceededError",
-    "DecodeError",
-    "IndivdError",
-    "InvalidQueryError",
-    "MergeConflictError",
-    "NotFoundError",
-    "NotMergeableError",
-    "PartialResultError",
-    "PermissionDeniedError",
-    "RateLimitedError",
-    "RequestTimeoutError",
-    "ResponseTooLargeError",
-    "ServerError",
-    "TransportError",
-    "UnexpectedStatusError",
-]
 
 ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
 

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 import attrs
 import pytest
 
+import indivd_async
 from indivd_async.__main__ import public_modules
 
 
@@ -71,3 +72,14 @@ def test_what_is_inherited_is_told_where_it_is(module: str) -> None:
             if base.__module__.startswith("indivd_async") and base not in public:
                 members = {member for member in vars(base) if member[0] != "_"} - set(dir(Sequence))
                 assert members == set(), f"{name} has them of {base.__name__}"
+
+
+def test_checkers_see_what_is_exported() -> None:
+    """They read the imports, and `__getattr__` the table."""
+    source = ast.parse(inspect.getsource(indivd_async))
+    (block,) = (node for node in source.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {
+        (node.module, alias.asname) for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    table = {(home, name) for home, names in indivd_async._EXPORTED.items() for name in names.split()}
+    assert seen == table

@@ -252,8 +252,9 @@ class Call:
             return None
 
     def _witness(self, request: PlannedRequest, answer: Answer, signs: Any = ()) -> Answer:
-        witnessed: Answer = _witnesses()(request, answer, signs=signs, zones=self.catalogue.zone_locations)
-        place_rows(witnessed, request, self.catalogue.places)
+        known = self.catalogue.known
+        witnessed: Answer = _witnesses()(request, answer, signs=signs, zones=known.zone_locations)
+        place_rows(witnessed, request, known.places)
         return witnessed
 
     def _deadline(self) -> Deadline:
@@ -266,9 +267,8 @@ class Call:
 
         known = Known(
             now=wall_clock.utc_now(),
-            locations=self.catalogue.locations,
-            lists=self.catalogue.lists,
-            has_asked_for_zones=self.catalogue.has_asked_for_zones,
+            lists=self.catalogue.known.lists,
+            has_asked_for_zones="zones" in self.catalogue.known.place_again_at,
         )
         try:
             return merge_chunks(plan, chunks, known, is_own=is_own)

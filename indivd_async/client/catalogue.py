@@ -40,52 +40,40 @@ _WITHOUT_LOCATIONS: Mapping[type, str] = {
 
 
 @attrs.define
-class _Known:
+class Known:
     """What was looked up: shared by a client and those made from it by `with_options`."""
 
-    locations: dict[int, Location] | None = None
-    fetched_at: float = float("-inf")
     #: Every list that was looked up, by its name and the ids of its entries.
     lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
+    #: When the locations were.
+    locations_at: float = float("-inf")
+    #: The location of each zone, if the zones were looked up; None where a zone tells none.
     zone_locations: dict[int, int | None] | None = None
+    #: Where zones are, as far as it was looked up.
     places: Places = NOWHERE
     #: From when on a list may be asked for again for the sake of places, by its name; a failure counts, too.
     place_again_at: dict[str, float] = attrs.field(factory=dict)
 
 
 class Catalogue:
-    """The lists of one client; the locations are remembered, for planning."""
+    """The lists of one client; what was looked up is remembered, for planning and for whose rows are."""
 
-    def __init__(self, executor: Executor, known: _Known | None = None) -> None:
+    def __init__(self, executor: Executor, known: Known | None = None) -> None:
         self._executor = executor
-        self._known = known or _Known()
+        self.known = known or Known()
         self._flights: SingleFlight[Listed[Any]] = SingleFlight(executor.now)
-
-    def through(self, executor: Executor) -> Catalogue:
-        """Return one that knows the same and asks through *executor*."""
-        return Catalogue(executor, self._known)
-
-    @property
-    def places(self) -> Places:
-        """Where zones are, as far as it was looked up."""
-        return self._known.places
-
-    @property
-    def has_asked_for_zones(self) -> bool:
-        """Whether what is not known of zones is in no list."""
-        return "zones" in self._known.place_again_at
 
     async def know_places(self, query: Query, deadline: Deadline) -> None:
         """Look up what rows of *query* do not tell: whose they are, of several locations, and its name."""
         is_single = query.location is not None and len(query.location) == 1
         if isinstance(query, DropInRate) or (is_single and (isinstance(query, LineCrosses) or query.tz is not None)):
             return
-        wanted = [] if self._known.locations is not None else ["locations"]
+        wanted = [] if "locations" in self.known.lists else ["locations"]
         if isinstance(query, LineCrosses):
             wanted = wanted if query.location or query.per == "location" else []
         elif not is_single and query.per is None and "loc_id" not in (query.aggregate_by or ""):
             wanted.append("zones")
-        again_at, now = self._known.place_again_at, self._executor.now()
+        again_at, now = self.known.place_again_at, self._executor.now()
         for name in wanted:
             if again_at.get(name, now) > now:
                 continue
@@ -96,21 +84,6 @@ class Catalogue:
                 logger.warning(
                     "%s could not be looked up, so rows may lack their location or its name: %s", name, error
                 )
-
-    @property
-    def locations(self) -> Mapping[int, Location] | None:
-        """The locations that were looked up, by id, if they were."""
-        return self._known.locations
-
-    @property
-    def lists(self) -> Mapping[str, Mapping[int, Any]]:
-        """Every list that was looked up, by its name and the ids of its entries."""
-        return self._known.lists
-
-    @property
-    def zone_locations(self) -> Mapping[int, int | None] | None:
-        """The location of each zone, if the zones were looked up; None where a zone tells none."""
-        return self._known.zone_locations
 
     async def look_up(self, name: str, deadline: Deadline) -> Listed[Any]:
         """Ask the filter endpoint *name*."""
@@ -129,10 +102,10 @@ class Catalogue:
         raise AssertionError("every endpoint has a path")
 
     def _remember(self, name: str, found: Listed[Any]) -> None:
-        known = self._known
+        known = self.known
         entries = known.lists[name] = {entry.id: entry for entry in found}
         if name == "locations":
-            known.locations, known.fetched_at = entries, self._executor.now()
+            known.locations_at = self._executor.now()
             names = {id: location.name for id, location in entries.items() if location.name}
             known.places = attrs.evolve(known.places, names=names)
         elif name == "zones":
@@ -152,16 +125,15 @@ class Catalogue:
         """Return the locations that planning *query* needs to know; None where it needs none."""
         if not needs_locations(query, profile):
             return None
-        known = self._known
-        age = self._executor.now() - known.fetched_at
-        missing = known.locations is None or any(id not in known.locations for id in query.location or ())
+        locations, age = self.known.lists.get("locations"), self._executor.now() - self.known.locations_at
+        missing = locations is None or any(id not in locations for id in query.location or ())
         if age > LOCATIONS_FRESH_S or (missing and age > _LOCATIONS_YOUNG_S):
             try:
                 await self.look_up("locations", deadline)
             except IndivdError as error:
                 error.add_advice(_WITHOUT_LOCATIONS[type(query)])
                 raise
-        return known.locations
+        return self.known.lists.get("locations")
 
 
 def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:

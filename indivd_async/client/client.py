@@ -143,7 +143,7 @@ class AsyncIndivd(Endpoints):
         copy_attributes(self, twin)  # also what a subclass has put there
         twin._timeouts = timeouts or self._timeouts
         twin._executor = self._executor.with_options(timeouts=timeouts, retry=retry)
-        twin._catalogue = self._catalogue.through(twin._executor)
+        twin._catalogue = Catalogue(twin._executor, self._catalogue.known)
         twin._flights = SingleFlight(twin._executor.now)  # other options, other answers: nothing is shared in the air
         return twin
 

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import attrs
 
-from ..cache import Renewing
 from ..execution import ChunkStream
 from ..planning import Plan
 from ..results import Chunk
@@ -23,9 +22,8 @@ C = TypeVar("C")
 def renewing(client: AsyncIndivd) -> AsyncIndivd:
     """Return a client like *client* that asks for what its cache has, too, and keeps the answers there."""
     twin = client.with_options()
-    keeping = twin._keeping
-    if keeping is not None:
-        twin._keeping = attrs.evolve(keeping, cache=Renewing(keeping.cache))
+    if twin._keeping is not None:
+        twin._keeping = attrs.evolve(twin._keeping, renews=True)
     return twin
 
 

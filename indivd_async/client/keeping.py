@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import attrs
 
 from .. import wall_clock
-from ..cache import Cache, cache_key, last_closed_day
+from ..models.clocks import last_today
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import date
 
+    from ..cache import Cache
     from ..planning import PlannedRequest
 
+T = TypeVar("T")
 logger = logging.getLogger("indivd_async")
 
+#: Of the form in which answers are kept.
+_VERSION = 1
 #: Seconds that a request waits for its cache at most: it is there to save time.
 _PATIENCE_S = 1.0
 #: The part of a request's time that its cache may take.
 _SHARE = 0.25
+_LONGEST_MARGIN = 365_000  # days: a date has no more
 
 
 @attrs.frozen
@@ -31,11 +40,13 @@ class Keeping:
     cache: Cache
     account: str
     address: str
+    #: Whether answers are kept and not recalled: whoever asks again wants to know, and leaves what is new to others.
+    renews: bool = False
 
     @property
     def last_closed_day(self) -> date:
-        """The last day whose answers are kept."""
-        return last_closed_day(self.cache, wall_clock.utc_now())
+        """The last day whose answers are kept: it is closed everywhere."""
+        return last_today(wall_clock.utc_now()) - timedelta(days=1 + min(self.cache.margin_days, _LONGEST_MARGIN))
 
     def covers(self, request: PlannedRequest) -> bool:
         """Tell whether an answer to *request* is kept at all."""
@@ -43,28 +54,25 @@ class Keeping:
 
     async def recall(self, request: PlannedRequest, left_s: float | None) -> bytes | None:
         """Return the body that is kept for *request*, if it comes soon; *left_s* seconds are left for all of it."""
-        try:
-            with anyio.fail_after(_patience(left_s)):
-                return await self.cache.get(self._key(request))
-        except TimeoutError:
-            logger.warning("the cache is slow to read from; asking the API")
-        except Exception:
-            logger.exception("the cache could not be read; asking the API")
-        return None
+        return None if self.renews else await _soon(partial(self.cache.get, self._key(request)), left_s, "read")
 
     async def keep(self, request: PlannedRequest, body: bytes, left_s: float | None) -> None:
         """Keep *body* for *request*."""
-        try:
-            with anyio.fail_after(_patience(left_s)):
-                await self.cache.put(self._key(request), body)
-        except TimeoutError:
-            logger.warning("the cache is slow to write to; the answer is used all the same")
-        except Exception:
-            logger.exception("the cache could not be written; the answer is used all the same")
+        await _soon(partial(self.cache.put, self._key(request), body), left_s, "write")
 
     def _key(self, request: PlannedRequest) -> str:
-        return cache_key(self.account, self.address, request.path, request.params)
+        """Name an answer: equal questions of one account have equal names."""
+        sent = [f"{name}={text}" for name, text in sorted(request.params.items())]
+        parts = [str(_VERSION), self.account, self.address, request.path, *sent]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _patience(left_s: float | None) -> float:
-    return _PATIENCE_S if left_s is None else min(_PATIENCE_S, left_s * _SHARE)
+async def _soon(work: Callable[[], Awaitable[T]], left_s: float | None, what: str) -> T | None:
+    try:
+        with anyio.fail_after(_PATIENCE_S if left_s is None else min(_PATIENCE_S, left_s * _SHARE)):
+            return await work()
+    except TimeoutError:
+        logger.warning("the cache is slow to %s; going on without it", what)
+    except Exception:
+        logger.exception("the cache failed to %s; going on without it", what)
+    return None

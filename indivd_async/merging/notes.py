@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import attrs
 
-from ..models import Bucket, LineCrossesRow, Location, clocks
+from ..models import Bucket, LineCrossesRow, clocks
 from ..models.endpoints import LISTED_IN
 from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
@@ -22,14 +22,13 @@ from ..time_zones import is_time_zone
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What notes may be judged by, where it is known: the time (aware), and the locations that were looked up."""
+    """What notes may be judged by, where it is known: the time (aware), and what was looked up."""
 
     now: datetime | None = None
-    locations: Mapping[int, Location] | None = None
+    #: Every list that was looked up, by its name and the ids of its entries.
+    lists: Mapping[str, Mapping[int, Any]] = attrs.field(factory=dict)
     #: Whether the list of zones was asked for, where rows might not tell their location.
     has_asked_for_zones: bool = False
-    #: The ids of every list that was looked up, by its name.
-    lists: Mapping[str, Container[int]] = attrs.field(factory=dict)
 
 
 PARTIAL_SUM = word_note("partial_sum")
@@ -120,19 +119,19 @@ def _clocks(tz: str | None, locations: tuple[int, ...] | None, known: Known) -> 
     """List the clocks by which the days of a request end: its own, else those of its locations; None: not known."""
     if tz is not None:
         return {tz}
-    listed = known.locations or {}
+    listed = known.lists.get("locations", {})
     wanted = locations if locations is not None else tuple(listed)
     found = {listed[id].timezone if id in listed else None for id in wanted} or {None}
     return {name if is_time_zone(name) else None for name in found}
 
 
 def _on_scope(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
-    if known.locations is None:
+    if "locations" not in known.lists:
         return
     # Rows for one location alone show that it is in scope, whatever the list says; rows for several do not say whose.
     asked = [(item.status, item.request.locations or ()) for item in coverage if item.status != "failed"]
     doubtful = chain.from_iterable(ids for status, ids in asked if status != "ok" or len(ids) != 1)
-    unlisted = sorted({id for id in doubtful if id not in known.locations})
+    unlisted = sorted({id for id in doubtful if id not in known.lists["locations"]})
     if unlisted:
         yield word_note("possibly_out_of_scope", locations=", ".join(map(str, unlisted)))
 

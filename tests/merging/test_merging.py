@@ -694,7 +694,9 @@ def test_days_that_have_not_ended_are_noted(
 ) -> None:
     """At the location, by the clock that was asked for or is known; else by the last clock on earth."""
     empty: Answer = lines() if isinstance(plan.query, LineCrosses) else visits()
-    known = Known(now=datetime.fromisoformat(now).replace(tzinfo=UTC), locations=listed)
+    known = Known(
+        now=datetime.fromisoformat(now).replace(tzinfo=UTC), lists={"locations": listed} if listed is not None else {}
+    )
     notes = [note for note in merge(plan, [empty] * len(plan), known).notes if note.kind == "provisional_period"]
     assert len(notes) == (clocks is not None)
     for note, text in zip(notes, clocks or [], strict=True):
@@ -715,11 +717,11 @@ def test_days_that_have_not_ended_are_noted(
 def test_ids_that_no_list_has_are_noted(locations: Any, rows: list[ZoneVisitorsRow], unlisted: str | None) -> None:
     """Unless their own rows show that they are in scope; without a list in hand nothing is said."""
     plan = Plan(ZoneVisitors(*DAYS, tz="UTC", location=locations))
-    result = merge(plan, [visits(*rows)], Known(now=LATER, locations=LISTED))
+    result = merge(plan, [visits(*rows)], Known(now=LATER, lists={"locations": LISTED}))
     assert kinds(result) == ([] if unlisted is None else ["possibly_out_of_scope"])
     assert all(f"Locations {unlisted} are not" in note.message for note in result.notes)
     assert kinds(merge(plan, [visits(*rows)])) == []
-    assert "possibly_out_of_scope" not in kinds(merge(plan, [None], Known(now=LATER, locations=LISTED)))
+    assert "possibly_out_of_scope" not in kinds(merge(plan, [None], Known(now=LATER, lists={"locations": LISTED})))
 
 
 def test_an_empty_list_of_locations_is_noted() -> None:

@@ -14,74 +14,74 @@ from ._version import __version__ as __version__
 
 TYPE_CHECKING = False  # checkers know better, and `typing` is most of what importing this takes
 if TYPE_CHECKING:
-    from .client import AsyncIndivd as AsyncIndivd
-    from .client import Endpoints as Endpoints
-    from .errors import AnswerMismatchError as AnswerMismatchError
-    from .errors import ApiError as ApiError
-    from .errors import AuthenticationError as AuthenticationError
-    from .errors import BadRequestError as BadRequestError
-    from .errors import ClientClosedError as ClientClosedError
-    from .errors import ConfigError as ConfigError
-    from .errors import ConnectionFailedError as ConnectionFailedError
-    from .errors import DeadlineExceededError as DeadlineExceededError
-    from .errors import DecodeError as DecodeError
-    from .errors import IndivdError as IndivdError
-    from .errors import InvalidQueryError as InvalidQueryError
-    from .errors import MergeConflictError as MergeConflictError
-    from .errors import NotFoundError as NotFoundError
-    from .errors import NotMergeableError as NotMergeableError
-    from .errors import PartialResultError as PartialResultError
-    from .errors import PermissionDeniedError as PermissionDeniedError
-    from .errors import RateLimitedError as RateLimitedError
-    from .errors import RequestTimeoutError as RequestTimeoutError
-    from .errors import ResponseTooLargeError as ResponseTooLargeError
-    from .errors import ServerError as ServerError
-    from .errors import TransportError as TransportError
-    from .errors import UnexpectedStatusError as UnexpectedStatusError
-    from .execution import Counts as Counts
-    from .execution import Event as Event
-    from .execution import Stats as Stats
+    from .client import AsyncIndivd as AsyncIndivd, Endpoints as Endpoints
+    from .errors import (
+        AnswerMismatchError as AnswerMismatchError,
+        ApiError as ApiError,
+        AuthenticationError as AuthenticationError,
+        BadRequestError as BadRequestError,
+        ClientClosedError as ClientClosedError,
+        ConfigError as ConfigError,
+        ConnectionFailedError as ConnectionFailedError,
+        DeadlineExceededError as DeadlineExceededError,
+        DecodeError as DecodeError,
+        IndivdError as IndivdError,
+        InvalidQueryError as InvalidQueryError,
+        MergeConflictError as MergeConflictError,
+        NotFoundError as NotFoundError,
+        NotMergeableError as NotMergeableError,
+        PartialResultError as PartialResultError,
+        PermissionDeniedError as PermissionDeniedError,
+        RateLimitedError as RateLimitedError,
+        RequestTimeoutError as RequestTimeoutError,
+        ResponseTooLargeError as ResponseTooLargeError,
+        ServerError as ServerError,
+        TransportError as TransportError,
+        UnexpectedStatusError as UnexpectedStatusError,
+    )
+    from .execution import Counts as Counts, Event as Event, Stats as Stats
     from .merging import merge_results as merge_results
-    from .models import Aggregation as Aggregation
-    from .models import Bucket as Bucket
-    from .models import Category as Category
-    from .models import DropInRow as DropInRow
-    from .models import DropInTotals as DropInTotals
-    from .models import DwellTimeStats as DwellTimeStats
-    from .models import Exclude as Exclude
-    from .models import Line as Line
-    from .models import LineCrossesRow as LineCrossesRow
-    from .models import Location as Location
-    from .models import Organization as Organization
-    from .models import Zone as Zone
-    from .models import ZoneDropIn as ZoneDropIn
-    from .models import ZoneDropInRow as ZoneDropInRow
-    from .models import ZoneVisitorsRow as ZoneVisitorsRow
-    from .planning import Plan as Plan
-    from .planning import PlannedRequest as PlannedRequest
-    from .profile import MostDays as MostDays
-    from .profile import Numbering as Numbering
-    from .profile import Profile as Profile
+    from .models import (
+        Aggregation as Aggregation,
+        Bucket as Bucket,
+        Category as Category,
+        DropInRow as DropInRow,
+        DropInTotals as DropInTotals,
+        DwellTimeStats as DwellTimeStats,
+        Exclude as Exclude,
+        Line as Line,
+        LineCrossesRow as LineCrossesRow,
+        Location as Location,
+        Organization as Organization,
+        Zone as Zone,
+        ZoneDropIn as ZoneDropIn,
+        ZoneDropInRow as ZoneDropInRow,
+        ZoneVisitorsRow as ZoneVisitorsRow,
+    )
+    from .planning import Plan as Plan, PlannedRequest as PlannedRequest
+    from .profile import MostDays as MostDays, Numbering as Numbering, Profile as Profile
     from .progress import Progress as Progress
-    from .queries import DropInRate as DropInRate
-    from .queries import LineCrosses as LineCrosses
-    from .queries import Query as Query
-    from .queries import ZoneVisitors as ZoneVisitors
-    from .results import Chunk as Chunk
-    from .results import Coverage as Coverage
-    from .results import DropInDetails as DropInDetails
-    from .results import DropInRateResult as DropInRateResult
-    from .results import DropInSummary as DropInSummary
-    from .results import DropInZones as DropInZones
-    from .results import LineCrossesResult as LineCrossesResult
-    from .results import Listed as Listed
-    from .results import Note as Note
-    from .results import Result as Result
-    from .results import ZoneVisitorsPeriod as ZoneVisitorsPeriod
-    from .results import ZoneVisitorsResult as ZoneVisitorsResult
-    from .settings import Limits as Limits
-    from .settings import RetryPolicy as RetryPolicy
-    from .settings import Timeouts as Timeouts
+    from .queries import (
+        DropInRate as DropInRate,
+        LineCrosses as LineCrosses,
+        Query as Query,
+        ZoneVisitors as ZoneVisitors,
+    )
+    from .results import (
+        Chunk as Chunk,
+        Coverage as Coverage,
+        DropInDetails as DropInDetails,
+        DropInRateResult as DropInRateResult,
+        DropInSummary as DropInSummary,
+        DropInZones as DropInZones,
+        LineCrossesResult as LineCrossesResult,
+        Listed as Listed,
+        Note as Note,
+        Result as Result,
+        ZoneVisitorsPeriod as ZoneVisitorsPeriod,
+        ZoneVisitorsResult as ZoneVisitorsResult,
+    )
+    from .settings import Limits as Limits, RetryPolicy as RetryPolicy, Timeouts as Timeouts
 
 __docformat__ = "google"
 #: What is exported, and where it is, the lighter modules first.

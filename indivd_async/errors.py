@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from .refusals import ConfigError as ConfigError
-from .refusals import IndivdError as IndivdError
-from .refusals import InvalidQueryError as InvalidQueryError
-from .refusals import NotMergeableError as NotMergeableError
+from .refusals import (
+    ConfigError as ConfigError,
+    IndivdError as IndivdError,
+    InvalidQueryError as InvalidQueryError,
+    NotMergeableError as NotMergeableError,
+)
 from .wording import literally
 
 if TYPE_CHECKING:

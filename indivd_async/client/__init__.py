@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .call import Call
-from .client import AsyncIndivd
-from .endpoints import Endpoints
-
-__all__ = ["AsyncIndivd", "Call", "Endpoints"]
+from .call import Call as Call
+from .client import AsyncIndivd as AsyncIndivd
+from .endpoints import Endpoints as Endpoints

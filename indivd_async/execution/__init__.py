@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from .deadline import NEVER, Deadline
-from .events import Counts, Event, Stats
-from .executor import Executor
-from .flights import SingleFlight
-from .stream import WAITING_PER_WORKER, ChunkStream, Job, JobSource
-
-__all__ = [
-    "NEVER",
-    "WAITING_PER_WORKER",
-    "ChunkStream",
-    "Counts",
-    "Deadline",
-    "Event",
-    "Executor",
-    "Job",
-    "JobSource",
-    "SingleFlight",
-    "Stats",
-]
+from .deadline import NEVER as NEVER, Deadline as Deadline
+from .events import Counts as Counts, Event as Event, Stats as Stats
+from .executor import Executor as Executor
+from .flights import SingleFlight as SingleFlight
+from .stream import (
+    WAITING_PER_WORKER as WAITING_PER_WORKER,
+    ChunkStream as ChunkStream,
+    Job as Job,
+    JobSource as JobSource,
+)

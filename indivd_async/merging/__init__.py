@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from .keys import OwnCutConflictError
-from .notes import Known
-from .result import merge_chunks
-from .shards import merge_results
-
-__all__ = ["Known", "OwnCutConflictError", "merge_chunks", "merge_results"]
+from .keys import OwnCutConflictError as OwnCutConflictError
+from .notes import Known as Known
+from .result import merge_chunks as merge_chunks
+from .shards import merge_results as merge_results

@@ -16,7 +16,7 @@ from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 from ..results.notes import numbered, numbering_notes, word_note
-from ..results.rates import note_over_100
+from ..results.rates import note_over_100, rates_of
 from ..time_zones import is_time_zone
 
 
@@ -45,7 +45,12 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     if isinstance(result, DropInRateResult):
         if getattr(query, "zone", None) is None and len(result.zone_details.current) > 1:
             yield word_note("unscoped_drop_in")
-        yield from note_over_100(_periods(result))
+        sections = (result.summary, result.details, result.zone_details)
+        rates = []
+        for period in ("current", "comparison"):
+            total, rows, zones = (getattr(section, period) for section in sections)
+            rates += rates_of(total, rows or (), (zones or {}).values())
+        yield from note_over_100(rates)
     yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
     if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
@@ -81,13 +86,6 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
         return numbering.weeks != "iso-calendar-year"  # under which a label may stand for two weeks
     windows = [window for part in plan.layout.parts for window in (*part.windows, part.comparison) if window]
     return not any(start <= window.end and start + _LAST_OF_WEEK >= window.start for window in windows)
-
-
-def _periods(result: DropInRateResult) -> Iterator[Any]:
-    sections = (result.summary, result.details, result.zone_details)
-    for period in ("current", "comparison"):
-        total, rows, zones = (getattr(section, period) for section in sections)
-        yield total, rows or (), (zones or {}).values()
 
 
 def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:

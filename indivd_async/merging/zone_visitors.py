@@ -9,13 +9,13 @@ from ..models import ZoneVisitorsRow
 from ..planning import Plan
 from ..queries.fields import periods_of
 from ..results import Chunk, ZoneVisitorsPeriod, ZoneVisitorsResult
-from ..results.licences import UNLICENSED, Licences, judge_licences
+from ..results.licences import UNLICENSED, Licences
 from .coverage import Covered, part_of
 from .ordering import Buckets, Pile
 
 
 def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> ZoneVisitorsResult:
-    licences = judge_licences(arrived)
+    licences = Licences(arrived)
     periods = {
         name: ZoneVisitorsPeriod(
             startdate=start.isoformat(), enddate=end.isoformat(), insights=_put_in_order(plan, arrived, name, licences)

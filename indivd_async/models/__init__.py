@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from .places import Category, Line, Location, Organization, Places, Zone
-from .rows import (
-    Aggregation,
-    DropInRow,
-    DropInTotals,
-    DwellTimeStats,
-    Exclude,
-    LineCrossesRow,
-    ZoneDropIn,
-    ZoneDropInRow,
-    ZoneVisitorsRow,
+from .places import (
+    Category as Category,
+    Line as Line,
+    Location as Location,
+    Organization as Organization,
+    Places as Places,
+    Zone as Zone,
 )
-from .values import NOTHING_EXTRA, Bucket, FrozenMap
-
-__all__ = [
-    "NOTHING_EXTRA",
-    "Aggregation",
-    "Bucket",
-    "Category",
-    "DropInRow",
-    "DropInTotals",
-    "DwellTimeStats",
-    "Exclude",
-    "FrozenMap",
-    "Line",
-    "LineCrossesRow",
-    "Location",
-    "Organization",
-    "Places",
-    "Zone",
-    "ZoneDropIn",
-    "ZoneDropInRow",
-    "ZoneVisitorsRow",
-]
+from .rows import (
+    Aggregation as Aggregation,
+    DropInRow as DropInRow,
+    DropInTotals as DropInTotals,
+    DwellTimeStats as DwellTimeStats,
+    Exclude as Exclude,
+    LineCrossesRow as LineCrossesRow,
+    ZoneDropIn as ZoneDropIn,
+    ZoneDropInRow as ZoneDropInRow,
+    ZoneVisitorsRow as ZoneVisitorsRow,
+)
+from .values import NOTHING_EXTRA as NOTHING_EXTRA, Bucket as Bucket, FrozenMap as FrozenMap

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from .plan import Plan, check_asked, each_query, make_plan
-from .request import PlannedRequest
-from .series import needs_locations
-from .windows import Window
-
-__all__ = ["Plan", "PlannedRequest", "Window", "check_asked", "each_query", "make_plan", "needs_locations"]
+from .plan import Plan as Plan, check_asked as check_asked, each_query as each_query, make_plan as make_plan
+from .request import PlannedRequest as PlannedRequest
+from .series import needs_locations as needs_locations
+from .windows import Window as Window

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from .drop_in_rate import DropInRate
-from .fields import Ids, Interval, LineGrouping, OnError, PerLine, Split, ZoneGrouping, one_by_one
-from .line_crosses import PER, LineCrosses
-from .zone_visitors import ZoneVisitors
+from .drop_in_rate import DropInRate as DropInRate
+from .fields import (
+    Ids as Ids,
+    Interval as Interval,
+    LineGrouping as LineGrouping,
+    OnError as OnError,
+    PerLine as PerLine,
+    Split as Split,
+    ZoneGrouping as ZoneGrouping,
+    one_by_one as one_by_one,
+)
+from .line_crosses import PER as PER, LineCrosses as LineCrosses
+from .zone_visitors import ZoneVisitors as ZoneVisitors
 
 Query = LineCrosses | ZoneVisitors | DropInRate
 QUERIES: dict[str, type[LineCrosses] | type[ZoneVisitors] | type[DropInRate]] = {
@@ -13,20 +22,3 @@ QUERIES: dict[str, type[LineCrosses] | type[ZoneVisitors] | type[DropInRate]] = 
     "zone_visitors": ZoneVisitors,
     "drop_in_rate": DropInRate,
 }
-
-__all__ = [
-    "PER",
-    "QUERIES",
-    "DropInRate",
-    "Ids",
-    "Interval",
-    "LineCrosses",
-    "LineGrouping",
-    "OnError",
-    "PerLine",
-    "Query",
-    "Split",
-    "ZoneGrouping",
-    "ZoneVisitors",
-    "one_by_one",
-]

@@ -9,8 +9,6 @@ import attrs
 from attrs.validators import optional
 
 from ..models.endpoints import DROP_IN_RATE, DataEndpoint
-from .fields import Groupings as Groupings  # its signature names it: for the reference
-from .fields import Ids as Ids
 from .fields import (
     OnError,
     Split,

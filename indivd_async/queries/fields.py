@@ -1,14 +1,15 @@
 """What the parameters of queries have in common: turned into their type, or refused by name, rule and value."""
 
-from __future__ import annotations
+# Annotations are evaluated: signatures of queries take over those of converters, whose names they need not know.
 
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, Literal
 
 import attrs
+from attrs.validators import optional
 
 from ..models.endpoints import DataEndpoint
 from ..refusals import InvalidQueryError
@@ -64,16 +65,13 @@ def to_split(value: Split) -> Split:
     return value if isinstance(value, str) else to_whole(value)
 
 
-def to_grouping(value: Groupings) -> str | None:
-    """Join the names of a grouping with commas; the day is `dayofmonth`."""
-    joined: str | None = _join_names(value, "dayofmonth")
-    return joined
+def to_grouping(value: Groupings, day: str = "dayofmonth") -> str | None:
+    """Join the names of a grouping with commas; the *day* goes by one of its two names."""
+    return _join_names(value, day)  # type: ignore[no-any-return]
 
 
 def to_interval(value: Groupings) -> str | None:
-    """Do the same for drop_in_rate, whose day is `day`."""
-    joined: str | None = _join_names(value, "day")
-    return joined
+    return to_grouping(value, "day")
 
 
 def _join_names(value: Any, day: str) -> Any:
@@ -98,7 +96,7 @@ def to_ids(value: Ids) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(found)) if all(map(_is_int, found)) else found
 
 
-def check_date(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def check_date(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if isinstance(value, datetime):
         raise InvalidQueryError(
             field.name,
@@ -112,7 +110,7 @@ def check_date(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise InvalidQueryError(field.name, "must be a datetime.date or a string in the form yyyy-mm-dd", value)
 
 
-def check_ids(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def check_ids(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is None:
         return
     if value == ():
@@ -130,44 +128,49 @@ def check_ids(_: object, field: attrs.Attribute[Any], value: object) -> None:
         raise InvalidQueryError(field.name, "must be within 64 bits", max(value, key=abs))
 
 
-def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
-    def check(_: object, field: attrs.Attribute[Any], value: Any) -> None:
-        if value is not None and not (_is_int(value) and minimum <= value <= maximum):
-            raise InvalidQueryError(field.name, f"must be a whole number of seconds, {rule}", value)
+def _must(fits: Callable[[Any], bool], rule: str) -> Any:
+    """Return the validator for a *rule* that a value *fits*."""
+
+    def check(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+        if not fits(value):
+            raise InvalidQueryError(field.name, rule, value)
 
     return check
 
 
-def check_tz(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not is_time_zone(value):
-        raise InvalidQueryError(field.name, "must be an IANA time zone name, such as Europe/Stockholm", value)
+def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
+    fits = _must(
+        lambda value: _is_int(value) and minimum <= value <= maximum, f"must be a whole number of seconds, {rule}"
+    )
+    return optional(fits)
 
 
-def check_split(_: object, field: attrs.Attribute[Any], value: Any) -> None:
-    if not (value is None or (_is_int(value) and value >= 1) or (isinstance(value, str) and value == "auto")):
-        raise InvalidQueryError(
-            field.name, 'must be {:"auto"}, {:None}, or a whole number of days of at least 1', value
-        )
-
-
-def check_on_error(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or value not in ("raise", "collect"):
-        raise InvalidQueryError(field.name, 'must be {:"raise"} or {:"collect"}', value)
+check_tz = optional(_must(is_time_zone, "must be an IANA time zone name, such as Europe/Stockholm"))
+check_split = optional(
+    _must(
+        lambda value: (_is_int(value) and value >= 1) or (isinstance(value, str) and value == "auto"),
+        'must be {:"auto"}, {:None}, or a whole number of days of at least 1',
+    )
+)
+check_on_error = _must(
+    lambda value: isinstance(value, str) and value in ("raise", "collect"), 'must be {:"raise"} or {:"collect"}'
+)
+#: What the zone endpoints can ask apart.
+check_per = optional(
+    _must(lambda value: isinstance(value, str) and value == "location", "must be location, or left out")
+)
 
 
 def check_grouping(endpoint: DataEndpoint) -> Any:
     allowed = ", ".join(sorted(endpoint.groupings))
     rule = f"must be {'one or more, with commas,' if endpoint.combines else 'one'} of {allowed}"
 
-    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    def check(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
         if value is None:
             return
-        if not isinstance(value, str):
+        names = value.split(",") if isinstance(value, str) and endpoint.combines else [value]
+        if not isinstance(value, str) or not endpoint.groupings.issuperset(names):
             raise InvalidQueryError(field.name, rule, value)
-        names = value.split(",") if endpoint.combines else [value]
-        for name in names:
-            if name not in endpoint.groupings:
-                raise InvalidQueryError(field.name, rule, value)
         if len(set(names)) != len(names):
             raise InvalidQueryError(field.name, "must name each grouping once", value)
         if "zone" in names and len(names) > 1:
@@ -179,12 +182,6 @@ def check_grouping(endpoint: DataEndpoint) -> Any:
             )
 
     return check
-
-
-def check_per(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what the zone endpoints cannot ask apart."""
-    if value is not None and value != "location":
-        raise InvalidQueryError(field.name, "must be location, or left out", value)
 
 
 def check_order(start: date, end: date, name: str) -> None:
@@ -229,6 +226,6 @@ def periods_of(query: Any) -> Iterator[tuple[str, date, date]]:
         yield "comparison", start, end
 
 
-def shown_briefly(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+def shown_briefly(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
     """Let the repr of a query show a long list of ids by its beginning."""
     return [field.evolve(repr=brief) for field in fields]

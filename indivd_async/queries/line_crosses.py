@@ -9,8 +9,6 @@ import attrs
 
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
 from ..refusals import InvalidQueryError
-from .fields import Groupings as Groupings  # its signature names it: for the reference
-from .fields import Ids as Ids
 from .fields import (
     OnError,
     PerLine,

@@ -32,8 +32,6 @@ from .fields import (
     to_split,
     to_whole,
 )
-from .fields import Groupings as Groupings  # its signature names it: for the reference
-from .fields import Ids as Ids
 
 MAX_DWELL_S = 10_800
 

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 from .answers import (
-    Answer,
-    Dates,
-    DropInAnswer,
-    DropInBlock,
-    LineCrossesAnswer,
-    ZoneVisitorsAnswer,
-    first_row,
-    has_rows,
+    Answer as Answer,
+    Dates as Dates,
+    DropInAnswer as DropInAnswer,
+    DropInBlock as DropInBlock,
+    LineCrossesAnswer as LineCrossesAnswer,
+    ZoneVisitorsAnswer as ZoneVisitorsAnswer,
+    first_row as first_row,
+    has_rows as has_rows,
 )
-from .chunks import Chunk
-from .drop_in_rate import DropInDetails, DropInRateResult, DropInSummary, DropInZones
-from .line_crosses import LineCrossesResult
-from .listed import Listed
-from .notes import Note
-from .result import Coverage, Result
-from .zone_visitors import ZoneVisitorsPeriod, ZoneVisitorsResult
+from .chunks import Chunk as Chunk
+from .drop_in_rate import (
+    DropInDetails as DropInDetails,
+    DropInRateResult as DropInRateResult,
+    DropInSummary as DropInSummary,
+    DropInZones as DropInZones,
+)
+from .line_crosses import LineCrossesResult as LineCrossesResult
+from .listed import Listed as Listed
+from .notes import Note as Note
+from .result import Coverage as Coverage, Result as Result
+from .zone_visitors import ZoneVisitorsPeriod as ZoneVisitorsPeriod, ZoneVisitorsResult as ZoneVisitorsResult
 
 AnyResult = LineCrossesResult | ZoneVisitorsResult | DropInRateResult
-
-__all__ = [
-    "Answer",
-    "AnyResult",
-    "Chunk",
-    "Coverage",
-    "Dates",
-    "DropInAnswer",
-    "DropInBlock",
-    "DropInDetails",
-    "DropInRateResult",
-    "DropInSummary",
-    "DropInZones",
-    "LineCrossesAnswer",
-    "LineCrossesResult",
-    "Listed",
-    "Note",
-    "Result",
-    "ZoneVisitorsAnswer",
-    "ZoneVisitorsPeriod",
-    "ZoneVisitorsResult",
-    "first_row",
-    "has_rows",
-]

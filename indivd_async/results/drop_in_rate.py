@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,14 +12,6 @@ from ..models import DropInRow, DropInTotals, ZoneDropIn
 from ..wording import counted
 from .result import Period, Result
 from .totals import Number, of_period
-
-if TYPE_CHECKING:  # what the signature of a result names, for the reference
-    from collections.abc import Iterable as Iterable
-
-    from ..planning import Plan as Plan
-    from .chunks import Chunk as Chunk
-    from .notes import Note as Note
-    from .result import Coverage as Coverage
 
 
 @attrs.frozen(kw_only=True)

@@ -28,9 +28,11 @@ class Licences:
     visits, it is so of its quiet zones, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Iterable[Chunk] = ()) -> None:
         self._visited: set[_Subject] = set()
         self._measured: set[_Subject] = set()
+        for chunk in arrived:
+            self.hear(chunk)
 
     def hear(self, chunk: Chunk) -> None:
         """Take note of the rows of both periods."""
@@ -82,14 +84,6 @@ class Licences:
             return chunk
         hidden = attrs.evolve(answer, current=current or (), comparison=comparison, notes=(*answer.notes, _SO_FAR))
         return attrs.evolve(chunk, answer=hidden)
-
-
-def judge_licences(arrived: Iterable[Chunk]) -> Licences:
-    """Judge by all of *arrived*."""
-    licences = Licences()
-    for chunk in arrived:
-        licences.hear(chunk)
-    return licences
 
 
 def _group_of(chunk: Chunk) -> _Group:

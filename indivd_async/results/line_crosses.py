@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
 from ..models import LineCrossesRow
 from . import totals as _adding
 from .result import Result
 from .totals import Number
-
-if TYPE_CHECKING:  # what the signature of a result names, for the reference
-    from collections.abc import Iterable as Iterable
-
-    from ..planning import Plan as Plan
-    from .chunks import Chunk as Chunk
-    from .notes import Note as Note
-    from .result import Coverage as Coverage
 
 
 @attrs.frozen(kw_only=True, repr=False)

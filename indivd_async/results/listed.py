@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar
 
 from ..wording import plural
 from .columns import Batch, Column
-from .shown import MOST_SENTENCE, ShownAsTable, Sight, told
+from .shown import MOST_SENTENCE, ReadAsTable, Sight, told
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ else:
             return self._entries.count(entry)
 
 
-class Listed(ShownAsTable, _Entries[T]):
+class Listed(ReadAsTable, _Entries[T]):
     """
     Values of one class, in order, that show themselves in a few lines and are a table, also where there are none.
 
@@ -93,13 +93,6 @@ class Listed(ShownAsTable, _Entries[T]):
         values = [list(map(read, self)) for _, read in columns.values()]
         batches = [Batch(rows=len(self), columns=values)] if self else []
         return arrow.stream([Column(name, kind) for name, (kind, _) in columns.items()], batches, requested_schema)
-
-    def __array__(self, *_: object, **__: object) -> NoReturn:
-        # Whoever makes a frame of the values as objects meets this, and gets one of columns.
-        raise TypeError(
-            "these are objects, not columns; write pandas.DataFrame(it.to_dicts()), pandas.DataFrame.from_arrow(it) or "
-            "polars.DataFrame(it)"
-        )
 
     def _sight(self) -> Sight:
         """Show the first, or the first of those that failed."""

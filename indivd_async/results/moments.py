@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
 from itertools import compress, count
-from operator import attrgetter, is_not
+from operator import is_not
 from typing import Any
 
 import attrs
 
 from ..models import Bucket
+from ..models.values import labels_of
 from ..profile import Numbering, Profile
 from .columns import Runs, Same, Values
 
 MOMENTS = ("bucket_start", "bucket_start_utc")
 PLACE = ("loc_id", "loc_name", "zone_id", "zone_name")
-LABEL_NAMES = tuple(field.name for field in attrs.fields(Bucket))
-read_labels = attrgetter(*LABEL_NAMES)
 
 
 def when_and_where(
@@ -69,7 +68,7 @@ def _read(bucket: Bucket, clock: str | None, tz: str | None, numbering: Numberin
         utc = None
     if tz is None or clock != tz:
         start = bucket.start(clock, numbering=numbering)
-    return start, utc, *read_labels(bucket), _weekday_of(bucket, numbering)
+    return start, utc, *labels_of(bucket), _weekday_of(bucket, numbering)
 
 
 def _weekday_of(bucket: Bucket, numbering: Numbering) -> int | None:

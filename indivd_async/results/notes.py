@@ -251,16 +251,13 @@ def unite_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
     by_kind: dict[str, dict[Note, None]] = {}
     for note in notes:
         by_kind.setdefault(note.kind, {})[note] = None
-    return tuple(_unite(list(same)) for same in by_kind.values())
+    return tuple(_count_others(first, len(others)) for first, *others in by_kind.values())
 
 
-def _unite(same: list[Note]) -> Note:
-    first, more = same[0], len(same) - 1
-    if not more:
-        return first
-    return attrs.evolve(
-        first, message=f"{first.message} So it is in {more} more answer{'s' * (more > 1)} or place{'s' * (more > 1)}."
-    )
+def _count_others(first: Note, others: int) -> Note:
+    s = "s" * (others > 1)
+    more = f" So it is in {others} more answer{s} or place{s}." if others else ""
+    return attrs.evolve(first, message=first.message + more) if more else first
 
 
 #: Labels that have numbers, and what a profile calls them.

@@ -1,24 +1,21 @@
 """What every result has."""
 
-from __future__ import annotations
+# Annotations are evaluated: subclasses in other modules take them over, and what they name need not be known there.
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
 from ..errors import IndivdError, PartialResultError
 from ..escaping import ShownAsText
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
+from ..planning import Plan, PlannedRequest
 from ..wording import plural
+from .chunks import Chunk
 from .listed import Listed
 from .notes import Note
-from .shown import MOST_SENTENCE, ShownAsTable, Sight, clip_line, question_of, see_rows
-
-if TYPE_CHECKING:
-    from ..planning import Plan, PlannedRequest
-    from .chunks import Chunk
-
+from .shown import MOST_SENTENCE, ReadAsTable, Sight, clip_line, question_of, see_rows
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
@@ -56,7 +53,7 @@ def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Result(ShownAsTable, Generic[Row]):
+class Result(ReadAsTable, Generic[Row]):
     """What every result has. It is sized, iterable and indexed over its rows, and a table to all that reads Arrow."""
 
     plan: Plan
@@ -90,13 +87,6 @@ class Result(ShownAsTable, Generic[Row]):
         from . import arrow, tables
 
         return arrow.stream(tables.schema_of(self.plan.query), tables.batches_of(self), requested_schema)
-
-    def __array__(self, *_: object, **__: object) -> NoReturn:
-        # Whoever makes a frame of the rows as objects meets this, and gets one of columns.
-        raise TypeError(
-            "rows are objects, not columns; write pandas.DataFrame.from_arrow(result), polars.DataFrame(result), or "
-            "pandas.DataFrame(result.to_dicts())"
-        )
 
     def _sight(self) -> Sight:
         from . import tables

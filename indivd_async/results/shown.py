@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from html import escape
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -134,6 +134,18 @@ class ShownAsTable:
 
     def _repr_html_(self) -> str:
         return self._sight().html
+
+
+class ReadAsTable(ShownAsTable):
+    """The same of what libraries of frames can read, and are kept from reading as objects."""
+
+    __slots__ = ()
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(
+            "these are objects, not columns; write pandas.DataFrame(it.to_dicts()), pandas.DataFrame.from_arrow(it) or "
+            "polars.DataFrame(it)"
+        )
 
 
 def _width(text: str) -> int:

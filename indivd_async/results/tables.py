@@ -13,45 +13,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..errors import IndivdError, InvalidQueryError
+from ..errors import InvalidQueryError
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from ..models.values import LABELS, labels_of
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
-from .answers import Answer
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
-from .moments import LABEL_NAMES, MOMENTS, PLACE, Known, alike, read_labels, when_and_where
+from .moments import MOMENTS, PLACE, Known, alike, when_and_where
 from .shown import question_of
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from ..planning import Plan, PlannedRequest
 
-
-class Answered(Protocol):
-    """What a table takes of a chunk."""
-
-    @property
-    def query(self) -> Query: ...
-    @property
-    def request(self) -> PlannedRequest: ...
-    @property
-    def answer(self) -> Answer | None: ...
-    @property
-    def error(self) -> IndivdError | None: ...
-
-
-class Merged(Protocol):
-    """What a table takes of a result, beside its rows."""
-
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def notes(self) -> Any: ...
+#: A chunk, and a result of any endpoint: they know their tables, which therefore do not know them.
+Answered = Any
+Merged = Any
 
 
 def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
@@ -66,7 +47,7 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
         "bucket_start": getattr(query, "tz", None) if isinstance(query, Query) else None,
         "bucket_start_utc": "UTC",
     }
-    names = ("period", *MOMENTS, "tz", *PLACE, *LABEL_NAMES, "weekday", *table.columns)
+    names = ("period", *MOMENTS, "tz", *PLACE, *LABELS, "weekday", *table.columns)
     return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
@@ -210,7 +191,7 @@ def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
 
 
 def _order(bucket: Bucket) -> tuple[int, ...]:
-    return tuple([-1 if label is None else label for label in read_labels(bucket)])
+    return tuple([-1 if label is None else label for label in labels_of(bucket)])
 
 
 # line_crosses.

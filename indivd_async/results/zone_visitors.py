@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import attrs
 
@@ -12,14 +12,6 @@ from . import totals as _adding
 from .result import Period, Result
 from .shown import ShownAsTable, Sight, see_rows
 from .totals import Bounds, Number
-
-if TYPE_CHECKING:  # what the signature of a result names, for the reference
-    from collections.abc import Iterable as Iterable
-
-    from ..planning import Plan as Plan
-    from .chunks import Chunk as Chunk
-    from .notes import Note as Note
-    from .result import Coverage as Coverage
 
 
 @attrs.frozen(kw_only=True, repr=False)

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from .address import BaseURL, Token, parse_base_url
-from .choosing import HttpClient, HttpTransport, plan_lanes
-from .lane import Lane, is_on_trio
-from .pool import LanePool
-from .replies import Failure, Reply, UnknownCodingError
-
-__all__ = [
-    "BaseURL",
-    "Failure",
-    "HttpClient",
-    "HttpTransport",
-    "Lane",
-    "LanePool",
-    "Reply",
-    "Token",
-    "UnknownCodingError",
-    "is_on_trio",
-    "parse_base_url",
-    "plan_lanes",
-]
+from .address import BaseURL as BaseURL, Token as Token, parse_base_url as parse_base_url
+from .choosing import HttpClient as HttpClient, HttpTransport as HttpTransport, plan_lanes as plan_lanes
+from .lane import Lane as Lane, is_on_trio as is_on_trio
+from .pool import LanePool as LanePool
+from .replies import Failure as Failure, Reply as Reply, UnknownCodingError as UnknownCodingError

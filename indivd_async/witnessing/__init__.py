@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .places import Owners
-from .witnesses import WITNESSES, Witness, witness_answer, witness_list
-
-__all__ = ["WITNESSES", "Owners", "Witness", "witness_answer", "witness_list"]
+from .places import Owners as Owners
+from .witnesses import (
+    WITNESSES as WITNESSES,
+    Witness as Witness,
+    witness_answer as witness_answer,
+    witness_list as witness_list,
+)

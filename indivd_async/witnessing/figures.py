@@ -11,7 +11,7 @@ from ..models import ZoneVisitorsRow
 from ..models.values import odd_labels
 from ..results import DropInBlock, ZoneVisitorsAnswer
 from ..results.notes import word_note
-from ..results.rates import note_over_100
+from ..results.rates import note_over_100, rates_of
 from .case import Case, Mismatch, Testimony, place_of
 
 #: Beyond so many rows equal buckets need not be one object.
@@ -120,16 +120,15 @@ def hold_sections(case: Case) -> Testimony:
     """Compare the summary with the details and the zones, each zone with its rows, and rates with their counts."""
     if found := [problem for block in case.blocks for problem in _disagreements(block)]:
         yield word_note("sections_disagree", found="; ".join(found[:3]))
-    rated = [each for block in case.blocks for each in _rated(block)]
+    rates = [each for block in case.blocks for each in rates_of(block.summary, block.details, block.zones)]
     off = [
         f"{rate} for {enter} of {passing_by}"
-        for rate, enter, passing_by in rated
+        for _, rate, enter, passing_by in rates
         if passing_by and (rate is None or abs(100 * enter / passing_by - rate) > _ROUNDING)
     ]
     if off:
         yield word_note("odd_rates", count=len(off), example=off[0])
-    if any([enter > passing_by or (rate or 0) > 100 for rate, enter, passing_by in rated]):  # noqa: C419 half the time
-        yield from note_over_100((block.summary, block.details, block.zones) for block in case.blocks)
+    yield from note_over_100(rates)
 
 
 def _disagreements(block: DropInBlock) -> Iterator[str]:
@@ -145,12 +144,3 @@ def _disagreements(block: DropInBlock) -> Iterator[str]:
         if own != (zone.total_visits, zone.total_passing_by):
             total = f"{zone.total_visits} of {zone.total_passing_by}"
             yield f"zone {zone.zone_id} has {total}, its rows {own[0]} of {own[1]}"
-
-
-def _rated(block: DropInBlock) -> list[tuple[float | None, int, int]]:
-    rated = [(row.drop_in_rate, row.enter, row.passing_by) for row in block.details]
-    rated += [(zone.drop_in_rate, zone.total_visits, zone.total_passing_by) for zone in block.zones]
-    rated += [(row.drop_in_rate, row.visits, row.passing_by) for zone in block.zones for row in zone.details]
-    if (summary := block.summary) is not None:
-        rated.append((summary.enter_percentage, summary.enter, summary.passing_by))
-    return rated

@@ -25,10 +25,10 @@ from indivd_async import (
     Timeouts,
     ZoneVisitors,
     ZoneVisitorsResult,
+    fastapi as door,
     merge_results,
     sandbox,
 )
-from indivd_async import fastapi as door
 from indivd_async.blocking import Indivd
 from indivd_async.cache import MemoryCache, SQLiteCache
 from indivd_async.dask import read_indivd, share_limits

@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 import pytest
 from asking_queries import line_queries, long_list_queries, rate_queries, visit_queries
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracle import (
     BARE_WORLD,
     KNOWN,

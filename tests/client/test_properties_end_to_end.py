@@ -7,8 +7,7 @@ from functools import partial
 import anyio
 import pytest
 from asking_queries import line_queries, rate_queries, visit_queries
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracle import BARE_WORLD, TOKEN, WORLD, examples
 from test_properties import check_result
 

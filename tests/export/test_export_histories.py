@@ -21,8 +21,7 @@ import attrs
 import duckdb
 import polars
 import pytest
-from hypothesis import Phase, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from killing import KilledError, killed_within
 from oracle import examples

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 from asking_queries import line_queries, rate_queries, visit_queries
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracle import LOCATIONS, examples
 
 from indivd_async import DropInRate, InvalidQueryError, LineCrosses, Plan, PlannedRequest, ZoneVisitors

@@ -161,7 +161,7 @@ async def test_many_notes_are_cut() -> None:
 async def test_a_frame_of_objects_is_refused() -> None:
     """Whoever hands a result to pandas as it is, is told what to write; polars takes it as columns, chunks too."""
     result, (chunk,) = await fetch(ZoneVisitors("2025-03-01", "2025-03-07", location=124))
-    with pytest.raises(TypeError, match=r"pandas\.DataFrame\.from_arrow\(result\)"):
+    with pytest.raises(TypeError, match=r"pandas\.DataFrame\.from_arrow\(it\)"):
         pandas.DataFrame(result)
     with pytest.raises(TypeError, match=r"plan\.explain\(\)"):
         pandas.DataFrame(result.plan)

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracle import KNOWN, LOCATIONS, WORLD, answer, examples
 
 from indivd_async import (

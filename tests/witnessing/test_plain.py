@@ -11,8 +11,7 @@ import attrs
 import httpx
 import pytest
 from deviating import question_for, world
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from indivd_async import AsyncIndivd, IndivdError, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.planning import Plan, PlannedRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import cache, partial
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -41,13 +41,6 @@ _Asked = tuple[Query, Iterable[PlannedRequest], int]
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
 _ASKED_UNSPLIT = word_note("asked_unsplit")
-
-
-@cache
-def _witnesses() -> Callable[..., Answer]:
-    from ..witnessing import witness_answer
-
-    return witness_answer
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -223,39 +216,30 @@ class Call:
         return Chunk(query=query, request=request, answer=answer, attempts=attempts)
 
     async def _answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
-        keeping, now = self.keeping, self.executor.now
-        if keeping is None or not keeping.covers(request):
-            answer, reply = await self._send(request, deadline)
-            return answer, reply.attempts
-        body = await keeping.recall(request, deadline.left(now()))
-        if body is not None and (kept := self._reread(request, body)) is not None:
-            self.executor.settled("finished", request)
-            return kept, 0
-        answer, reply = await self._send(request, deadline)
-        if has_rows(answer):
+        now = self.executor.now
+        keeping = self.keeping if self.keeping is not None and self.keeping.covers(request) else None
+        if keeping is not None and (body := await keeping.recall(request, deadline.left(now()))) is not None:
+            with suppress(IndivdError):  # what a cache kept may be broken, or of another time
+                answer = self._read(request, body)
+                self.executor.settled("finished", request)
+                return answer, 0
+
+        def read(reply: Reply) -> tuple[Answer, Reply]:
+            return self._read(request, reply.body, reply.signs), reply
+
+        answer, reply = await self.executor.send(request, read=read, deadline=deadline)
+        if keeping is not None and has_rows(answer):
             await keeping.keep(request, reply.body, deadline.left(now()))
         return answer, reply.attempts
 
-    async def _send(self, request: PlannedRequest, deadline: Deadline) -> tuple[Answer, Reply]:
-        read = partial(self._read, request)
-        return await self.executor.send(request, read=read, deadline=deadline)
-
-    def _read(self, request: PlannedRequest, reply: Reply) -> tuple[Answer, Reply]:
+    def _read(self, request: PlannedRequest, body: bytes, signs: Any = ()) -> Answer:
         """Read an answer, hold it against its question, and tell its rows where they are."""
-        return self._witness(request, read_answer(request, reply.body, for_table=self.for_table), reply.signs), reply
+        from ..witnessing import witness_answer
 
-    def _reread(self, request: PlannedRequest, body: bytes) -> Answer | None:
-        """Read what a cache kept, which may be broken or of another time."""
-        try:
-            return self._witness(request, read_answer(request, body, for_table=self.for_table))
-        except IndivdError:
-            return None
-
-    def _witness(self, request: PlannedRequest, answer: Answer, signs: Any = ()) -> Answer:
-        known = self.catalogue.known
-        witnessed: Answer = _witnesses()(request, answer, signs=signs, zones=known.zone_locations)
-        place_rows(witnessed, request, known.places)
-        return witnessed
+        answer, known = read_answer(request, body, for_table=self.for_table), self.catalogue.known
+        answer = witness_answer(request, answer, signs=signs, zones=known.zone_locations)
+        place_rows(answer, request, known.places)
+        return answer
 
     def _deadline(self) -> Deadline:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""

@@ -31,7 +31,7 @@ def check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
     if getattr(query, endpoint.comparison_grouping or "", None) is not None:
         named.discard("comparison")
     for chunk in arrived:
-        if chunk.request.period in named and (row := first_row(chunk.answer)) is not None:
+        if chunk.request.period in named and chunk.answer and (row := first_row(chunk.answer)) is not None:
             bucket = getattr(row, "aggregation", row).bucket
             if bucket.year is None:
                 key = word_bucket(bucket)
@@ -57,7 +57,7 @@ def check_years(chunks: Sequence[Chunk]) -> None:
     """Refuse to add up weeks of several years that do not tell their year: week 10 is another week each year."""
     years = {chunk.request.window.start.year for chunk in chunks if chunk.request.window is not None}
     for chunk in chunks if len(years) > 1 else ():
-        row = first_row(chunk.answer)
+        row = first_row(chunk.answer) if chunk.answer else None
         bucket = None if row is None else row.bucket
         if bucket is not None and bucket.year is None and bucket.week is not None and odd_labels([row]) is None:
             problem = "the label does not tell the year that it belongs to; ask year by year"

@@ -112,10 +112,7 @@ def _dates(window: Window, comparison: Window | None) -> Iterator[tuple[str, str
 
 
 def lay_out(
-    query: Query,
-    locations: tuple[tuple[int, str], ...] | None,
-    cutoff: date | None,
-    profile: Profile | None = None,
+    query: Query, locations: tuple[tuple[int, str], ...] | None, cutoff: date | None, profile: Profile | None = None
 ) -> Layout:
     """Cut *query* along its axes."""
     asked = query.location if query.location is not None else locations or ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -13,6 +14,8 @@ from .notes import Note
 
 #: The first and the last day of a period, as an answer repeats them; None where it does not.
 Dates = tuple[str | None, str | None]
+#: The rows of an answer, both periods'.
+Blocks = Sequence[Sequence[Any]]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +24,10 @@ class LineCrossesAnswer:
 
     rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
     notes: tuple[Note, ...] = ()
+
+    @property
+    def blocks(self) -> Blocks:
+        return (self.rows,)
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +46,10 @@ class ZoneVisitorsAnswer:
     notes: tuple[Note, ...] = ()
     #: Whether each row was seen, as it was read, to have no unknown field, no count below 0, and figures that agree.
     is_plain: bool = attrs.field(default=False, eq=False, repr=False)
+
+    @property
+    def blocks(self) -> Blocks:
+        return self.current, self.comparison or ()
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +76,11 @@ class DropInAnswer:
     extra: FrozenMap = NOTHING_EXTRA
     notes: tuple[Note, ...] = ()
 
+    @property
+    def blocks(self) -> Blocks:
+        """Of the zones' own."""
+        return [zone.details for block in (self.current, self.comparison) if block for zone in block.zones]
+
 
 Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
 
@@ -74,19 +90,6 @@ def has_rows(answer: Answer) -> bool:
     return first_row(answer) is not None
 
 
-def first_row(answer: Answer | None) -> Any:
+def first_row(answer: Answer) -> Any:
     """Return the first of the rows of *answer*, or None."""
-    return next(rows_of(answer), None)
-
-
-def rows_of(answer: Answer | None) -> Iterator[Any]:
-    """Yield the rows of every period of *answer*; for drop_in_rate the zones' own."""
-    if isinstance(answer, LineCrossesAnswer):
-        yield from answer.rows
-    elif isinstance(answer, ZoneVisitorsAnswer):
-        yield from answer.current
-        yield from answer.comparison or ()
-    elif isinstance(answer, DropInAnswer):
-        for block in (answer.current, answer.comparison):
-            for zone in block.zones if block is not None else ():
-                yield from zone.details
+    return next(chain.from_iterable(answer.blocks), None)

@@ -6,13 +6,14 @@ A chunk is what became of one planned request, rows or an error. It has not been
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..escaping import ShownAsText
 from ..wording import plural
-from .answers import Answer, LineCrossesAnswer, ZoneVisitorsAnswer, rows_of
+from .answers import Answer
 from .listed import Listed
 from .notes import Note
 
@@ -65,14 +66,9 @@ class Chunk(ShownAsText):
     @property
     def rows(self) -> tuple[Any, ...]:
         """The rows of every period of the answer, as the API gave them; for drop_in_rate the zones' own rows."""
-        return tuple(rows_of(self.answer))
+        return () if self.answer is None else tuple(chain.from_iterable(self.answer.blocks))
 
     @property
     def row_count(self) -> int:
         """How many rows there are, without collecting them."""
-        answer = self.answer
-        if isinstance(answer, ZoneVisitorsAnswer):
-            return len(answer.current) + len(answer.comparison or ())
-        if isinstance(answer, LineCrossesAnswer):
-            return len(answer.rows)
-        return sum(1 for _ in rows_of(answer))
+        return 0 if self.answer is None else sum(map(len, self.answer.blocks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import attrs
 
@@ -39,7 +40,7 @@ class Licences:
         answer, measured, visited = chunk.answer, self._measured, self._visited
         assert isinstance(answer, ZoneVisitorsAnswer)
         group = _group_of(chunk)
-        for row in (*answer.current, *(answer.comparison or ())):
+        for row in chain.from_iterable(answer.blocks):
             place = row.aggregation
             subject = (group if place.loc_id is None else place.loc_id, place.zone_id)
             if subject in measured:

@@ -20,12 +20,11 @@ from ..wording import Spelling, spell_words
 @attrs.frozen
 class Kind:
     """
-    One kind of note: its name, what notes of it say, with ``{places}`` for what was found, and what can be done.
+    What notes of one kind say, with ``{places}`` for what was found, and what can be done.
 
     The advice has parameters as errors have them (see `wording`), which whoever shows it spells.
     """
 
-    name: str
     sentence: str
     advice: str = ""
 
@@ -69,159 +68,129 @@ class Note(ShownAsText):
 
 
 #: What follows from the question, from the plan of the account or from how a place is set up: nothing is amiss.
-_EXPECTED = (
-    Kind(
-        "asked_unsplit",
+EXPECTED: Mapping[str, Kind] = {
+    "asked_unsplit": Kind(
         "The period was cut at first, but rows of different pieces had the same labels: the API groups otherwise "
-        "than assumed. It was asked again in one piece.",
+        "than assumed. It was asked again in one piece."
     ),
-    Kind(
-        "drop_in_over_100",
+    "drop_in_over_100": Kind(
         "Some drop-in rates are above 100 %: more entries than passers-by were recorded, a sign of how lines are set "
-        "up, not a rate; where it lasts, support@indivd.com is who can tell.{zones}",
+        "up, not a rate; where it lasts, support@indivd.com is who can tell.{zones}"
     ),
-    Kind(
-        "location_unknown",
-        "Nothing tells in which location zones {zones} are.",
-        '{per:"location"} asks for each location apart.',
+    "location_unknown": Kind(
+        "Nothing tells in which location zones {zones} are.", '{per:"location"} asks for each location apart.'
     ),
-    Kind(
-        "no_locations",
-        "The token's list of locations is empty, so there was nothing to ask for and nothing was sent.",
+    "no_locations": Kind(
+        "The token's list of locations is empty, so there was nothing to ask for and nothing was sent."
     ),
-    Kind(
-        "numbering_unknown",
+    "numbering_unknown": Kind(
         "The numbers of weeks and weekdays are the API's own, which it does not document and which need not be those "
         "of ISO 8601 (2025-W10): nothing is computed from them.",
         "`indivd verify` measures them, and {profile:FILE} takes what it learned.",
     ),
-    Kind("provisional_period", "The period reaches a day that has not ended ({clocks}): its figures still grow."),
-    Kind(
-        "rows_of_zeros",
+    "provisional_period": Kind("The period reaches a day that has not ended ({clocks}): its figures still grow."),
+    "rows_of_zeros": Kind(
         "Some rows count nobody: whether nobody came or nothing was measured, as outside opening hours, they do not "
         "say.",
         "Leave them out of averages, or hold them against the opening hours.",
     ),
-    Kind(
-        "unlicensed_metrics",
+    "unlicensed_metrics": Kind(
         "Unique visits, bounces and dwell times are left empty (None) for zones that show visits but none of these "
-        "{where}: their plan (Indivd Basic) does not measure them.",
+        "{where}: their plan (Indivd Basic) does not measure them."
     ),
-    Kind(
-        "unscoped_drop_in",
+    "unscoped_drop_in": Kind(
         "No zone was given, so the summary and the details are of all zones together, which Indivd's article on the "
-        "API calls rarely useful; zone_details has each by itself.",
+        "API calls rarely useful; zone_details has each by itself."
     ),
-    Kind(
-        "unscoped_lines",
+    "unscoped_lines": Kind(
         "No zones, categories or lines were given, so a visitor is counted once for every line crossed; Indivd's "
         "article on the API says to scope such requests.",
         "{zone_to}, {zone_from}, {category} or {line_ids} narrow it down.",
     ),
-)
+}
 #: What somebody should look at.
-_DOUBTFUL = (
-    Kind("answer_says", "The answer says beside its rows: {said}.", "Read it before the figures are used."),
-    Kind(
-        "filter_ignored",
+DOUBTFUL: Mapping[str, Kind] = {
+    "answer_says": Kind("The answer says beside its rows: {said}.", "Read it before the figures are used."),
+    "filter_ignored": Kind(
         "{name} {sent} s was sent, and there are dwell times beyond it: the filter was not applied.",
         "Take these dwell times for those of all visits.",
     ),
-    Kind(
-        "filter_unasked",
+    "filter_unasked": Kind(
         "Visits beyond a {name} are left out of dwell times, and none was sent: the service has a filter of its own.",
         "Take these dwell times for those of a part of the visits.",
     ),
-    Kind(
-        "foreign_files", "Files not of this export, which readers take for its rows: {files}.", "Move them elsewhere."
+    "foreign_files": Kind(
+        "Files not of this export, which readers take for its rows: {files}.", "Move them elsewhere."
     ),
-    Kind(
-        "grouped_otherwise",
+    "grouped_otherwise": Kind(
         "By default {asked} was expected, and the answer has {said}: it is grouped otherwise than documented.",
         "Name the grouping to have the one you want.",
     ),
-    Kind(
-        "implausible_figures",
+    "implausible_figures": Kind(
         "The row of {where} has figures that no measurement gives: a count below zero, more visitors, bounces or dwell "
         "times than visits, or a mean or quartiles beyond the least and the most, or a mean told twice as two.",
         "Do not use it before Indivd has explained it.",
     ),
-    Kind(
-        "incomplete_labels",
+    "incomplete_labels": Kind(
         "Labels do not tell their {lacks}: where {window} has several, one row holds what belongs to several buckets.",
         "Ask for one of them at a time.",
     ),
-    Kind(
-        "labels_elsewhere",
+    "labels_elsewhere": Kind(
         "{count} labels lie within hours of the days asked for, and not in them ({example}, asked {window}): they "
         "are those of another clock, such as UTC.",
         "Ask for a day more at either end; an export that asks for such days again asks for all of them.",
     ),
-    Kind(
-        "odd_labels",
+    "odd_labels": Kind(
         "Labels that are not documented: {odd}. Names that are not known are in `extra`, and tell rows apart; numbers "
         "that no calendar has are counted otherwise.",
         "Nothing is computed from such labels, and nothing should be.",
     ),
-    Kind(
-        "nothing_told",
+    "nothing_told": Kind(
         "The answer has neither rows nor dates of the {period} period: whether nobody came it does not say.",
         "Ask again, or for a day that surely has visits.",
     ),
-    Kind(
-        "odd_rates",
+    "odd_rates": Kind(
         "{count} rates are not 100 · entries / passers-by, such as {example}: left out, fractions, or of other counts.",
         "Compute rates from the counts.",
     ),
-    Kind(
-        "partial_sum",
+    "partial_sum": Kind(
         "A failed request was one part of sums: some figures lack its share until it is fetched.",
         "To have it: {retry_failed()}.",
     ),
-    Kind(
-        "possibly_out_of_scope",
+    "possibly_out_of_scope": Kind(
         "Locations {locations} are not in this token's list of locations: they may be out of its scope, and missing "
         "here.",
         "{locations()} shows which there are.",
     ),
-    Kind(
-        "profile_contradicted",
+    "profile_contradicted": Kind(
         "Some labels are not numbered as the profile says, so it is not followed here: weeks and weekdays stay the "
         "API's own.",
         "Let `indivd verify` write the profile anew.",
     ),
-    Kind(
-        "repeated_comparison",
+    "repeated_comparison": Kind(
         "The figures of the comparison ({other}) are those of the current period ({window}), all of them.",
         "Ask for the two periods apart, each as a query of its own.",
     ),
-    Kind(
-        "repeated_key",
+    "repeated_key": Kind(
         "{count} keys stand more than once in one answer, such as {example}. All rows are kept, and sums over them "
         "may be too high.",
         "Do not add them up before Indivd has explained them.",
     ),
-    Kind(
-        "rows_at_limit",
+    "rows_at_limit": Kind(
         "An answer has {rows} rows, which is all that this service gives at once, as the profile says: some may be "
         "missing.",
         "Ask for shorter periods ({split}), or for one location at a time ({per}).",
     ),
-    Kind(
-        "sections_disagree",
+    "sections_disagree": Kind(
         "Sections of the answer do not agree: {found}.",
         "The rows of each zone are the finest there is; take one section, and always the same.",
     ),
-    Kind("unlisted_ids", "{what} {ids}: the list of {list} has no such id."),
-    Kind(
-        "unreadable_dates",
+    "unlisted_ids": Kind("{what} {ids}: the list of {list} has no such id."),
+    "unreadable_dates": Kind(
         "The answer gives its dates as {said!r}, which cannot be read, so they were not compared.",
         "Look whether they are the days asked for.",
     ),
-)
-#: Kinds by their names.
-EXPECTED: Mapping[str, Kind] = {kind.name: kind for kind in _EXPECTED}
-DOUBTFUL: Mapping[str, Kind] = {kind.name: kind for kind in _DOUBTFUL}
+}
 KINDS: Mapping[str, Kind] = {**EXPECTED, **DOUBTFUL}
 
 

@@ -17,12 +17,8 @@ _MOST_TEXT = 100
 _MOST_SERIES_TEXT = 50
 
 
-def explain(query: Query, layout: Layout, *, cutoff: date | None, selection: tuple[int, int] | None) -> str:
-    """Describe the requests of a plan, or of the shard of it that *selection* names."""
-    return "\n".join(_explain(query, layout, cutoff, selection))
-
-
-def _explain(query: Query, layout: Layout, cutoff: date | None, selection: tuple[int, int] | None) -> Iterator[str]:
+def explain(query: Query, layout: Layout, *, cutoff: date | None, selection: tuple[int, int] | None) -> Iterator[str]:
+    """Describe the requests of a plan, or of the shard of it that *selection* names, line by line."""
     yield f"{layout.endpoint.name}: {_count(layout)}"
     if selection is not None:
         mine, units = layout.count(selection), f"{selection[0] + 1} to {selection[1]} of {layout.units}"
@@ -78,15 +74,12 @@ def _explain_series(layout: Layout) -> Iterator[str]:
         asked = _shorten(encode_params(layout.series[0].params), _MOST_TEXT)
         yield f"  asking for: {asked or 'everything the token may see'}"
     else:
-        yield f"  {len(layout.series):,} series{', each for every window' if _is_cut(layout) else ''}:"
+        is_cut = any(len(part.windows) > 1 for part in layout.parts)
+        yield f"  {len(layout.series):,} series{', each for every window' if is_cut else ''}:"
         for series in layout.series[:_MOST_SERIES]:
             yield f"    {series.why}: {_shorten(encode_params(series.params), _MOST_SERIES_TEXT)}"
         if len(layout.series) > _MOST_SERIES:
             yield f"    and {len(layout.series) - _MOST_SERIES:,} more"
-
-
-def _is_cut(layout: Layout) -> bool:
-    return any(len(part.windows) > 1 for part in layout.parts)
 
 
 def _explain_merge(query: Query, layout: Layout) -> Iterator[str]:

@@ -90,7 +90,7 @@ class Plan:
 
     def explain(self) -> str:
         """Say in words what will be sent, why it was split, and how the answers are merged."""
-        return explain(self.query, self.layout, cutoff=self.cutoff, selection=self.selection)
+        return "\n".join(explain(self.query, self.layout, cutoff=self.cutoff, selection=self.selection))
 
     def shards(self, n: int) -> tuple[Plan, ...]:
         """

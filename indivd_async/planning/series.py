@@ -12,7 +12,7 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..refusals import InvalidQueryError
 from ..time_zones import is_time_zone
-from .urls import MAX_URL_BYTES, fit_lists, size_of
+from .urls import fit_lists, size_of
 
 
 @attrs.frozen(kw_only=True)
@@ -78,10 +78,6 @@ def list_series(
     return tuple(_time_zone_groups(query, locations, beside, profile))
 
 
-def _longest_url(profile: Profile) -> int:
-    return min(profile.longest_url or MAX_URL_BYTES, MAX_URL_BYTES)
-
-
 def _fan_out(
     query: LineCrosses, locations: tuple[tuple[int, str], ...], beside: int, profile: Profile
 ) -> Iterator[Series]:
@@ -93,7 +89,7 @@ def _fan_out(
     # The longest value of each counts, so that all series are cut alike.
     beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
     together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
-    pieces = fit_lists(query.endpoint, together, beside=beside, at_most=_longest_url(profile))
+    pieces = fit_lists(query.endpoint, together, beside=beside, longest=profile.longest_url)
     tzs = dict(locations)
     for family, values in enumerate(product(*fanned.values())):
         carried = dict(zip(fanned, values, strict=True))
@@ -122,7 +118,7 @@ def _time_zone_groups(
         lists = {"location": ids, zones_name: getattr(query, zones_name)}
         given = {name: values for name, values in lists.items() if values is not None}
         why = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
-        pieces = fit_lists(endpoint, given, beside=beside + size_of(fixed), at_most=_longest_url(profile))
+        pieces = fit_lists(endpoint, given, beside=beside + size_of(fixed), longest=profile.longest_url)
         for piece in pieces:
             yield Series(
                 params=(*piece.params, *fixed),

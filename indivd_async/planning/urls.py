@@ -53,12 +53,14 @@ class Piece:
         return tuple((name, _join(ids)) for name, ids in self.lists.items())
 
 
-def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, at_most: int) -> list[Piece]:
+def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, longest: int | None) -> list[Piece]:
     """
-    Cut the lists that may be cut, so that every combination of their pieces fits a URL of *at_most* bytes.
+    Cut the lists that may be cut, so that every combination of their pieces fits a URL.
 
-    *beside* are the bytes of everything else in it. `NotMergeableError` where a list is too long that cannot be cut.
+    *beside* are the bytes of everything else in it, *longest* those that the service is known to take.
+    `NotMergeableError` where a list is too long that cannot be cut.
     """
+    at_most = min(longest or MAX_URL_BYTES, MAX_URL_BYTES)
     sizes = {name: size_of([(name, _join(ids))]) for name, ids in lists.items()}
     room = at_most - _ORIGIN_BYTES - len(endpoint.path) - beside - sum(sizes.values())
     if room >= 0:

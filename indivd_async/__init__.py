@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         DropInRate as DropInRate,
         LineCrosses as LineCrosses,
         Query as Query,
+        Question as Question,
         ZoneVisitors as ZoneVisitors,
     )
     from .results import (
@@ -99,7 +100,7 @@ _EXPORTED = {
         "Aggregation Bucket Category DropInRow DropInTotals DwellTimeStats Exclude Line LineCrossesRow "
         "Location Organization Zone ZoneDropIn ZoneDropInRow ZoneVisitorsRow"
     ),
-    "queries": "DropInRate LineCrosses Query ZoneVisitors",
+    "queries": "DropInRate LineCrosses Query Question ZoneVisitors",
     "planning": "Plan PlannedRequest",
     "progress": "Progress",
     "results": (

@@ -9,6 +9,7 @@ from .fields import (
     LineGrouping as LineGrouping,
     OnError as OnError,
     PerLine as PerLine,
+    Question as Question,
     Split as Split,
     ZoneGrouping as ZoneGrouping,
     one_by_one as one_by_one,

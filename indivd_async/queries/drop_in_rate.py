@@ -10,28 +10,22 @@ from attrs.validators import optional
 
 from ..models.endpoints import DROP_IN_RATE, DataEndpoint
 from .fields import (
-    OnError,
-    Split,
+    Question,
+    arrange,
     check_comparison,
     check_date,
     check_grouping,
     check_ids,
-    check_on_error,
-    check_order,
     check_per,
-    check_split,
     check_tz,
-    shown_briefly,
-    to_date,
     to_ids,
     to_interval,
     to_optional_date,
-    to_split,
 )
 
 
-@attrs.frozen(field_transformer=shown_briefly)
-class DropInRate:
+@attrs.frozen(field_transformer=arrange)
+class DropInRate(Question):
     """
     Ask which share of the people passing a zone's entrance went in.
 
@@ -43,11 +37,6 @@ class DropInRate:
     """
 
     endpoint: ClassVar[DataEndpoint] = DROP_IN_RATE
-    """The endpoint that is asked: its name, path, groupings and limits."""
-    start_date: date = attrs.field(converter=to_date, validator=check_date)
-    """First day, included: a date or `yyyy-mm-dd`, by the clock of `tz` or of each location."""
-    end_date: date = attrs.field(converter=to_date, validator=check_date)
-    """Last day, included."""
     comparison_start_date: date | None = attrs.field(
         default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
     )
@@ -75,13 +64,7 @@ class DropInRate:
     """The clock of all rows, an IANA name; None: each location's own, and nothing is sent."""
     per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
     """"location" asks for each location apart; None together, as the API takes lists."""
-    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
-    """
-    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
-    """
-    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
-    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
-        check_order(self.start_date, self.end_date, "end_date")
+        super().__attrs_post_init__()
         check_comparison(self, "comparison_interval")

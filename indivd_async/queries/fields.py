@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 from attrs.validators import optional
@@ -205,6 +205,32 @@ def check_comparison(query: Any, grouping_name: str) -> None:
         )
 
 
+def arrange(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
+    """Put what is ours behind the API's own parameters, and let reprs show a long list of ids by its beginning."""
+    return sorted([field.evolve(repr=brief) for field in fields], key=lambda field: field.name in ("split", "on_error"))
+
+
+@attrs.frozen(field_transformer=arrange)
+class Question:
+    """What the questions of all three endpoints have in common."""
+
+    endpoint: ClassVar[DataEndpoint]
+    """The endpoint that is asked: its name, path, groupings and limits."""
+    start_date: date = attrs.field(converter=to_date, validator=check_date)
+    """First day, included: a date or `yyyy-mm-dd`, by the clock that the buckets of its rows have."""
+    end_date: date = attrs.field(converter=to_date, validator=check_date)
+    """Last day, included."""
+    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
+    """
+    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
+    """
+    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
+    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
+
+    def __attrs_post_init__(self) -> None:
+        check_order(self.start_date, self.end_date, "end_date")
+
+
 def one_by_one(parameter: str, given: object, kinds: Any, rule: str) -> Iterator[Any]:
     """Yield what *given* holds as it is pulled, each of one of *kinds*; InvalidQueryError where that cannot be."""
 
@@ -224,8 +250,3 @@ def periods_of(query: Any) -> Iterator[tuple[str, date, date]]:
     start, end = (getattr(query, f"comparison_{name}_date", None) for name in ("start", "end"))
     if start is not None and end is not None:
         yield "comparison", start, end
-
-
-def shown_briefly(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
-    """Let the repr of a query show a long list of ids by its beginning."""
-    return [field.evolve(repr=brief) for field in fields]

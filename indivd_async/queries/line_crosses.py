@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import attrs
 
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
 from ..refusals import InvalidQueryError
-from .fields import (
-    OnError,
-    PerLine,
-    Split,
-    check_date,
-    check_grouping,
-    check_ids,
-    check_on_error,
-    check_order,
-    check_split,
-    shown_briefly,
-    to_date,
-    to_grouping,
-    to_ids,
-    to_split,
-)
+from .fields import PerLine, Question, arrange, check_grouping, check_ids, to_grouping, to_ids
 
 #: What `per` fans out, with the parameter that holds its values. The row's field has the name on the left.
-PER = {
-    "location": "location",
-    "organization": "organization",
-    "floor": "floor",
-    "zone_to": "zone_to",
-    "zone_from": "zone_from",
-    "category": "category",
-    "line": "line_ids",
-}
+PER = {name: name for name in get_args(PerLine)} | {"line": "line_ids"}
 
 
-@attrs.frozen(field_transformer=shown_briefly)
-class LineCrosses:
+@attrs.frozen(field_transformer=arrange)
+class LineCrosses(Question):
     """
     Ask for crossings of lines.
 
@@ -53,11 +29,6 @@ class LineCrosses:
     """
 
     endpoint: ClassVar[DataEndpoint] = LINE_CROSSES
-    """The endpoint that is asked: its name, path, groupings and limits."""
-    start_date: date = attrs.field(converter=to_date, validator=check_date)
-    """First day, included: a date or `yyyy-mm-dd`; the clock of this endpoint is not documented."""
-    end_date: date = attrs.field(converter=to_date, validator=check_date)
-    """Last day, included."""
     aggregate_by: str | None = attrs.field(
         default=None, converter=to_grouping, validator=check_grouping(LINE_CROSSES), kw_only=True
     )
@@ -80,23 +51,13 @@ class LineCrosses:
     """Ids of lines."""
     per: PerLine | None = attrs.field(default=None, kw_only=True)
     """A series for each value of this parameter; its rows carry it."""
-    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
-    """
-    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
-    """
-    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
-    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
-        check_order(self.start_date, self.end_date, "end_date")
+        super().__attrs_post_init__()
         if self.per is None:
             return
         if not isinstance(self.per, str) or self.per not in PER:
             raise InvalidQueryError("per", f"must be one of {', '.join(PER)}", self.per)
         if self.per != "location" and getattr(self, PER[self.per]) is None:
-            raise InvalidQueryError(
-                "per",
-                f"needs its values: one series per {self.per} of which?",
-                self.per,
-                f"Pass {{{PER[self.per]}:[…]}}.",
-            )
+            rule = f"needs its values: one series per {self.per} of which?"
+            raise InvalidQueryError("per", rule, self.per, f"Pass {{{PER[self.per]}:[…]}}.")

@@ -12,32 +12,26 @@ from ..models.endpoints import ZONE_VISITORS, DataEndpoint
 from ..refusals import InvalidQueryError
 from .fields import (
     MOST_INT,
-    OnError,
-    Split,
+    Question,
+    arrange,
     check_comparison,
     check_date,
     check_grouping,
     check_ids,
-    check_on_error,
-    check_order,
     check_per,
     check_seconds,
-    check_split,
     check_tz,
-    shown_briefly,
-    to_date,
     to_grouping,
     to_ids,
     to_optional_date,
-    to_split,
     to_whole,
 )
 
 MAX_DWELL_S = 10_800
 
 
-@attrs.frozen(field_transformer=shown_briefly)
-class ZoneVisitors:
+@attrs.frozen(field_transformer=arrange)
+class ZoneVisitors(Question):
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
 
@@ -52,11 +46,6 @@ class ZoneVisitors:
     """
 
     endpoint: ClassVar[DataEndpoint] = ZONE_VISITORS
-    """The endpoint that is asked: its name, path, groupings and limits."""
-    start_date: date = attrs.field(converter=to_date, validator=check_date)
-    """First day, included: a date or `yyyy-mm-dd`, by the clock of `tz` or of each location."""
-    end_date: date = attrs.field(converter=to_date, validator=check_date)
-    """Last day, included."""
     comparison_start_date: date | None = attrs.field(
         default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
     )
@@ -102,15 +91,9 @@ class ZoneVisitors:
     """The clock of all rows, an IANA name; None: each location's own."""
     per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
     """"location" asks for each location apart; None together, as the API takes lists."""
-    split: Split = attrs.field(default="auto", converter=to_split, validator=check_split, kw_only=True)
-    """
-    Most days a request: "auto" splits long periods for speed, None only where the API's limits force it, or a number.
-    """
-    on_error: OnError = attrs.field(default="raise", validator=check_on_error, kw_only=True)
-    """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
-        check_order(self.start_date, self.end_date, "end_date")
+        super().__attrs_post_init__()
         check_comparison(self, "comparison_aggregate_by")
         if self.min_dwell is not None and self.max_dwell is not None and self.min_dwell > self.max_dwell:
             raise InvalidQueryError("min_dwell", f"must not be above {{max_dwell}} ({self.max_dwell})", self.min_dwell)

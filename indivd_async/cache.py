@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 import anyio.to_thread
 import attrs
 
+from .fielded import Fielded
 from .refusals import ConfigError
 from .settings import PATH, check, is_at_least, must_be
 from .wording import literally
@@ -43,8 +44,8 @@ class Cache(Protocol):
         """Keep *body* under *key*."""
 
 
-@attrs.define(kw_only=True)
-class MemoryCache:
+@attrs.define(kw_only=True, repr=False)
+class MemoryCache(Fielded):
     """Closed days in memory, the longest unused leaving first beyond `max_bytes`."""
 
     margin_days: int = attrs.field(default=2, validator=must_be(is_at_least(0)))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from html import escape
 
+from .fielded import Fielded
+
 #: C0, DEL and C1; line and paragraph separators; what turns the direction of writing, or is not seen at all; halves of
 #: characters, which no encoding takes. Joiners stay: Persian, Hindi and many emoji are not written without. A pattern
 #: that is compiled when there is text for it, which there mostly is not.
@@ -29,7 +31,7 @@ def escape_controls(text: str) -> str:
     return text if text.isascii() and text.isprintable() else re.sub(OBEYED, _escape, text)
 
 
-class ShownAsText:
+class ShownAsText(Fielded):
     """What is few words: a notebook shows its repr, as it stands."""
 
     __slots__ = ()

@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 
+from .fielded import Fielded
 from .refusals import ConfigError
 from .settings import PATH, TRUE_OR_FALSE, Rule, check, is_at_least, is_kind, is_one_of, must_be
 from .time_zones import is_time_zone
@@ -101,8 +102,8 @@ def _unless_none(rule: Rule) -> Any:
     return attrs.field(default=None, validator=attrs.validators.optional(must_be(rule)))
 
 
-@attrs.frozen(kw_only=True)
-class Numbering:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Numbering(Fielded):
     """How weeks (`WEEKS`) and weekdays (`WEEKDAYS`) are numbered; None where that is not known."""
 
     weeks: str | None = _unless_none(is_one_of(WEEKS))
@@ -132,8 +133,8 @@ class Numbering:
 UNITS = ("minute", "hour", "day", "week", "month", "year", "total", "any")
 
 
-@attrs.frozen(kw_only=True)
-class MostDays:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class MostDays(Fielded):
     """The longest period that one request of *endpoint* answers whole, by the *unit* of its grouping."""
 
     endpoint: str = attrs.field(validator=must_be(is_one_of(("line_crosses", "zone_visitors", "drop_in_rate"))))
@@ -154,8 +155,8 @@ _LIMITS = (
 )
 
 
-@attrs.frozen(kw_only=True)
-class Profile:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Profile(Fielded):
     """How one service behaves, where its documentation is silent: what `indivd verify` wrote. None is: not known."""
 
     numbering: Numbering = attrs.field(default=Numbering(), validator=must_be(is_kind(Numbering, "a Numbering")))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
 
+from .fielded import Fielded
+
 if TYPE_CHECKING:
     from .results import Chunk
 
@@ -27,8 +29,8 @@ _LINE_EVERY_S = 2.0
 _PAGE_EVERY_S = 0.2
 
 
-@attrs.frozen(kw_only=True)
-class Progress:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Progress(Fielded):
     """
     How far a call is, or an export.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .fielded import Fielded
 from .refusals import ConfigError
 from .wording import brief, literally
 
@@ -61,8 +62,8 @@ _positive: Any = attrs.validators.optional(
 )
 
 
-@attrs.frozen(kw_only=True)
-class Timeouts:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(Fielded):
     """
     How long to wait, in seconds; `None` waits for ever.
 
@@ -83,8 +84,8 @@ class Timeouts:
     """A fetch of a year takes as long as it takes; who needs a bound says so."""
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(Fielded):
     """
     When to ask again, and how long to wait before.
 
@@ -115,8 +116,8 @@ DEFAULT_BASE_URL = "https://api.indivd.com"
 DEFAULT_CONCURRENCY = 32
 
 
-@attrs.frozen(kw_only=True)
-class Limits:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Limits(Fielded):
     """What a client may use at once."""
 
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=must_be(is_at_least(1)))

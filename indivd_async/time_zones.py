@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeGuard
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, TypeGuard
 
 from .refusals import ConfigError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 @lru_cache(maxsize=1024)
 def zone_of(tz: str) -> ZoneInfo:
     """Look up an IANA time zone; ValueError, KeyError or OSError where there is none of that name."""
+    from zoneinfo import ZoneInfo  # with all that finds its files: not before a time zone is named
+
     return ZoneInfo(tz)
 
 

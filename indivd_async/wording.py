@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 #: From a parameter's name and a value for it, either of them empty, to the words for both.
 Spelling = Callable[[str, str], str]
-_NAMED = re.compile(r"\{\{|\{(?=[A-Za-z_:])([A-Za-z_.]*(?:\(\))?)(?::([^{}]*))?\}")
+_NAMED = r"\{\{|\{(?=[A-Za-z_:])([A-Za-z_.]*(?:\(\))?)(?::([^{}]*))?\}"  # compiled when there is something to say
 
 
 def spell_as_python(name: str, value: str) -> str:
@@ -29,7 +29,7 @@ def spell_as_python(name: str, value: str) -> str:
 
 def spell_words(words: str, spelling: Spelling = spell_as_python) -> str:
     """Return *words* with the parameters in them spelled by *spelling*."""
-    return _NAMED.sub(lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
+    return re.sub(_NAMED, lambda found: "{" if found[0] == "{{" else spelling(found[1], found[2] or ""), words)
 
 
 def literally(text: str) -> str:

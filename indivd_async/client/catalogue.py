@@ -11,6 +11,7 @@ import attrs
 
 from ..errors import IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
+from ..fielded import Fielded
 from ..models import Places
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..models.places import NOWHERE
@@ -39,8 +40,8 @@ _WITHOUT_LOCATIONS: Mapping[type, str] = {
 }
 
 
-@attrs.define
-class Known:
+@attrs.define(repr=False)
+class Known(Fielded):
     """What was looked up: shared by a client and those made from it by `with_options`."""
 
     #: Every list that was looked up, by its name and the ids of its entries.

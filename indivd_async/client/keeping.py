@@ -12,6 +12,7 @@ import anyio
 import attrs
 
 from .. import wall_clock
+from ..fielded import Fielded
 from ..models.clocks import last_today
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _SHARE = 0.25
 _LONGEST_MARGIN = 365_000  # days: a date has no more
 
 
-@attrs.frozen
-class Keeping:
+@attrs.frozen(eq=False, repr=False)
+class Keeping(Fielded):
     """A cache, and whose answers from where it keeps. What goes wrong with it is logged, and reaches no request."""
 
     cache: Cache

@@ -6,9 +6,11 @@ import math
 
 import attrs
 
+from ..fielded import Fielded
 
-@attrs.frozen
-class Deadline:
+
+@attrs.frozen(eq=False, repr=False)
+class Deadline(Fielded):
     """
     A moment by the event loop's clock, and the option that set it.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ..escaping import ShownAsText
+from ..fielded import Fielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,8 @@ logger = logging.getLogger("indivd_async")
 logger.addHandler(logging.NullHandler())
 
 
-@attrs.frozen(kw_only=True)
-class Counts:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Counts(Fielded):
     """How many requests of the client so far; `retried` counts attempts."""
 
     planned: int = 0
@@ -35,8 +36,8 @@ class Counts:
     """Attempts beyond the first."""
 
 
-@attrs.frozen(kw_only=True)
-class Event:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Event(Fielded):
     """
     What happened to a request, as `on_event` hears it.
 
@@ -60,7 +61,7 @@ class Event:
     """How many requests of the client so far."""
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, repr=False)
 class Stats(ShownAsText):
     """What a client has done so far; clients made by `with_options` share it."""
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ..fielded import Fielded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,15 +33,15 @@ _SPREAD = 0.1
 _SECONDS = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
 
 
-@attrs.frozen
-class Wait:
+@attrs.frozen(eq=False, repr=False)
+class Wait(Fielded):
     """Ask again after so many seconds."""
 
     seconds: float
 
 
-@attrs.frozen
-class GiveUp:
+@attrs.frozen(eq=False, repr=False)
+class GiveUp(Fielded):
     """Do not ask again. `reason` is a sentence without its stop, empty where the failure explains itself."""
 
     reason: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import Bucket, LineCrossesRow, clocks
 from ..models.endpoints import LISTED_IN
 from ..planning import Plan
@@ -20,8 +21,8 @@ from ..results.rates import note_over_100, rates_of
 from ..time_zones import is_time_zone
 
 
-@attrs.frozen(kw_only=True)
-class Known:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Known(Fielded):
     """What notes may be judged by, where it is known: the time (aware), and what was looked up."""
 
     now: datetime | None = None

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 
 import attrs
 
+from ..fielded import Fielded
 from .places import Category, Line, Location, Organization, Zone
 
 _DATA = "/api/v1/rnd/insights/external/"
 
 
-@attrs.frozen(kw_only=True)
-class DataEndpoint:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DataEndpoint(Fielded):
     """One of the three endpoints that answer with figures."""
 
     name: str
@@ -85,8 +86,8 @@ DROP_IN_RATE = DataEndpoint(
 DATA_ENDPOINTS = {endpoint.name: endpoint for endpoint in (LINE_CROSSES, ZONE_VISITORS, DROP_IN_RATE)}
 
 
-@attrs.frozen(kw_only=True)
-class FilterEndpoint:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class FilterEndpoint(Fielded):
     """One of the five endpoints that list what a token may see."""
 
     name: str

@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from .values import NOTHING_EXTRA, FrozenMap
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Location:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Location(Fielded):
     """A site. `timezone` is an IANA name; opening hours are as the API sends them, their form is not documented."""
 
     id: int
@@ -32,8 +33,8 @@ class Location:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Zone:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Zone(Fielded):
     """A camera area of one location. `bounce_threshold` in seconds."""
 
     id: int
@@ -50,8 +51,8 @@ class Zone:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen
-class Places:
+@attrs.frozen(eq=False, repr=False)
+class Places(Fielded):
     """Where zones are and what locations are called, as far as it was looked up: for rows that do not tell."""
 
     #: Zone to location.
@@ -63,8 +64,8 @@ class Places:
 NOWHERE = Places()
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Category:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Category(Fielded):
     """A group of lines; a line may belong to several."""
 
     id: int
@@ -75,8 +76,8 @@ class Category:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Line:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Line(Fielded):
     """A virtual boundary. `zone_to` is the zone that a crossing enters, `zone_from` the one it leaves."""
 
     id: int
@@ -97,8 +98,8 @@ class Line:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Organization:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Organization(Fielded):
     """A customer of Indivd; a token may span several."""
 
     id: int

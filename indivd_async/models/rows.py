@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import attrs
 
+from ..fielded import Fielded
 from ..wording import counted
 from .values import NOTHING_EXTRA, Bucket, FrozenMap
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class LineCrossesRow:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class LineCrossesRow(Fielded):
     """
     Crossings of lines in one bucket.
 
@@ -45,8 +46,8 @@ class LineCrossesRow:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class DwellTimeStats:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DwellTimeStats(Fielded):
     """Dwell times of the visits in one row, in seconds."""
 
     mean: float | None = None
@@ -65,8 +66,8 @@ class DwellTimeStats:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Exclude:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Exclude(Fielded):
     """Visits beyond the thresholds of the request; they stay in `visits`. Both add up under equal thresholds."""
 
     min_dwell_time: int | None = None
@@ -77,8 +78,8 @@ class Exclude:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Aggregation:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Aggregation(Fielded):
     """What a row of zone_visitors covers: a zone (a camera area), a bucket, the bounce threshold in force (seconds)."""
 
     zone_id: int
@@ -97,8 +98,8 @@ class Aggregation:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class ZoneVisitorsRow:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneVisitorsRow(Fielded):
     """One zone in one bucket."""
 
     visits: int
@@ -127,8 +128,8 @@ class ZoneVisitorsRow:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class DropInRow:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DropInRow(Fielded):
     """Passers-by and entries of all zones asked for together, in one bucket."""
 
     bucket: Bucket
@@ -146,8 +147,8 @@ class DropInRow:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class ZoneDropInRow:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneDropInRow(Fielded):
     """Passers-by and entries of one zone in one bucket."""
 
     bucket: Bucket
@@ -166,8 +167,8 @@ class ZoneDropInRow:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class ZoneDropIn:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneDropIn(Fielded):
     """One zone over the whole period, with its rows by bucket."""
 
     zone_id: int
@@ -194,8 +195,8 @@ class ZoneDropIn:
     """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class DropInTotals:
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DropInTotals(Fielded):
     """All zones asked for together, over the whole period (`summary` in the API)."""
 
     startdate: str

@@ -199,9 +199,7 @@ def word_bucket(bucket: Bucket) -> str:
 
 
 #: Names of unknown fields that say which bucket a row is of, where labels lie among the figures.
-_is_label = re.compile(
-    r"(?i).*(?:year|month|week|day|date|hour|minute|quarter|period|bucket|interval|slot|start|end|moment|stamp).*"
-).fullmatch
+_LABEL = r"(?i).*(?:year|month|week|day|date|hour|minute|quarter|period|bucket|interval|slot|start|end|moment|stamp).*"
 OddLabels = tuple[tuple[str, str], ...]
 
 
@@ -220,5 +218,5 @@ def odd_labels(rows: Sequence[Any]) -> list[OddLabels] | None:
 
 def _odd_labels(extra: FrozenMap) -> OddLabels:
     inside = extra.get("_id")
-    labels = inside if isinstance(inside, FrozenMap) else {k: v for k, v in extra.items() if _is_label(k)}
+    labels = inside if isinstance(inside, FrozenMap) else {k: v for k, v in extra.items() if re.fullmatch(_LABEL, k)}
     return tuple(sorted([(name, repr(value)) for name, value in labels.items()]))

@@ -20,6 +20,7 @@ from itertools import product
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import FrozenMap
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, Profile
@@ -30,8 +31,8 @@ from .urls import size_of
 from .windows import Part, Window, cut_periods
 
 
-@attrs.frozen(kw_only=True)
-class Layout:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Layout(Fielded):
     """The axes of a plan, from which its requests are counted and built."""
 
     endpoint: DataEndpoint

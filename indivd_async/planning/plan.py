@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import Location
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import QUERIES, Query, one_by_one
@@ -31,8 +32,8 @@ from .series import needs_locations, relevant_locations
 _JSON_VERSION = 1
 
 
-@attrs.frozen(repr=False)
-class Plan:
+@attrs.frozen(repr=False, eq=False)
+class Plan(Fielded):
     """
     The requests that answer a query together.
 

@@ -6,6 +6,7 @@ from datetime import date
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.endpoints import DATA_ENDPOINTS
 from ..profile import Profile
@@ -20,8 +21,8 @@ _LONG_URL_BYTES = 400
 _MOST_TEXT = 300
 
 
-@attrs.frozen(kw_only=True)
-class PlannedRequest:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class PlannedRequest(Fielded):
     """
     One request of a plan.
 

@@ -7,6 +7,7 @@ from itertools import count, product
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, FrozenMap, Location
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
@@ -15,8 +16,8 @@ from ..time_zones import is_time_zone
 from .urls import fit_lists, size_of
 
 
-@attrs.frozen(kw_only=True)
-class Series:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Series(Fielded):
     """What a request asks beside its days: `params` in wire form, in order; `why` it is one of several."""
 
     params: tuple[tuple[str, str], ...]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
+from ..fielded import Fielded
 from ..models.endpoints import DataEndpoint
 from ..refusals import NotMergeableError
 
@@ -40,8 +41,8 @@ def size_of(params: Iterable[tuple[str, str]]) -> int:
     return len(f"&{written}") if (written := encode_params(params)) else 0
 
 
-@attrs.frozen
-class Piece:
+@attrs.frozen(eq=False, repr=False)
+class Piece(Fielded):
     """The ids of one request, by parameter; `why` says which part of a long list they are, if of one."""
 
     lists: Mapping[str, Ids]

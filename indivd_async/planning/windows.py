@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 import attrs
 
+from ..fielded import Fielded
 from ..models.clocks import ONE_DAY
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, WEEKS, Profile
@@ -16,8 +17,8 @@ from ..queries.fields import periods_of
 from ..refusals import NotMergeableError
 
 
-@attrs.frozen
-class Window:
+@attrs.frozen(eq=False, repr=False)
+class Window(Fielded):
     """
     Whole days, both ends included.
 
@@ -140,8 +141,8 @@ def bucket_unit(grouping: str) -> str | None:
     return None
 
 
-@attrs.frozen(kw_only=True)
-class Part:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Part(Fielded):
     """One period of the query, cut into windows. `grouping` is sent if given; `resolved` is what it amounts to."""
 
     period: str

@@ -24,7 +24,7 @@ from .fields import (
 )
 
 
-@attrs.frozen(field_transformer=arrange)
+@attrs.frozen(field_transformer=arrange, eq=False, repr=False)
 class DropInRate(Question):
     """
     Ask which share of the people passing a zone's entrance went in.

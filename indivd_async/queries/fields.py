@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 from attrs.validators import optional
 
+from ..fielded import Fielded
 from ..models.endpoints import DataEndpoint
 from ..refusals import InvalidQueryError
 from ..time_zones import is_time_zone
@@ -21,7 +22,7 @@ OnError = Literal["raise", "collect"]
 Ids = int | Iterable[int] | None
 MOST_INT = 2**63 - 1  # what a database holds; larger ids are nobody's
 
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
 LineGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute"]
 ZoneGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"]
@@ -35,7 +36,7 @@ PerLine = Literal["location", "organization", "floor", "zone_to", "zone_from", "
 
 
 def to_date(value: date | str) -> date:
-    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_ISO_DATE, value):
         try:
             return date.fromisoformat(value)
         except ValueError:
@@ -104,7 +105,7 @@ def check_date(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
             value,
             "Pass value.date().",
         )
-    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_ISO_DATE, value):
         raise InvalidQueryError(field.name, "must be a day that exists", value)
     if not isinstance(value, date):
         raise InvalidQueryError(field.name, "must be a datetime.date or a string in the form yyyy-mm-dd", value)
@@ -210,8 +211,8 @@ def arrange(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attrib
     return sorted([field.evolve(repr=brief) for field in fields], key=lambda field: field.name in ("split", "on_error"))
 
 
-@attrs.frozen(field_transformer=arrange)
-class Question:
+@attrs.frozen(field_transformer=arrange, eq=False, repr=False)
+class Question(Fielded):
     """What the questions of all three endpoints have in common."""
 
     endpoint: ClassVar[DataEndpoint]

@@ -14,7 +14,7 @@ from .fields import PerLine, Question, arrange, check_grouping, check_ids, to_gr
 PER = {name: name for name in get_args(PerLine)} | {"line": "line_ids"}
 
 
-@attrs.frozen(field_transformer=arrange)
+@attrs.frozen(field_transformer=arrange, eq=False, repr=False)
 class LineCrosses(Question):
     """
     Ask for crossings of lines.

@@ -30,7 +30,7 @@ from .fields import (
 MAX_DWELL_S = 10_800
 
 
-@attrs.frozen(field_transformer=arrange)
+@attrs.frozen(field_transformer=arrange, eq=False, repr=False)
 class ZoneVisitors(Question):
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
 from ..wording import counted
 from .notes import Note
@@ -18,8 +19,8 @@ Dates = tuple[str | None, str | None]
 Blocks = Sequence[Sequence[Any]]
 
 
-@attrs.frozen(kw_only=True)
-class LineCrossesAnswer:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class LineCrossesAnswer(Fielded):
     """What one answer of line_crosses says; `notes` is what there is to know about it."""
 
     rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
@@ -30,8 +31,8 @@ class LineCrossesAnswer:
         return (self.rows,)
 
 
-@attrs.frozen(kw_only=True)
-class ZoneVisitorsAnswer:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ZoneVisitorsAnswer(Fielded):
     """
     What one answer of zone_visitors says; `comparison` is None where the answer has none.
 
@@ -52,8 +53,8 @@ class ZoneVisitorsAnswer:
         return self.current, self.comparison or ()
 
 
-@attrs.frozen(kw_only=True)
-class DropInBlock:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DropInBlock(Fielded):
     """One period of an answer of drop_in_rate."""
 
     summary: DropInTotals | None
@@ -61,8 +62,8 @@ class DropInBlock:
     zones: tuple[ZoneDropIn, ...] = attrs.field(repr=counted)
 
 
-@attrs.frozen(kw_only=True)
-class DropInAnswer:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DropInAnswer(Fielded):
     """
     What one answer of drop_in_rate says; `comparison` is None where the answer has none.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..queries import Query
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Chunk(ShownAsText):
     """
     What became of one planned request of one query.

@@ -8,13 +8,15 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
+
 #: Rows of one batch. It is read once a column: small enough to stay in the processor's cache, large enough for each
 #: step to cost nothing.
 BATCH_ROWS = 4_096
 
 
-@attrs.frozen
-class Column:
+@attrs.frozen(eq=False, repr=False)
+class Column(Fielded):
     """One column: `kind` is int64, float64, string or timestamp (microseconds; `tz` where aware)."""
 
     name: str
@@ -71,8 +73,8 @@ MEANINGS = {
 }
 
 
-@attrs.frozen
-class Same:
+@attrs.frozen(eq=False, repr=False)
+class Same(Fielded):
     """The values of a column that has one for all its rows."""
 
     value: Any
@@ -98,8 +100,8 @@ class Runs:
 Values = Sequence[Any] | Same | Runs
 
 
-@attrs.frozen(kw_only=True)
-class Batch:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Batch(Fielded):
     """Some rows, column by column, in the order of the schema."""
 
     rows: int

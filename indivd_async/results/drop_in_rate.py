@@ -14,7 +14,7 @@ from .result import Period, Result
 from .totals import Number, of_period
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DropInSummary(ShownAsText):
     """All zones together over each period; `comparison` is None if it was not asked for."""
 
@@ -24,7 +24,7 @@ class DropInSummary(ShownAsText):
     """The period to compare with; None if it was not asked for."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DropInDetails(ShownAsText):
     """All zones together by bucket."""
 
@@ -36,7 +36,7 @@ class DropInDetails(ShownAsText):
     """Rows of the period to compare with; None if it was not asked for."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DropInZones(ShownAsText):
     """Each zone by its id."""
 
@@ -46,7 +46,7 @@ class DropInZones(ShownAsText):
     """Each zone of the period to compare with; None if it was not asked for."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DropInRateResult(Result[DropInRow]):
     """Passers-by, entries and their ratio. Its own rows are `details.current`; in Arrow, those of each zone."""
 

@@ -10,7 +10,7 @@ from .result import Result
 from .totals import Number
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class LineCrossesResult(Result[LineCrossesRow]):
     """Crossings by bucket, and by the values of a fan-out."""
 

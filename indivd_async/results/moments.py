@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import Bucket
 from ..models.values import labels_of
 from ..profile import Numbering, Profile
@@ -86,8 +87,8 @@ def alike(values: list[Any]) -> Values:
     return Same(values[0], len(values)) if values.count(values[0]) == len(values) else values
 
 
-@attrs.frozen(kw_only=True)
-class Known:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Known(Fielded):
     """What is known of the service that answered, and of the clocks of locations in line_crosses."""
 
     profile: Profile

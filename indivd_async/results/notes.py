@@ -13,12 +13,13 @@ from typing import Any
 import attrs
 
 from ..escaping import ShownAsText
+from ..fielded import Fielded
 from ..profile import NOTHING_KNOWN, Profile
 from ..wording import Spelling, spell_words
 
 
-@attrs.frozen
-class Kind:
+@attrs.frozen(eq=False, repr=False)
+class Kind(Fielded):
     """
     What notes of one kind say, with ``{places}`` for what was found, and what can be done.
 
@@ -29,7 +30,7 @@ class Kind:
     advice: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Note(ShownAsText):
     """Something to know about the figures; `kind` is for programs, `message` for people."""
 

@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import IndivdError, PartialResultError
 from ..escaping import ShownAsText
+from ..fielded import Fielded
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
 from ..planning import Plan, PlannedRequest
 from ..wording import plural
@@ -24,7 +25,7 @@ Period = Literal["current", "comparison"]
 _MOST_NOTES = 5
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class Coverage(ShownAsText):
     """What became of one planned request: `status` is "ok", "empty" (no row, no failure) or "failed"."""
 
@@ -52,8 +53,8 @@ def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
     return Listed(notes, Note)
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Result(ReadAsTable, Generic[Row]):
+@attrs.frozen(kw_only=True, repr=False, eq=False)
+class Result(ReadAsTable, Fielded, Generic[Row]):
     """What every result has. It is sized, iterable and indexed over its rows, and a table to all that reads Arrow."""
 
     plan: Plan

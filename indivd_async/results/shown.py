@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import attrs
 
 from ..escaping import escape_controls
+from ..fielded import Fielded
 from ..wording import brief, clip
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_TEXT = 6, 9, 110
@@ -39,8 +40,8 @@ def question_of(query: Any) -> str:
     return clip_line(asked + "".join(f", {one}" for one in given), MOST_SENTENCE)
 
 
-@attrs.frozen(kw_only=True)
-class Sight:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Sight(Fielded):
     """What is seen: lines, a table of some rows, lines. In at most twenty lines as text, or as HTML in a notebook."""
 
     head: Sequence[str]

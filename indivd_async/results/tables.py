@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..errors import InvalidQueryError
+from ..fielded import Fielded
 from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..models.values import LABELS, labels_of
 from ..profile import NOTHING_KNOWN, Numbering
@@ -87,8 +88,8 @@ def check_same_columns(queries: Iterable[Query]) -> Query:
     return first
 
 
-@attrs.frozen(repr=False)
-class ArrowStream:
+@attrs.frozen(repr=False, eq=False)
+class ArrowStream(Fielded):
     """
     Chunks that can be read as one Arrow table, as often as wanted where they are a list.
 
@@ -280,8 +281,8 @@ def _pair(zones: Iterable[ZoneDropIn]) -> list[_ZoneRow]:
 # The table of tables.
 
 
-@attrs.frozen(kw_only=True)
-class _Table:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class _Table(Fielded):
     #: The columns after those of when and where.
     columns: tuple[str, ...]
     #: The rows as columns, all but `period`.

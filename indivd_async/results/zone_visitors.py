@@ -6,6 +6,7 @@ from typing import Any, Literal, overload
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import ZoneVisitorsRow
 from ..wording import plural
 from . import totals as _adding
@@ -14,8 +15,8 @@ from .shown import ShownAsTable, Sight, see_rows
 from .totals import Bounds, Number
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class ZoneVisitorsPeriod(ShownAsTable):
+@attrs.frozen(kw_only=True, repr=False, eq=False)
+class ZoneVisitorsPeriod(ShownAsTable, Fielded):
     """One period: `startdate` and `enddate` as the API writes them, `insights` a row per zone and bucket."""
 
     startdate: str
@@ -32,7 +33,7 @@ class ZoneVisitorsPeriod(ShownAsTable):
         return see_rows([head], tables.dicts_of_visits(self.insights), set())
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
     """Visits, unique visitors, bounces and dwell times by zone and bucket. Its own rows are `current.insights`."""
 

@@ -16,6 +16,7 @@ import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ..fielded import Fielded
 from ..models import (
     NOTHING_EXTRA,
     Aggregation,
@@ -299,8 +300,8 @@ def _complete_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tupl
     return tuple(wires)
 
 
-@attrs.frozen(kw_only=True)
-class _Shape:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class _Shape(Fielded):
     decoder: msgspec.json.Decoder[Any]
     build: Callable[[Any, str | None, Mapping[str, int], _MakeRows], Answer]
     build_rows: _MakeRows

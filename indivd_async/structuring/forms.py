@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import (
     NOTHING_EXTRA,
     Aggregation,
@@ -24,8 +25,8 @@ from ..models import (
 from .strict import Hook, read_date, read_name
 
 
-@attrs.frozen(kw_only=True)
-class Form:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Form(Fielded):
     """How objects of a class are sent, as far as its annotations do not say it."""
 
     #: Wire names that stand for a field where the field's own is absent: the API has several for one thing.
@@ -51,8 +52,8 @@ class Form:
 Lines = tuple[LineCrossesRow, ...]
 
 
-@attrs.frozen(kw_only=True)
-class Period:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Period(Fielded):
     """One period of zone_visitors."""
 
     startdate: str | None = None
@@ -61,8 +62,8 @@ class Period:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@attrs.frozen(kw_only=True)
-class Visits:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Visits(Fielded):
     """An answer of zone_visitors."""
 
     current: Period
@@ -70,8 +71,8 @@ class Visits:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@attrs.frozen(kw_only=True)
-class Summary:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Summary(Fielded):
     """The totals of an answer of drop_in_rate."""
 
     current: DropInTotals | None
@@ -79,8 +80,8 @@ class Summary:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@attrs.frozen(kw_only=True)
-class Details:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Details(Fielded):
     """Its rows of all zones together."""
 
     interval: str | None = None
@@ -89,8 +90,8 @@ class Details:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@attrs.frozen(kw_only=True)
-class Zones:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Zones(Fielded):
     """Its zones, by their ids."""
 
     current: dict[str, ZoneDropIn]
@@ -98,8 +99,8 @@ class Zones:
     extra: FrozenMap = NOTHING_EXTRA
 
 
-@attrs.frozen(kw_only=True)
-class DropIns:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DropIns(Fielded):
     """An answer of drop_in_rate."""
 
     summary: Summary

@@ -16,6 +16,7 @@ import orjson
 from cattrs import AttributeValidationNote, BaseValidationError
 
 from ..errors import DecodeError
+from ..fielded import Fielded
 from ..models import (
     NOTHING_EXTRA,
     Category,
@@ -48,8 +49,8 @@ def decide_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mappin
     return answer
 
 
-@attrs.frozen(kw_only=True)
-class Listing:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Listing(Fielded):
     """What one answer of a filter endpoint says; `extra` is what stands beside the list."""
 
     entities: tuple[Entity, ...]

@@ -13,6 +13,7 @@ import httpx
 
 from .._version import __version__
 from ..errors import ConfigError
+from ..fielded import Fielded
 from ..wording import literally
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class Token:
         raise TypeError("a token is never pickled; pass it where the client is made")
 
 
-@attrs.frozen(kw_only=True)
-class BaseURL:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class BaseURL(Fielded):
     """Where the API is; every path is put behind `prefix`."""
 
     scheme: str

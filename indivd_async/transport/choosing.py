@@ -18,7 +18,6 @@ import httpx
 from ..errors import ConfigError
 from ..wording import literally
 from .address import BaseURL, Token, Way, is_host
-from .httpx_lane import HttpxLane, client_sender, socks_lane
 from .pool import LanePool
 
 if TYPE_CHECKING:
@@ -83,10 +82,14 @@ def plan_lanes(
     count = limits.concurrency
     make: Callable[[], Lane]
     if http_client is not None:
+        from .httpx_lane import HttpxLane, client_sender
+
         library = _library_of(http_client, "AsyncClient", "{http_client} must be an AsyncClient of httpx or httpx2")
         make = partial(HttpxLane, library, client_sender(http_client), way)
         count = min(_INJECTED_AT_ONCE, count)
     elif injected is not None:
+        from .httpx_lane import HttpxLane
+
         what = 'transport must be an AsyncBaseTransport of httpx or httpx2, or "aiohttp"'
         library = _library_of(injected, "AsyncBaseTransport", what)
         make = partial(HttpxLane, library, injected.handle_async_request, way)  # type: ignore[union-attr]
@@ -126,6 +129,8 @@ def _choose_lane(way: Way, *, over_aiohttp: bool) -> Callable[[Way], Lane]:
         return DirectLane
     if find_spec("socksio") is None:
         raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
+    from .httpx_lane import socks_lane
+
     return socks_lane
 
 

@@ -12,6 +12,7 @@ import anyio
 import attrs
 
 from ..errors import ConnectionFailedError, ResponseTooLargeError, TransportError
+from ..fielded import Fielded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -44,8 +45,8 @@ def is_read(name: bytes) -> bool:
     return name.lower() in _READ or re.fullmatch(_SIGNS, name) is not None
 
 
-@attrs.frozen(kw_only=True)
-class Reply:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Reply(Fielded):
     """An answer with its whole body."""
 
     status: int

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from ..fielded import Fielded
 from ..models import Bucket
 from ..models.endpoints import DATA_ENDPOINTS
 from ..models.values import word_bucket
@@ -16,8 +17,8 @@ from ..planning.windows import default_grouping
 from ..results import Answer, Dates, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 
 
-@attrs.frozen
-class Mismatch:
+@attrs.frozen(eq=False, repr=False)
+class Mismatch(Fielded):
     """What was asked and what the answer says, in words: its figures are certainly not those asked for."""
 
     asked: str
@@ -29,8 +30,8 @@ class Mismatch:
 Testimony = Iterable[Mismatch | Note]
 
 
-@attrs.define
-class Sheet:
+@attrs.define(repr=False)
+class Sheet(Fielded):
     """One list of rows: of a period, or of one zone in it. What labels each is the row itself, or its aggregation."""
 
     period: str
@@ -45,8 +46,8 @@ class Sheet:
         self.buckets = {id(label.bucket): label.bucket for label in self.labels}
 
 
-@attrs.define
-class Case:
+@attrs.define(repr=False)
+class Case(Fielded):
     """An answer and its question."""
 
     request: PlannedRequest

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..errors import AnswerMismatchError
+from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
 from ..models.values import with_changes
 from ..planning import PlannedRequest
@@ -25,8 +26,8 @@ _LINES, _VISITS, _DROP_IN = _ALL = ("line_crosses", "zone_visitors", "drop_in_ra
 _ZONED = (_VISITS, _DROP_IN)
 
 
-@attrs.frozen
-class Witness:
+@attrs.frozen(eq=False, repr=False)
+class Witness(Fielded):
     """What is compared, and what to do where that is an error; what it finds says whether it is one or a note."""
 
     name: str

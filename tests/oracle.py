@@ -7,7 +7,6 @@ vendor's article.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
+import orjson
 from hypothesis import HealthCheck, settings
 
 from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, PlannedRequest, ZoneVisitors, ZoneVisitorsRow
@@ -70,7 +70,7 @@ def ask(world: World, endpoint: str, params: Mapping[str, str], token: str = TOK
             asked[name] = int(text)
         else:
             asked[name] = tuple(map(int, text.split(",")))
-    return json.dumps(getattr(world, endpoint)(**asked, token=token)).encode()
+    return orjson.dumps(getattr(world, endpoint)(**asked, token=token))
 
 
 def answer(world: World, query: Query, request: PlannedRequest) -> Chunk:

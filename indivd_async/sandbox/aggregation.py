@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date, datetime
+from itertools import compress
 from typing import Any
 
 from ..settings import TRUE_OR_FALSE, Rule, check, check_options, is_at_least, is_kind
@@ -124,17 +125,18 @@ class World:
             "line_ids": line_ids,
         }
         wanted = {name: _set_of(ids) for name, ids in filters.items() if ids is not None}
-        lines = {
-            line.id for line in BOUNDARIES if not any(ids.isdisjoint(_KEYS[name](line)) for name, ids in wanted.items())
-        }
+        boundaries = [
+            line for line in BOUNDARIES if not any(ids.isdisjoint(_KEYS[name](line)) for name, ids in wanted.items())
+        ]
+        lines = {line.id for line in boundaries}
         owners = None if organization is None else _set_of(organization)
         counts: Counter[Label] = Counter()
-        for place in _places(token, location):
+        for place in _having(boundaries, _places(token, location)):
             if owners is None or place.organization in owners:
                 clock = Clock(self.lines_tz or place.timezone, start_date, end_date, self.now)
-                label = clock.labeller(fields, self.numbering)
-                crossings = self._visitors.crossings(place.id, clock.start, clock.end)
-                counts.update([label(moment) for line, moment in crossings if line in lines])
+                labels = clock.labeller(fields, self.numbering)
+                for crossed, moments in self._visitors.crossings(place.id, clock.start, clock.end):
+                    counts.update(labels.of(compress(moments, map(lines.__contains__, crossed))))
         return [{"_id": dict(zip(fields, key, strict=True)), "count": counts[key]} for key in sorted(counts)]
 
     def zone_visitors(
@@ -223,17 +225,14 @@ class World:
         fields: Sequence[str],
         measure: Measure,
     ) -> Iterator[dict[str, Any]]:
-        label = clock.labeller(fields, self.numbering)
-        day = clock.labeller(("year", "month", "dayofmonth"))
+        labels = clock.labeller(fields, self.numbering)
         groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
-
-        def forget(visit: Visit) -> Visit:
-            return (*visit[:4], visit[4] * 10**5 + date(*day(visit[2])).toordinal() % 10**5)
-
-        for place in places:
-            for visit in self._visitors.visits(place.id, clock.start, clock.end):
-                if visit[0] in areas:
-                    groups[label(visit[2])][visit[0]].append(forget(visit) if self.forgets_overnight else visit)
+        for place in _having(areas.values(), places):
+            visits = [v for v in self._visitors.visits(place.id, clock.start, clock.end) if v[0] in areas]
+            if self.forgets_overnight:
+                visits = _forgotten(visits, clock)
+            for key, visit in zip(labels.of([visit[2] for visit in visits]), visits, strict=True):
+                groups[key][visit[0]].append(visit)
         basic = {place.id for place in places if place.organization in BASIC}
         for key in sorted(groups):
             bucket = dict(zip(fields, key, strict=True))
@@ -245,17 +244,19 @@ class World:
         self, places: Iterable[Place], areas: Mapping[int, Area], clock: Clock, fields: Sequence[str]
     ) -> tuple[list[dict[str, Any]], Mapping[int, list[dict[str, Any]]]]:
         """Count entries and passers-by: of all zones together, and of each."""
-        label = clock.labeller(fields, self.numbering)
+        labels = clock.labeller(fields, self.numbering)
         entered, passed = Counter[tuple[Label, int]](), Counter[tuple[Label, int]]()
-        for place in places:
+        for place in _having(areas.values(), places):
             for counts, events in (
-                (entered, self._visitors.visits(place.id, clock.start, clock.end)),
+                (entered, self._visitors.entries(place.id, clock.start, clock.end)),
                 (passed, self._visitors.passings(place.id, clock.start, clock.end)),
             ):
-                counts.update([(label(event[2]), event[0]) for event in events if event[0] in areas])
+                for zones, _, moments, *_ in events:
+                    counts.update(zip(labels.of(moments), zones, strict=True))
         tally: defaultdict[Label, dict[int, tuple[int, int]]] = defaultdict(dict)
         for key, zone in {**entered, **passed}:
-            tally[key][zone] = entered[key, zone], passed[key, zone]
+            if zone in areas:
+                tally[key][zone] = entered[key, zone], passed[key, zone]
         together = []
         apart: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         for key in sorted(tally):
@@ -288,6 +289,12 @@ def _places(token: str, location: Ids) -> list[Place]:
     return [scope[id] for id in dict.fromkeys(wanted) if id in scope]
 
 
+def _having(things: Iterable[Area | Boundary], places: Iterable[Place]) -> list[Place]:
+    """Keep of *places* those that have one of *things*: what happens at the others is not asked for."""
+    having = {thing.location for thing in things}
+    return [place for place in places if place.id in having]
+
+
 def _areas(zones: Ids) -> dict[int, Area]:
     wanted = None if zones is None else _set_of(zones)
     return {area.id: area for area in AREAS if wanted is None or area.id in wanted}
@@ -303,6 +310,15 @@ def _fields_of(names: set[str], *, parents: bool) -> tuple[str, ...]:
 
 
 # What is answered.
+
+
+def _forgotten(visits: Iterable[Visit], clock: Clock) -> list[Visit]:
+    """Make another visitor each day of who comes again."""
+    day = clock.labeller(("year", "month", "dayofmonth"))
+    return [
+        (*visit[:4], visit[4] * 10**5 + date(*label).toordinal() % 10**5)
+        for visit, label in ((visit, day.of([visit[2]])[0]) for visit in visits)
+    ]
 
 
 def _rate(part: int, whole: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import gcd
 
@@ -100,20 +100,33 @@ class Clock:
                 self._since.append(change(moment, new))
                 self._offsets.append(new)
 
-    def labeller(self, fields: Sequence[str], numbering: Numbering = MONGO) -> Callable[[int], Label]:
-        """Make the function from an instant to its label, the values of *fields*."""
+    def labeller(self, fields: Sequence[str], numbering: Numbering = MONGO) -> Labels:
+        """Make what tells the labels of instants, the values of *fields*."""
         since, offsets = self._since, self._offsets
         readers = [READ[name] for name in numbering.names_read(fields)]
         size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
-        # Within a step no clock changes and no bucket ends.
-        step = gcd(size, *offsets, *since[1:])
-        known: dict[int, Label] = {}
 
         def label(moment: int) -> Label:
-            found = known.get(moment // step)
-            if found is None:
-                wall = datetime.fromtimestamp((moment + offsets[bisect_right(since, moment) - 1]) // size * size, UTC)
-                found = known[moment // step] = tuple([read(wall) for read in readers])
-            return found
+            wall = datetime.fromtimestamp((moment + offsets[bisect_right(since, moment) - 1]) // size * size, UTC)
+            return tuple([read(wall) for read in readers])
 
-        return label
+        # Within a step no clock changes and no bucket ends.
+        return Labels(gcd(size, *offsets, *since[1:]), label)
+
+
+class Labels(dict[int, Label]):
+    """Labels of instants, which all instants of a *step* share; each is worked out once."""
+
+    def __init__(self, step: int, label: Callable[[int], Label]) -> None:
+        super().__init__()
+        self._step = step
+        self._label = label
+
+    def __missing__(self, number: int) -> Label:
+        found = self[number] = self._label(number * self._step)
+        return found
+
+    def of(self, moments: Iterable[int]) -> list[Label]:
+        """Return the label of each of *moments*, UTC seconds."""
+        step = self._step
+        return [self[moment // step] for moment in moments]

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from random import Random
 from statistics import NormalDist
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -18,7 +18,7 @@ import attrs
 from .catalogue import AREAS, PLACES, Area, Place
 
 FIRST_DAY = date(2015, 1, 1)
-#: Days kept in memory, about 7 kB each times the scale: a year of all locations.
+#: Days kept in memory, about 7 kB each times the scale: a year of all locations, or ten of few visitors.
 _KEPT_DAYS = 4_000
 _VISITORS_A_DAY = 40
 #: How busy each weekday is, Monday first.
@@ -39,14 +39,18 @@ _Draw = Callable[[], float]
 Visit = tuple[int, int, int, int, int]
 #: (zone, line, moment)
 Passing = tuple[int, int, int]
+#: The zones, the lines, the moments and so on of several events, each by itself.
+Columns = tuple[Sequence[int], ...]
 
 
 @attrs.frozen
 class Day:
     """All events of one location that began on one of its days: `Visit` and `Passing` in columns, which take less."""
 
-    visits: tuple[array[int], ...]
-    passings: tuple[array[int], ...]
+    visits: tuple[array[int], ...] = ()
+    passings: tuple[array[int], ...] = ()
+    #: The first and the last moment of any of them.
+    span: tuple[int, int] = (0, 0)
 
 
 @lru_cache(maxsize=1_000)
@@ -79,29 +83,32 @@ class Visitors:
         self._seed = seed
         self._scale = scale
         self._now = int(now.timestamp())
-        self._day = lru_cache(maxsize=int(_KEPT_DAYS / max(scale, 1)))(self._make)
+        self._day = lru_cache(maxsize=int(_KEPT_DAYS / max(scale, 0.1)))(self._make)
 
     def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
         """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
-        for day in self._days(location, start, end):
-            yield from _between(day.visits, start, end)
+        for columns in self.entries(location, start, end):
+            yield from zip(*columns, strict=True)
 
-    def passings(self, location: int, start: int, end: int) -> Iterator[Passing]:
-        """Give the passers-by at *location* from *start* up to *end*, UTC seconds."""
+    def entries(self, location: int, start: int, end: int) -> Iterator[Columns]:
+        """Give the same visits in columns, day by day."""
         for day in self._days(location, start, end):
-            yield from _between(day.passings, start, end)
+            yield from _between(day.visits, day.span, start, end)
 
-    def crossings(self, location: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Give (line, moment) of each line crossed at *location* from *start* up to *end*, UTC seconds."""
-        for _, line, entry, _, _ in self.visits(location, start, end):
-            yield line, entry
+    def passings(self, location: int, start: int, end: int) -> Iterator[Columns]:
+        """Give the passers-by at *location* from *start* up to *end*, UTC seconds, in columns, day by day."""
+        for day in self._days(location, start, end):
+            yield from _between(day.passings, day.span, start, end)
+
+    def crossings(self, location: int, start: int, end: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+        """Give lines and the moments they are crossed at, at *location* from *start* up to *end*, UTC seconds."""
+        for columns in (*self.entries(location, start, end), *self.passings(location, start, end)):
+            yield columns[1], columns[2]
         # Who came the day before may leave in this one.
-        for zone, _, entry, dwell, _ in self.visits(location, start - _DAY_S, end):
-            left = entry + dwell // 10
-            if start <= left < end:
-                yield _EXITS[zone], left
-        for _, line, moment in self.passings(location, start, end):
-            yield line, moment
+        for zones, _, entered, dwells, _ in self.entries(location, start - _DAY_S, end):
+            left = [entry + dwell // 10 for entry, dwell in zip(entered, dwells, strict=True)]
+            inside = [start <= moment < end for moment in left]
+            yield [_EXITS[zone] for zone in compress(zones, inside)], list(compress(left, inside))
 
     def _days(self, location: int, start: int, end: int) -> Iterator[Day]:
         if start < end:
@@ -114,7 +121,7 @@ class Visitors:
     def _make(self, location: int, day: date) -> Day:
         opens, closes, empty = _opening(_PLACES[location], day)
         if opens >= min(closes, self._now) or day < FIRST_DAY:
-            return Day((), ())
+            return Day()
         draw = Random(f"{self._seed}/{location}/{day.toordinal()}").random
         areas = _AREAS_AT[location]
         crowd = _VISITORS_A_DAY * self._scale * _BUSY[day.weekday()] * (0.7 + 0.6 * draw())
@@ -129,7 +136,9 @@ class Visitors:
         passings = list(_pass_by(areas, visits, opens, closes, draw))
         if empty > self._now:  # the day is drawn whole and then cut: what has happened stays as the present moves on
             visits, passings = _cut(visits, passings, self._now)
-        return Day(_columns("iiqiq", visits), _columns("iiq", passings))
+        moments = [event[2] for event in (*visits, *passings)]
+        span = (min(moments), max(moments)) if moments else (0, 0)
+        return Day(_columns("iiqiq", visits), _columns("iiq", passings), span)
 
 
 def _opening(place: Place, day: date) -> tuple[int, int, int]:
@@ -181,12 +190,13 @@ def _columns(typecodes: str, rows: Iterable[tuple[int, ...]]) -> tuple[array[int
     return tuple(array(code, column) for code, column in zip(typecodes, zip(*rows, strict=True), strict=False))
 
 
-def _between(columns: tuple[array[int], ...], start: int, end: int) -> Iterator[Any]:
-    """Give the rows of *columns* whose moment, the third, is from *start* up to *end*."""
-    rows = zip(*columns, strict=True)
-    if not columns or (start <= min(columns[2]) and max(columns[2]) < end):
-        return rows  # most days lie within the period as a whole
-    return (row for row in rows if start <= row[2] < end)
+def _between(columns: Columns, span: tuple[int, int], start: int, end: int) -> Iterator[Columns]:
+    """Give what of *columns*, whose moments, the third, lie within *span*, is from *start* up to *end*, if anything."""
+    if columns and start <= span[0] and span[1] < end:
+        yield columns  # most days lie within the period as a whole
+    elif columns:
+        inside = [start <= moment < end for moment in columns[2]]
+        yield tuple([list(compress(column, inside)) for column in columns])
 
 
 def utc_now() -> datetime:

@@ -47,7 +47,8 @@ def read_documented(
     shape = _SHAPES[endpoint]
     make_rows = shape.complete_rows if for_table else shape.build_rows
     try:
-        return shape.build(shape.decoder.decode(body.removeprefix(b"\xef\xbb\xbf")), tz, carried, make_rows)
+        sent = _decoder_of(endpoint, for_table).decode(body.removeprefix(b"\xef\xbb\xbf"))
+        return shape.build(sent, tz, carried, make_rows)
     except (_Declined, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -302,7 +303,8 @@ def _complete_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tupl
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class _Shape(Fielded):
-    decoder: msgspec.json.Decoder[Any]
+    #: The type of what is sent, for rows (False) or to stand for them (True).
+    sent: Callable[[bool], Any]
     build: Callable[[Any, str | None, Mapping[str, int], _MakeRows], Answer]
     build_rows: _MakeRows
     complete_rows: _MakeRows
@@ -310,21 +312,26 @@ class _Shape(Fielded):
 
 _SHAPES: Mapping[str, _Shape] = {
     "line_crosses": _Shape(
-        decoder=msgspec.json.Decoder(list[struct_of(LineCrossesRow)]),  # type: ignore[misc]
+        sent=lambda for_table: list[struct_of(LineCrossesRow, for_table)],  # type: ignore[misc]
         build=_build_lines,
         build_rows=_build_line_rows,
         complete_rows=_complete_line_rows,
     ),
     "zone_visitors": _Shape(
-        decoder=msgspec.json.Decoder(struct_of(Visits, comparison=struct_of(Period) | list[Any] | None)),
+        sent=lambda for_table: struct_of(Visits, for_table, comparison=struct_of(Period, for_table) | list[Any] | None),
         build=_build_visits,
         build_rows=_build_visit_rows,
         complete_rows=_complete_visit_rows,
     ),
     "drop_in_rate": _Shape(
-        decoder=msgspec.json.Decoder(struct_of(DropIns)),
+        sent=lambda for_table: struct_of(DropIns, for_table),
         build=_build_drop_in,
         build_rows=_build_zone_details,
         complete_rows=_complete_zone_details,
     ),
 }
+
+
+@lru_cache
+def _decoder_of(endpoint: str, for_table: bool) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_SHAPES[endpoint].sent(for_table))

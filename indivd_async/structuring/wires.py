@@ -36,29 +36,33 @@ class _Ours:
 _STANDS_FOR = frozenset({LineCrossesRow, ZoneVisitorsRow, Aggregation, ZoneDropInRow})
 
 
-def _wire_of(kind: Any) -> Any:
+def _wire_of(kind: Any, for_table: bool) -> Any:
     """Return the type by which msgspec reads what an annotation calls *kind*."""
     parts = get_args(kind)
     if kind is int:
         return _Int
     if attrs.has(kind):
-        return struct_of(kind)
+        return struct_of(kind, for_table)
     if get_origin(kind) is tuple and attrs.has(parts[0]):
-        return list[_wire_of(parts[0])]  # type: ignore[misc]
+        return list[_wire_of(parts[0], for_table)]  # type: ignore[misc]
     if get_origin(kind) is dict:
-        return dict[str, _wire_of(parts[1])]  # type: ignore[misc]
-    return _wire_of(parts[0]) | None if type(None) in parts else kind
+        return dict[str, _wire_of(parts[1], for_table)]  # type: ignore[misc]
+    return _wire_of(parts[0], for_table) | None if type(None) in parts else kind
 
 
-def struct_of(cls: type, **otherwise: Any) -> Any:
-    """Make the class of what is sent of *cls*: its fields, in order, and no others."""
+def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
+    """
+    Make the class of what is sent of *cls*: its fields, in order, and no others.
+
+    *for_table*: and room for what is filled in, where the structs are to stand for rows.
+    """
     form, hints = FORMS.get(cls, Form()), get_type_hints(cls)
     fields: list[tuple[Any, ...]] = []
     for field in attrs.fields(cls):
         if field.name in (*form.carried, "extra"):
             continue
         if hints[field.name] is Bucket and form.labels:
-            fields.append(("labels", struct_of(Bucket), msgspec.field(name=form.labels)))
+            fields.append(("labels", struct_of(Bucket, for_table), msgspec.field(name=form.labels)))
         elif hints[field.name] is Bucket:
             day = "day" if cls is DropInRow else None
             named = {"dayofmonth": msgspec.field(default=None, name=day)}
@@ -66,13 +70,13 @@ def struct_of(cls: type, **otherwise: Any) -> Any:
             labels = reversed(LABELS) if cls is Aggregation else LABELS
             fields = [*((label, _Int | None, named.get(label)) for label in labels), *fields]
         else:
-            wire = otherwise.get(field.name) or _wire_of(hints[field.name])
+            wire = otherwise.get(field.name) or _wire_of(hints[field.name], for_table)
             if cls in _WHOLE_OR_EMPTY:
                 fields.append((field.name, wire | UnsetType, UNSET))
             else:
                 fields.append((field.name, wire, None) if field.default is None else (field.name, wire))
     namespace: dict[str, Any] = {}
-    if cls in _STANDS_FOR:
+    if for_table and cls in _STANDS_FOR:
         bucket = ("bucket",) if form.labels is not None else ()
         fields += [(name, _Ours, None) for name in (*bucket, *form.carried)]
         namespace = {"extra": NOTHING_EXTRA}
@@ -88,29 +92,19 @@ _A_DAY = 86_400
 
 def do_agree(wires: list[Any]) -> bool:
     """Tell whether the figures in each of *wires* surely agree with one another; False says only that they may not."""
-    fields_of = msgspec.structs.astuple
     try:
         for wire in wires:
-            visits, unique, bounce, stats = (
-                wire.visits,
-                wire.unique_visits or 0,
-                wire.bounce or 0,
-                wire.dwell_time_stats,
-            )
-            if visits < 0 or unique > visits or unique < 0 or bounce > visits or bounce < 0:
+            visits, dwell, stats = wire.visits, wire.dwell_time, wire.dwell_time_stats
+            if not (0 <= (wire.unique_visits or 0) <= visits and 0 <= (wire.bounce or 0) <= visits):
                 return False
-            if (dwell := wire.dwell_time) and (dwell < 0 or dwell > _A_DAY):
-                return False
-            if (stats := wire.dwell_time_stats) is None:
+            if stats is None or not stats.n:
+                if (dwell and not 0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
+                    return False
                 continue
-            mean, least, most, quantiles, n = fields_of(stats)
-            if n:
-                low, middle, high = quantiles
-                if n > visits or n < 0 or mean != dwell or least < 0 or least > mean or mean > most:
-                    return False
-                if least > low or low > middle or middle > high or high > most or most > _A_DAY:
-                    return False
-            elif quantiles and len(quantiles) != 3:
+            least, mean, most, (low, middle, high) = stats.min, stats.mean, stats.max, stats.quantiles
+            if not (stats.n <= visits and mean == dwell and 0 <= least <= mean <= most <= _A_DAY and stats.n > 0):
+                return False
+            if not least <= low <= middle <= high <= most:
                 return False
     except (TypeError, ValueError):  # something is not measured
         return False

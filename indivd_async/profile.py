@@ -61,17 +61,6 @@ WEEKDAYS: Mapping[str, Callable[[date], int]] = {
     "sunday-0": lambda day: day.isoweekday() % 7,
     "monday-0": date.weekday,
 }
-#: Weeks and weekdays in words.
-IN_WORDS: Mapping[str, str] = {
-    "iso": "ISO 8601, under the year the week belongs to",
-    "iso-calendar-year": "ISO 8601, but under the calendar year of each day",
-    "sunday-0": "from Sunday, 0 to 53",
-    "monday-0": "from Monday, 0 to 53",
-    "sunday-1": "from Sunday, 1 to 54",
-    "monday-1": "from Monday, 1 to 54",
-    "from-1-january": "seven days each, counted from 1 January",
-}
-NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def week_start(numbering: str, year: int, week: int) -> date | None:

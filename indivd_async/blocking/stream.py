@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import anyio
 
-from ..client.opened import OpenChunks as AsyncStream
+from ..client.opened import OpenStream as AsyncStream
 from ..errors import ClientClosedError
 from ..results import Chunk
 from ..results.tables import ArrowStream
@@ -40,7 +40,7 @@ class Chunks(Iterator[Chunk]):
 class OpenStream(AbstractContextManager[Chunks]):
     """A stream that begins when the context is entered, and ends with it."""
 
-    def __init__(self, portal: Portal, stream: AsyncStream) -> None:
+    def __init__(self, portal: Portal, stream: AsyncStream[Chunk]) -> None:
         self._portal = portal
         self._stream = stream
 

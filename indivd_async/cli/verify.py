@@ -15,8 +15,9 @@ import httpx
 
 from ..errors import ConfigError
 from ..escaping import escape_controls
-from ..profile import IN_WORDS, NAMES, Profile
+from ..profile import Profile
 from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, verify
+from ..verify.numbering import IN_WORDS
 from ..verify.questions import AT_ONCE
 from ..verify.report import shorten
 from .connection import make_client
@@ -156,7 +157,7 @@ def tell_profile(profile: Profile) -> list[str]:
         told.append(f"weeks are numbered {IN_WORDS[numbering.weeks]}")
     if numbering.weekdays is not None:
         monday = next(label for label in range(8) if numbering.weekday(label) == 1)
-        told.append(f"weekday {monday} is {NAMES[0]}")
+        told.append(f"weekday {monday} is Monday")
     for endpoint in ("line_crosses", "drop_in_rate"):
         clock = profile.clock_of(endpoint, "each location")
         if clock is not None:

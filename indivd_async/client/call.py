@@ -16,7 +16,7 @@ import attrs
 
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, MergeConflictError
-from ..execution import WAITING_PER_WORKER, ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
+from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
 from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import Query
@@ -112,11 +112,7 @@ class Call:
         return completed
 
     def stream(
-        self,
-        queries: Iterable[Query | Plan],
-        ordered: bool,
-        make: Callable[[Chunk], C],
-        waiting: int = WAITING_PER_WORKER,
+        self, queries: Iterable[Query | Plan], ordered: bool, make: Callable[[Chunk], C], waiting: int
     ) -> ChunkStream[C]:
         """Make a stream of what *make* makes of the chunks of *queries*, none of them merged."""
         from ..witnessing import Owners
@@ -202,7 +198,8 @@ class Call:
             asked = True
             return self._answer(request, deadline)
 
-        key = (request.path, *request.params.items(), request.tz, request.carried, self.for_table)
+        renews = self.keeping is not None and self.keeping.renews
+        key = (request.path, *request.params.items(), request.tz, request.carried, self.for_table, renews)
         try:
             answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:

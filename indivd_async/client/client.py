@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
@@ -17,7 +18,7 @@ from ..planning import Plan, each_query
 from ..profile import Profile, read_profile
 from ..progress import Display, Wanted
 from ..queries import DropInRate, LineCrosses, OnError, Query, ZoneVisitors, one_by_one
-from ..results import AnyResult, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
+from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
 from .call import Answered, Call
@@ -25,7 +26,7 @@ from .catalogue import Catalogue
 from .copying import copy_attributes
 from .endpoints import Endpoints
 from .keeping import Keeping
-from .opened import OpenChunks
+from .opened import OpenStream
 
 if TYPE_CHECKING:
     import ssl
@@ -260,7 +261,7 @@ class AsyncIndivd(Endpoints):
 
     def stream(
         self, queries: Query | Plan | Iterable[Query | Plan], ordered: bool = False, *, progress: Wanted = None
-    ) -> OpenChunks:
+    ) -> OpenStream[Chunk]:
         """
         Open a stream of chunks, one a planned request, as they arrive or in the order of the plans.
 
@@ -272,7 +273,8 @@ class AsyncIndivd(Endpoints):
         """
         check_options(locals())
         each_query(queries)  # refused here, not where it is entered
-        return OpenChunks(lambda: self._call("stream", collects=True, progress=progress), queries, ordered)
+        begin = partial(self._call, "stream", collects=True, progress=progress)
+        return OpenStream(begin=begin, queries=queries, ordered=ordered, make=lambda chunk: chunk)
 
     @overload
     async def retry_failed(self, result: R, *, progress: Wanted = None) -> R: ...

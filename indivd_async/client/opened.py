@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from ..errors import ClientClosedError
-from ..execution import ChunkStream
+from ..execution import WAITING_PER_WORKER, ChunkStream
 from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import Chunk
@@ -21,24 +21,34 @@ if TYPE_CHECKING:
     from ..results.tables import ArrowStream
 
 C = TypeVar("C")
+D = TypeVar("D")
 
 
+@attrs.define(kw_only=True, eq=False, repr=False)
 class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
-    """A call that is a stream: it begins when the context is entered, and ends with it."""
+    """What `stream` returns: it begins when the context is entered, and ends with it."""
 
-    def __init__(
-        self, begin: Callable[[], AbstractContextManager[Call]], open_stream: Callable[[Call], ChunkStream[C]]
-    ) -> None:
-        self._begin = begin
-        self._open_stream = open_stream
-        self._open: AsyncExitStack | None = None
+    begin: Callable[[], AbstractContextManager[Call]]
+    queries: Query | Plan | Iterable[Query | Plan]
+    ordered: bool = False
+    #: What becomes of each chunk at once, and how much of it may wait for each request in the air.
+    make: Callable[[Chunk], C]
+    waiting: int = WAITING_PER_WORKER
+    #: Whether rows are only made columns of, by `indivd_async.results.tables`: they need not become objects then.
+    for_table: bool = False
+    #: Whether what a cache has is asked for, too, and the answers are kept there.
+    renews: bool = False
+    _open: AsyncExitStack | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> ChunkStream[C]:
         if self._open is not None:
             raise ClientClosedError("this stream is open already; `client.stream` gives another")
         async with AsyncExitStack() as stack:
-            call = stack.enter_context(self._begin())
-            chunks = await stack.enter_async_context(self._open_stream(call))
+            call = attrs.evolve(stack.enter_context(self.begin()), for_table=self.for_table)
+            if self.renews and call.keeping is not None:
+                call = attrs.evolve(call, keeping=attrs.evolve(call.keeping, renews=True))
+            chunks = call.stream(each_query(self.queries), self.ordered, self.make, self.waiting)
+            await stack.enter_async_context(chunks)
             self._open = stack.pop_all()
         return chunks
 
@@ -49,20 +59,13 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
         if opened is not None:
             await opened.__aexit__(kind, error, traceback)
 
+    def made(self, make: Callable[[Chunk], D], *, for_table: bool, renews: bool) -> OpenStream[D]:
+        """Stream what *make* makes of each chunk instead; little waits to be taken."""
+        return OpenStream(
+            begin=self.begin, queries=self.queries, make=make, waiting=0, for_table=for_table, renews=renews
+        )
 
-class OpenChunks(OpenStream[Chunk]):
-    """What `stream` returns."""
-
-    def __init__(
-        self,
-        begin: Callable[[], AbstractContextManager[Call]],
-        queries: Query | Plan | Iterable[Query | Plan],
-        ordered: bool,
-    ) -> None:
-        super().__init__(begin, lambda call: call.stream(each_query(self._queries), ordered, lambda chunk: chunk))
-        self._queries = queries
-
-    async def table(self) -> ArrowStream:
+    async def table(self: OpenStream[Chunk]) -> ArrowStream:
         """
         Read the whole stream, for one frame: ``polars.DataFrame(await client.stream(queries).table())``.
 
@@ -71,12 +74,10 @@ class OpenChunks(OpenStream[Chunk]):
         """
         from ..results.tables import ArrowStream, check_same_columns
 
-        queries = self._queries = list(each_query(self._queries))
+        queries = self.queries = list(each_query(self.queries))
         asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
         arrived = []
-        async with OpenStream(
-            self._begin, lambda call: self._open_stream(attrs.evolve(call, for_table=True))
-        ) as chunks:
+        async with attrs.evolve(self, for_table=True) as chunks:
             async for chunk in chunks:
                 if chunk.error is not None:
                     raise chunk.error

@@ -12,7 +12,6 @@ import anyio.to_thread
 import attrs
 
 from ..client import AsyncIndivd
-from ..client.exports import renewing, stream_made
 from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..progress import Progress
 from ..queries import Query
@@ -176,12 +175,12 @@ class _Run:
         asked = by_query(Asked(ask=ask, plan=plan_ask(ask, query, self.client.profile)) for ask in asks)
         plans = [some[0].plan for some in asked.values()]
         self._total += sum(map(len, plans))
-        client = renewing(self.client) if fresh else self.client
         refused: AuthenticationError | None = None
         as_columns = not any(one.merges for some in asked.values() for one in some)
         make = make_columns if as_columns else keep_rows
         try:
-            async with stream_made(client, plans, make, for_table=as_columns) as pieces:
+            stream = self.client.stream(plans).made(make, for_table=as_columns, renews=fresh)
+            async with stream as pieces:
                 while refused is None:
                     piece: Piece | None = None
                     with anyio.move_on_after(keeper.due_in()):

@@ -86,28 +86,22 @@ DROP_IN_RATE = DataEndpoint(
 DATA_ENDPOINTS = {endpoint.name: endpoint for endpoint in (LINE_CROSSES, ZONE_VISITORS, DROP_IN_RATE)}
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False)
 class FilterEndpoint(Fielded):
     """One of the five endpoints that list what a token may see."""
 
-    name: str
+    entity: type
     #: Without a trailing slash: the documented form. Tried in order; the next where one answers 404.
     paths: tuple[str, ...]
-    entity: type
 
 
 FILTER_ENDPOINTS = {
-    endpoint.name: endpoint
-    for endpoint in (
-        FilterEndpoint(name="locations", paths=("/filters/locations",), entity=Location),
-        FilterEndpoint(name="zones", paths=("/filters/zones",), entity=Zone),
-        FilterEndpoint(name="categories", paths=("/filters/categories",), entity=Category),
-        FilterEndpoint(name="lines", paths=("/filters/lines",), entity=Line),
-        # The article spells the data parameter with z and its prose with s; which one the path takes is not documented.
-        FilterEndpoint(
-            name="organizations", paths=("/filters/organizations", "/filters/organisations"), entity=Organization
-        ),
-    )
+    "locations": FilterEndpoint(Location, ("/filters/locations",)),
+    "zones": FilterEndpoint(Zone, ("/filters/zones",)),
+    "categories": FilterEndpoint(Category, ("/filters/categories",)),
+    "lines": FilterEndpoint(Line, ("/filters/lines",)),
+    # The article spells the data parameter with z and its prose with s; which one the path takes is not documented.
+    "organizations": FilterEndpoint(Organization, ("/filters/organizations", "/filters/organisations")),
 }
 #: The list that has the ids of a parameter, and their names.
 LISTED_IN: Mapping[str, str] = {

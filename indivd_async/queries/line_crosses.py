@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, get_args
 
 import attrs
@@ -11,7 +12,7 @@ from ..refusals import InvalidQueryError
 from .fields import PerLine, Question, arrange, check_grouping, check_ids, to_grouping, to_ids
 
 #: What `per` fans out, with the parameter that holds its values. The row's field has the name on the left.
-PER = {name: name for name in get_args(PerLine)} | {"line": "line_ids"}
+PER: Mapping[str, str] = {name: name for name in get_args(PerLine)} | {"line": "line_ids"}
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)

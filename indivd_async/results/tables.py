@@ -23,6 +23,7 @@ from ..models import Bucket, DwellTimeStats, Exclude, LineCrossesRow, ZoneDropIn
 from ..models.values import LABELS, labels_of
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from . import arrow
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
 from .moments import MOMENTS, PLACE, Known, alike, when_and_where
 from .shown import question_of
@@ -104,29 +105,21 @@ class ArrowStream(Fielded):
         return f"<ArrowStream of {question_of(self.query)}>"
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        from . import arrow
-
         return arrow.stream(schema_of(self.query), batches_of_chunks(self.query, self._chunks), requested_schema)
 
 
 def record_batches(result: Merged) -> Iterator[pyarrow.RecordBatch]:
     """Return *result* in batches of pyarrow, for writing files; needs the extra `parquet`."""
-    from . import arrow
-
     return arrow.record_batches(schema_of(result.plan.query), batches_of(result))
 
 
 def chunk_batches(chunk: Answered) -> Iterator[pyarrow.RecordBatch]:
     """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
-    from . import arrow
-
     return arrow.record_batches(schema_of(chunk.query), batches_of_chunks(chunk.query, [chunk]))
 
 
 def arrow_schema(query: Query) -> pyarrow.Schema:
     """Return the schema of *query* as pyarrow knows it; needs the extra `parquet`."""
-    from . import arrow
-
     return arrow.pyarrow_schema(schema_of(query))
 
 
@@ -155,8 +148,8 @@ def _blocks_of_chunk(chunk: Answered) -> Iterator[_Block]:
     if chunk.error is not None:
         raise chunk.error
     request, table = chunk.request, _TABLES[type(chunk.query)]
-    clocks = dict.fromkeys(request.locations or (), request.tz) if table.has_line_clocks else {}
-    known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=clocks)
+    located: Sequence[int] = request.locations or () if table.has_line_clocks else ()
+    known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=dict.fromkeys(located, request.tz))
     # An answer has a second block only where its request brings both periods; else its one block is the request's own.
     names = _PERIODS if request.period == "both" else (request.period,)
     blocks = () if chunk.answer is None else table.blocks_of_answer(chunk.answer)

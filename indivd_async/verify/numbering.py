@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
 
-from ..profile import IN_WORDS, WEEKDAYS, WEEKS
+from ..profile import WEEKDAYS, WEEKS
 from .reading import Row
 from .seen import Assumption, CannotTellError, Judgement, Seen, cannot_tell, fails, holds
 
+#: Numberings of weeks in words.
+IN_WORDS: Mapping[str, str] = {
+    "iso": "ISO 8601, under the year the week belongs to",
+    "iso-calendar-year": "ISO 8601, but under the calendar year of each day",
+    "sunday-0": "from Sunday, 0 to 53",
+    "monday-0": "from Monday, 0 to 53",
+    "sunday-1": "from Sunday, 1 to 54",
+    "monday-1": "from Monday, 1 to 54",
+    "from-1-january": "seven days each, counted from 1 January",
+}
 Sums = Counter[Hashable]
 #: Asked by deep runs: what one New Year leaves open another may settle.
 OTHER_YEAR_WEEKS, OTHER_YEAR_DAYS = "visits by week, another New Year", "visits by day, another New Year"

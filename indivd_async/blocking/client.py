@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from ..client import AsyncIndivd
-from ..client.copying import copy_attributes
+from ..client.client import copy_attributes
 from ..execution import Stats
 from ..planning import Plan
 from ..profile import Profile

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from functools import partial
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
@@ -23,14 +24,12 @@ from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_op
 from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
 from .call import Answered, Call
 from .catalogue import Catalogue
-from .copying import copy_attributes
 from .endpoints import Endpoints
 from .keeping import Keeping
 from .opened import OpenStream
 
 if TYPE_CHECKING:
     import ssl
-    from types import TracebackType
 
 R = TypeVar("R", bound=AnyResult)
 
@@ -157,9 +156,7 @@ class AsyncIndivd(Endpoints):
         self._executor.check()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -291,3 +288,16 @@ class AsyncIndivd(Endpoints):
 
 def _name_of(query: object) -> str:
     return query.endpoint.name if isinstance(query, Query) else "fetch"
+
+
+def copy_attributes(original: object, twin: object) -> None:
+    """
+    Give *twin*, of the same class and yet without any, the attributes of *original*, those in slots too.
+
+    `copy.copy` would pickle it, which clients refuse.
+    """
+    vars(twin).update(vars(original))
+    for base in type(original).__mro__:
+        for slot in vars(base).values():
+            if isinstance(slot, MemberDescriptorType) and hasattr(original, slot.__name__):
+                slot.__set__(twin, slot.__get__(original))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -16,8 +16,6 @@ from ..results import Chunk
 from .call import Call
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..results.tables import ArrowStream
 
 C = TypeVar("C")
@@ -52,12 +50,10 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
             self._open = stack.pop_all()
         return chunks
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *ended_by: Any) -> None:
         opened, self._open = self._open, None
         if opened is not None:
-            await opened.__aexit__(kind, error, traceback)
+            await opened.__aexit__(*ended_by)
 
     def made(self, make: Callable[[Chunk], D], *, for_table: bool, renews: bool) -> OpenStream[D]:
         """Stream what *make* makes of each chunk instead; little waits to be taken."""

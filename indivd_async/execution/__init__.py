@@ -1,7 +1,5 @@
 """Requests are sent: on lanes, with deadlines, retries, pauses and a pace; one, or a stream of many."""
 
-from __future__ import annotations
-
 from .deadline import NEVER as NEVER, Deadline as Deadline
 from .events import Counts as Counts, Event as Event, Stats as Stats
 from .executor import Executor as Executor

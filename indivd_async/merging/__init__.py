@@ -1,7 +1,5 @@
 """Chunks become one result: put in order, keys checked, what adds up added, the rest refused. Pure."""
 
-from __future__ import annotations
-
 from .keys import OwnCutConflictError as OwnCutConflictError
 from .notes import Known as Known
 from .result import merge_chunks as merge_chunks

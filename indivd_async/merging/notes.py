@@ -16,8 +16,8 @@ from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
+from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import numbered, numbering_notes, word_note
-from ..results.rates import note_over_100, rates_of
 from ..time_zones import is_time_zone
 
 

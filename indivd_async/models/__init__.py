@@ -1,7 +1,5 @@
 """The values that travel through the house: rows, places and buckets, the table of endpoints, and clocks."""
 
-from __future__ import annotations
-
 from .places import (
     Category as Category,
     Line as Line,

@@ -1,7 +1,5 @@
 """The three questions that can be asked, valid from birth: what the API would refuse never reaches the wire."""
 
-from __future__ import annotations
-
 from .drop_in_rate import DropInRate as DropInRate
 from .fields import (
     Ids as Ids,

@@ -1,7 +1,5 @@
 """What the caller holds: the merged rows, what became of each request, and what there is to know about the figures."""
 
-from __future__ import annotations
-
 from .answers import (
     Answer as Answer,
     Dates as Dates,

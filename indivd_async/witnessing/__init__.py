@@ -1,7 +1,5 @@
 """An answer is held against its question by what it says itself. Pure."""
 
-from __future__ import annotations
-
 from .places import Owners as Owners
 from .witnesses import (
     WITNESSES as WITNESSES,

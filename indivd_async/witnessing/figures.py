@@ -10,8 +10,8 @@ from typing import Any
 from ..models import ZoneVisitorsRow
 from ..models.values import odd_labels
 from ..results import DropInBlock, ZoneVisitorsAnswer
+from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
-from ..results.rates import note_over_100, rates_of
 from .case import Case, Mismatch, Testimony, place_of
 
 #: Beyond so many rows equal buckets need not be one object.

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 import anyio.to_thread
 import attrs
@@ -26,7 +24,6 @@ from .refusals import ConfigError
 from .settings import PATH, check, is_at_least, must_be
 from .wording import literally
 
-T = TypeVar("T")
 #: Writers wait for each other for milliseconds; an entry that takes longer is not worth the threads it holds.
 _BUSY_S = 1.0
 
@@ -100,38 +97,28 @@ class SQLiteCache:
 
     async def get(self, key: str) -> bytes | None:
         """Return what was put under *key*, or None."""
-        row = await self._in_thread(self._select, key)
-        return None if row is None else zlib.decompress(row)
+        row = await self._execute("SELECT body FROM answers WHERE key = ?", key)
+        return None if row is None else zlib.decompress(row[0])
 
     async def put(self, key: str, body: bytes) -> None:
         """Keep *body* under *key*, compressed."""
-        await self._in_thread(self._insert, key, zlib.compress(body, 1))
+        await self._execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", key, zlib.compress(body, 1))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
 
-    def _select(self, key: str) -> bytes | None:
-        with self._turn():
-            row = self._connection.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+    async def _execute(self, statement: str, *values: object) -> Any:
+        def execute() -> Any:
+            if not self._lock.acquire(timeout=_BUSY_S):  # a slow disk must not gather threads
+                raise TimeoutError("the cache's file is busy")
+            try:
+                return self._connection.execute(statement, values).fetchone()
+            finally:
+                self._lock.release()
 
-    def _insert(self, key: str, body: bytes) -> None:
-        with self._turn():
-            self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, body))
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=_BUSY_S):  # a slow disk must not gather threads
-            raise TimeoutError("the cache's file is busy")
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
         # A file that another process locks must not hold a caller beyond its time; the thread ends by itself. With a
         # limiter of its own it waits for nobody: the threads that all share may be busy with what the caller has there.
         own = anyio.CapacityLimiter(1)
-        return await anyio.to_thread.run_sync(partial(work, *args), abandon_on_cancel=True, limiter=own)
+        return await anyio.to_thread.run_sync(execute, abandon_on_cancel=True, limiter=own)

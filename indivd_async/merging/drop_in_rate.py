@@ -14,7 +14,7 @@ from ..errors import MergeConflictError
 from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInRow
 from ..planning import Plan, PlannedRequest
 from ..queries.fields import periods_of
-from ..results import Chunk, DropInAnswer, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
+from ..results import Chunk, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from ..results.totals import rate
 from .coverage import Covered, has_failed, part_of
 from .keys import check_addable, common
@@ -35,19 +35,16 @@ def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Dr
         summary[period] = _merge_totals(blocks, start, end)
         details[period] = _merge_details(plan, blocks)
         zones[period] = _merge_zones(plan, blocks)
+    answers: list[Any] = [chunk.answer for chunk in arrived if chunk.request.period != "comparison"]
+    interval = next((answer.interval for answer in answers if answer.interval), plan.layout.parts[0].resolved)
     return DropInRateResult(
         plan=plan,
         coverage=coverage,
         summary=DropInSummary(**summary),
-        details=DropInDetails(interval=_interval_of(arrived) or plan.layout.parts[0].resolved, **details),
+        details=DropInDetails(interval=interval, **details),
         zone_details=DropInZones(**zones),
         notes=(PARTIAL_SUM,) if has_failed(coverage) else (),  # the summary is a sum over all requests
     )
-
-
-def _interval_of(arrived: Sequence[Chunk]) -> str | None:
-    answers = (chunk.answer for chunk in arrived if chunk.request.period != "comparison")
-    return next((a.interval for a in answers if isinstance(a, DropInAnswer) and a.interval), None)
 
 
 def _merge_totals(blocks: Sequence[_Block], start: date, end: date) -> DropInTotals:

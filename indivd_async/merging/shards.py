@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import attrs
 
@@ -32,14 +32,14 @@ def merge_results(results: Sequence[R]) -> R:
             raise ValueError("one of these is the result of the whole plan already")
         return results[0]
     chunks = [chunk for result in results for chunk in result.arrived]
-    chunks += [_failed(result, item) for result in results for item in result.coverage if item.status == "failed"]
+    for result in results:
+        for item in result.coverage:
+            if item.status == "failed":
+                query, attempts = result.plan.query, item.attempts
+                chunks.append(Chunk(query=query, request=item.request, error=item.error, attempts=attempts))
     notes = [note for result in results for note in result.notes if note.kind in _NOTES_OF_SHARDS]
     return cast("R", merge_chunks(whole.pop(), chunks, Known(), notes=notes))
 
 
 #: Notes that need the time, or the locations a client has looked up; joining has neither.
 _NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope", "location_unknown"})
-
-
-def _failed(result: Any, item: Any) -> Chunk:
-    return Chunk(query=result.plan.query, request=item.request, error=item.error, attempts=item.attempts)

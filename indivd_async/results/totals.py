@@ -114,10 +114,6 @@ def _nothing_is_left(row: ZoneVisitorsRow) -> bool:
     return row.visits <= (beyond.min_dwell_time or 0) + (beyond.max_dwell_time or 0)
 
 
-def _sum_n(rows: Sequence[ZoneVisitorsRow], metric: str) -> int:
-    return sum(n for _, n in _weighted(rows, metric, "n"))
-
-
 def _weighted_mean(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
     if len(rows) == 1 and rows[0].dwell_time_stats is None:  # its own mean, which needs no weight
         return None if _nothing_is_left(rows[0]) else rows[0].dwell_time
@@ -128,14 +124,6 @@ def _weighted_mean(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None
     return math.fsum(mean * n for mean, n in pairs) / weight if weight else None
 
 
-def _smallest(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
-    return min((value for value, _ in _weighted(rows, metric, "min")), default=None)
-
-
-def _largest(rows: Sequence[ZoneVisitorsRow], metric: str) -> float | None:
-    return max((value for value, _ in _weighted(rows, metric, "max")), default=None)
-
-
 _ADDS: Mapping[str, Callable[[Sequence[ZoneVisitorsRow], str], Number | None]] = {
     "visits": _sum,
     "bounce": _sum_bounces,
@@ -143,9 +131,9 @@ _ADDS: Mapping[str, Callable[[Sequence[ZoneVisitorsRow], str], Number | None]] =
     "exclude.max_dwell_time": _sum,
     "dwell_time": _weighted_mean,
     "dwell_time_stats.mean": _weighted_mean,
-    "dwell_time_stats.min": _smallest,
-    "dwell_time_stats.max": _largest,
-    "dwell_time_stats.n": _sum_n,
+    "dwell_time_stats.min": lambda rows, metric: min(_weighted(rows, metric, "min"), default=(None, 0))[0],
+    "dwell_time_stats.max": lambda rows, metric: max(_weighted(rows, metric, "max"), default=(None, 0))[0],
+    "dwell_time_stats.n": lambda rows, metric: sum(n for _, n in _weighted(rows, metric, "n")),
 }
 _NEVER = {
     "unique_visits": (

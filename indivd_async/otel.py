@@ -9,13 +9,14 @@ near.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
 from .client import AsyncIndivd
+from .client.opened import OpenStream
 from .errors import ConfigError, IndivdError
 from .settings import check_options
 
@@ -86,10 +87,14 @@ class TracedIndivd(AsyncIndivd):
 
         def stream(self, queries, ordered=False, *, progress=None):
             stream = super().stream(queries, ordered, progress=progress)
-            return stream if self._telemetry is None else _ToldStream(self._telemetry, stream)
+            if self._telemetry is None:
+                return stream
+            asked = {"queries": stream.queries, "ordered": stream.ordered, "make": stream.make}
+            return _ToldStream(telemetry=self._telemetry, begin=stream.begin, **asked)
 
 
-class _ToldStream(AbstractAsyncContextManager[Any]):
+@attrs.define(kw_only=True, eq=False, repr=False)
+class _ToldStream(OpenStream[Any]):
     """
     A stream with a span around it.
 
@@ -97,21 +102,20 @@ class _ToldStream(AbstractAsyncContextManager[Any]):
     stream may be closed in another context than the one it set something in.
     """
 
-    def __init__(self, telemetry: _Telemetry, stream: AbstractAsyncContextManager[Any]) -> None:
-        self._telemetry = telemetry
-        self._stream = stream
-        self._open = AsyncExitStack()
+    telemetry: _Telemetry
+    _told: ExitStack = attrs.field(factory=ExitStack, init=False)
 
     async def __aenter__(self) -> Any:
-        async with AsyncExitStack() as stack:
-            span = stack.enter_context(_Span(self._telemetry, "stream"))
+        with ExitStack() as stack:
+            span = stack.enter_context(_Span(self.telemetry, "stream"))
             with span.current():
-                chunks = await stack.enter_async_context(self._stream)
-            self._open = stack.pop_all()
+                chunks = await super().__aenter__()
+            self._told = stack.pop_all()
         return chunks
 
-    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        await self._open.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *ended_by: Any) -> None:
+        with self._told:
+            await super().__aexit__(*ended_by)
 
 
 @attrs.define

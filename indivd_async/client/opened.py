@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -57,9 +57,8 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
 
     def made(self, make: Callable[[Chunk], D], *, for_table: bool, renews: bool) -> OpenStream[D]:
         """Stream what *make* makes of each chunk instead; little waits to be taken."""
-        return OpenStream(
-            begin=self.begin, queries=self.queries, make=make, waiting=0, for_table=for_table, renews=renews
-        )
+        changes: dict[str, Any] = {"make": make, "waiting": 0, "for_table": for_table, "renews": renews}
+        return cast("OpenStream[D]", attrs.evolve(self, **changes))
 
     async def table(self: OpenStream[Chunk]) -> ArrowStream:
         """

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
 import attrs
+import pyarrow
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -19,6 +21,7 @@ from scripted import Params, Script, counts_by_day, visits_by_day
 
 from indivd_async import DecodeError, Event, LineCrosses, RetryPolicy, ServerError, Timeouts, ZoneVisitors
 from indivd_async.cache import MemoryCache
+from indivd_async.export import export
 from indivd_async.otel import TracedIndivd
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +210,16 @@ async def test_a_stream_and_a_batch_are_calls_too(telemetry: Telemetry) -> None:
     assert [span.parent for span in telemetry.named("mine")] == [None, None]
     names = {span.name for span in telemetry.spans.get_finished_spans()}
     assert {"indivd zone_visitors", "indivd retry_failed", "indivd locations", "GET /filters/locations"} <= names
+
+
+async def test_a_stream_of_a_traced_client_is_what_another_is(telemetry: Telemetry, tmp_path: Path) -> None:
+    """It is read to a table, and an export asks through it: each a call with a span."""
+    async with telemetry.client(Script(visits_by_day)) as client:
+        table = await client.stream(MARCH).table()
+        assert pyarrow.table(table).num_rows == len(await client.fetch(MARCH))
+        report = await export(client, attrs.evolve(MARCH, split=None), tmp_path / "visits")
+    assert report.rows == pyarrow.table(table).num_rows
+    assert len(telemetry.named("indivd stream")) == 2
 
 
 async def test_a_stream_that_is_left_early_ends_its_spans(telemetry: Telemetry) -> None:

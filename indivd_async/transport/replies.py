@@ -140,9 +140,11 @@ class Draft:
             # zlib takes the end of its input for a pause; only its own end marker and checksum say that all is there.
             if self._decoder is not None and not self._decoder.eof:
                 raise Failure(reason="the gzip body breaks off")
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()  # a parser and whom it tells hold one another, and this until the collector comes
         return Reply(
             status=self.status,
-            body=self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces),
+            body=body,
             retry_after=self._retry_after,
             date=self._date,
             wire_bytes=self._size,

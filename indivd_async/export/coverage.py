@@ -86,6 +86,11 @@ class Holding:
         ]
         return attrs.evolve(self, stretches=_join([*kept, *doubted]))
 
+    def open(self) -> Holding:
+        """Note that all days are to be asked again, as if none had ended when they were asked for."""
+        new = [attrs.evolve(stretch, ended=stretch.start - ONE_DAY) for stretch in self.stretches]
+        return attrs.evolve(self, stretches=tuple(new))
+
     @property
     def doubted(self) -> list[Window]:
         """The days that `doubt` has noted."""

@@ -7,22 +7,31 @@ another version than it left has lost its turn and ends; one that lost the conne
 whether that took effect. So nothing is written twice, whenever the database restarts.
 """
 
+# pyarrow.compute makes its functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import attrs
 import pyarrow as pa
+import pyarrow.compute as pc
 from anyio import from_thread
 
 from ..errors import ConfigError
+from ..results import Note
+from ..results.notes import word_note
 from . import sql
-from .manifest import Manifest, from_json, needs_migration, to_json
+from .columns import location_column
+from .manifest import Manifest, Subject, from_json, needs_migration, to_json
 from .question import Place
 from .report import DestinationError
 from .store import Change, Region
@@ -82,6 +91,10 @@ class Driver(Protocol):
         """Tell whether *error*, of a first connection, says that nothing is there yet: not that it refuses."""
         ...
 
+    def takes_more(self, error: Exception) -> bool:
+        """Where *error* says that a transaction needs more memory than was given: give more from now on."""
+        ...
+
 
 @attrs.define
 class Database:
@@ -91,8 +104,12 @@ class Database:
     _driver: Driver
     manifest: Manifest | None = None
     needs_keys: bool = attrs.field(default=True, init=False)
+    #: A driver has them once more, for as long as a commit takes.
+    held_bytes: int = attrs.field(default=2**20, init=False)
     _connection: Connection | None = None
     _was_there: bool = False
+    #: Rows that somebody else has deleted.
+    _gone: Counter[Subject] = attrs.field(factory=Counter)
     _version: int = 0
     _writer: str = attrs.field(factory=lambda: uuid4().hex)
 
@@ -114,14 +131,13 @@ class Database:
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        if self.manifest is None:
-            return 0
-        counted = self._work(lambda it: it.query(sql.count_rows(self.target_of)))
-        return int(counted["n"][0].as_py())
+        return 0 if self.manifest is None else sum((self.manifest.counts or {}).values())
 
-    def foreign(self) -> Iterable[str]:
-        """Return nothing: whoever writes into a table of somebody else knows."""
-        return ()
+    def notes(self) -> Iterable[Note]:
+        """Tell which rows somebody has deleted; whoever writes into a table of somebody else knows."""
+        if self._gone:
+            named = [("all" if place is None else f"location {place}") for _, place in islice(self._gone, 5)]
+            yield word_note("rows_gone", count=self._gone.total(), places=", ".join(dict.fromkeys(named)))
 
     def open(self) -> None:
         """Read the manifest, if there is one."""
@@ -139,7 +155,18 @@ class Database:
                     f"{{to}}: {self.place.name} was written by another version of this library, in narrower types; "
                     "export to another table"
                 )
-            self.manifest = manifest
+            self.manifest = self._ask_for_what_is_gone(manifest)
+
+    def _ask_for_what_is_gone(self, manifest: Manifest) -> Manifest:
+        """Count the rows, and note that locations are to be asked again of which fewer are there than were kept."""
+        query = sql.count_rows(self.target_of, manifest.schema)
+        counts = _counts(self._work(lambda it: it.query(query)))
+        self._gone = Counter(manifest.counts or {}) - counts
+        held = {
+            (period, place): holding.open() if {(period, place), (period, None)} & set(self._gone) or () else holding
+            for (period, place), holding in manifest.held.items()
+        }
+        return attrs.evolve(manifest, held=held, counts=counts)
 
     def begin(self, manifest: Manifest) -> None:
         """Make the table, and keep the first manifest."""
@@ -173,19 +200,25 @@ class Database:
         replaced = [change.region for change in changes if change.replaces]
         batches = [batch for change in changes for batch in change.batches]
         version = self._version + 1
+        kept = manifest
 
         def work(it: Connection) -> None:
+            nonlocal kept
             if self._took_effect(it, version):
                 return
+            counts = _count_new(changes) + Counter(manifest.counts or {})
+            if replaced:
+                counts -= _counts(it.query(sql.count_rows(target, schema, replaced)))
+            kept = attrs.evolve(manifest, counts=counts)
             for statement in sql.delete_rows(target, schema, replaced):
                 it.execute(statement)
             if batches:
                 it.ingest(target, pa.Table.from_batches(batches, schema))
-            it.execute(sql.update_manifest(target, version, self._writer, to_json(manifest).decode()))
+            it.execute(sql.update_manifest(target, version, self._writer, to_json(kept).decode()))
             it.commit()
 
         self._work(work)
-        self._version, self.manifest = version, manifest
+        self._version, self.manifest = version, kept
 
     def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
         """Read the rows of *regions*."""
@@ -234,8 +267,11 @@ class Database:
                     self._was_there = True
                 return work(self._connection)
             except self._driver.errors as error:
-                problem, waits = self._cannot(error), self._waits(error)
+                problem, more = self._cannot(error), self._driver.takes_more(error)
+                waits = not more and self._waits(error)
                 self._drop()
+            if more:
+                continue
             if not waits or time.monotonic() > until:
                 raise problem  # out here, where it has no context: what the driver says may hold a password
             if wait == _FIRST_WAIT_S:
@@ -257,6 +293,21 @@ class Database:
         if connection is not None:
             with suppress(*self._driver.errors):  # it may be lost
                 connection.close()
+
+
+def _counts(found: pa.Table) -> Counter[Subject]:
+    """Read what `sql.count_rows` found."""
+    columns = [column.to_pylist() for column in found.columns]
+    return Counter({(period, place): rows for period, place, rows in zip(*columns, strict=True)})
+
+
+def _count_new(changes: Iterable[Change]) -> Counter[Subject]:
+    counts: Counter[Subject] = Counter()
+    for change in changes:
+        for batch in change.batches:
+            for place, rows in zip(*pc.value_counts(batch[location_column(batch.schema)]).flatten(), strict=True):
+                counts[change.region.period, place.as_py()] += rows.as_py()
+    return counts
 
 
 def _pause(seconds: float) -> None:

@@ -17,8 +17,11 @@ except ImportError:
     raise ImportError("exports to DuckDB need the extra `database`: pip install 'indivd-async[database]'") from None
 
 _INCOMING = "indivd_incoming"
-#: By itself it takes four fifths of the memory that there is, some of it for each thread.
-_FRUGAL: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "64MB", "threads": 1}
+#: MiB of memory that it is given, and at most. By itself it takes four fifths of what there is, some of it for each
+#: thread; but a single transaction may need much: one that deletes years does.
+_LEAST_MIB, _MOST_MIB = 28, 2**16
+#: How it says that it was not enough.
+_TOO_LITTLE = ("allocate block", "pin block", "Out of Memory")
 
 
 @attrs.define
@@ -26,12 +29,13 @@ class DuckDB:
     """Makes connections to a file."""
 
     errors: tuple[type[Exception], ...] = (duckdb.Error,)
+    _mib: int = attrs.field(factory=lambda: _LEAST_MIB)
 
     def connect(self, target: Target) -> _Connection:
         """Open the file; the system lets one process write."""
         try:
             try:
-                connection = duckdb.connect(target.reveal(), config=_FRUGAL)
+                connection = duckdb.connect(target.reveal(), config={"memory_limit": f"{self._mib}MiB", "threads": 1})
             except duckdb.ConnectionException:  # this process has the file open, in its own way
                 connection = duckdb.connect(target.reveal())
         except duckdb.IOException as error:
@@ -45,6 +49,13 @@ class DuckDB:
     def is_away(self, error: Exception) -> bool:  # noqa: ARG002
         """A file is there or not."""
         return False
+
+    def takes_more(self, error: Exception) -> bool:
+        """Double what it is given."""
+        if not any(words in str(error) for words in _TOO_LITTLE) or self._mib >= _MOST_MIB:
+            return False
+        self._mib *= 2
+        return True
 
 
 @attrs.define
@@ -63,10 +74,8 @@ class _Connection:
 
     def ingest(self, target: Target, table: pa.Table) -> None:
         self._it.register(_INCOMING, table)
-        try:
-            self.execute(sql.insert_rows(target, table.column_names, _INCOMING))
-        finally:
-            self._it.unregister(_INCOMING)
+        self.execute(sql.insert_rows(target, table.column_names, _INCOMING))
+        self._it.unregister(_INCOMING)  # after an error, which this would hide, the connection goes
 
     def commit(self) -> None:
         self._it.execute("COMMIT")

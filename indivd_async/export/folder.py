@@ -32,6 +32,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
+from ..results import Note
+from ..results.notes import word_note
 from .columns import filter_regions
 from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
 from .manifest import Manifest, Part, needs_migration
@@ -63,6 +65,7 @@ class Folder:
     #: Whether it was not there before.
     _is_made: bool
     needs_keys: bool = attrs.field(default=False, init=False)
+    held_bytes: int = attrs.field(default=8 * 2**20, init=False)
     manifest: Manifest | None = None
     _number: int = 0
     _foreign: list[str] = attrs.field(factory=list)
@@ -99,9 +102,10 @@ class Folder:
         path = self.path.resolve()
         return path.parent / f".{path.name}.unfinished"
 
-    def foreign(self) -> Iterable[str]:
+    def notes(self) -> Iterable[Note]:
         """Name the Parquet files of others in the folder."""
-        return self._foreign
+        if self._foreign:
+            yield word_note("foreign_files", files=", ".join(self._foreign[:5]))
 
     def recover(self) -> None:
         """Read the manifest, finish what a process that died had begun, and remove parts that nothing names."""

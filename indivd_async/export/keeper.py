@@ -31,8 +31,6 @@ from .report import Fate
 from .store import Change, Region, Store
 from .zones import Zones
 
-#: Bytes of rows that are held at most before they are committed.
-_HELD_BYTES = 8 * 2**20
 #: A commit that took long is not followed by another at once: so many times as long is held at least.
 _PACE = 3.0
 
@@ -84,7 +82,7 @@ class Keeper:
 
     def is_due(self) -> bool:
         """Tell whether to flush."""
-        return self._bytes >= _HELD_BYTES or self.due_in() == 0
+        return self._bytes >= self.store.held_bytes or self.due_in() == 0
 
     async def flush(self) -> None:
         """Keep what is held."""

@@ -69,6 +69,8 @@ class Manifest:
     members: tuple[int, ...] = ()
     #: The files of a folder.
     parts: Mapping[str, Part] = attrs.field(factory=dict)
+    #: How many rows a table has of each period and location; None where a version that did not count has written it.
+    counts: Mapping[Subject, int] | None = None
     #: Name and type of each column.
     columns: tuple[tuple[str, str], ...]
 
@@ -125,6 +127,7 @@ def to_json(manifest: Manifest) -> bytes:
         "zones": list(manifest.zones.items()),
         "members": manifest.members,
         "parts": [_plain(part) for part in manifest.parts.values()],
+        "counts": None if manifest.counts is None else [[*place, rows] for place, rows in manifest.counts.items()],
         "columns": manifest.columns,
     }
     return orjson.dumps(document)
@@ -133,6 +136,7 @@ def to_json(manifest: Manifest) -> bytes:
 def from_json(text: bytes | str, place: Place) -> Manifest:
     """Read what `to_json` wrote; ConfigError where it is of another version, ValueError and its like where not."""
     document = orjson.loads(text)
+    counts = document.get("counts")
     if document["version"] != VERSION:
         raise ConfigError(
             f"{{{place.option}}}: {place.name} was written by another version of this library (format "
@@ -149,6 +153,7 @@ def from_json(text: bytes | str, place: Place) -> Manifest:
         zones={int(zone): int(location) for zone, location in document["zones"]},
         members=tuple(document["members"]),
         parts={fields[0]: _part(*fields) for fields in document["parts"]},
+        counts=None if counts is None else {(period, location): rows for period, location, rows in counts},
         columns=tuple((name, kind) for name, kind in document["columns"]),
     )
 

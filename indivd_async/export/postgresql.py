@@ -74,6 +74,10 @@ class PostgreSQL:
         """By what is said: what it means to be refused, such as a wrong password, is none of it."""
         return bool(_AWAY.search(str(error)))
 
+    def takes_more(self, error: Exception) -> bool:  # noqa: ARG002
+        """A server has memory of its own."""
+        return False
+
 
 def _is_true(table: pa.Table) -> bool:
     return bool(table["taken"][0].as_py())

@@ -16,7 +16,7 @@ from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..progress import Progress
 from ..queries import Query
 from ..results import Note
-from ..results.notes import numbering_notes, word_note
+from ..results.notes import numbering_notes
 from ..wording import brief, literally
 from .asks import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from .comparison import Comparison
@@ -260,10 +260,7 @@ class _Run:
             )
             for zone, (before, there) in zones.moved.items()
         ]
-        foreign = list(self.store.foreign())
-        notes = list({**self.said, **keeper.notes}.values())
-        if foreign:
-            notes.append(word_note("foreign_files", files=", ".join(foreign[:5])))
+        notes = (*{**self.said, **keeper.notes}.values(), *self.store.notes())
         return Report(
             path=self.store.target,
             requests=self.answered,
@@ -274,6 +271,6 @@ class _Run:
             failures=tuple(self.failures),
             changes=keeper.comparison.changes(),
             locations=(*self.fates, *regrouped, *keeper.emptied),
-            notes=tuple(notes),
+            notes=notes,
             provisional_from=min(open_days, default=None),
         )

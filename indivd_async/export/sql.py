@@ -108,9 +108,11 @@ def _conditions(schema: pa.Schema, regions: Sequence[Region]) -> list[str]:
     return found
 
 
-def count_rows(target: Target) -> str:
-    """Count the rows of the table."""
-    return f"SELECT count(*) AS n FROM {name_table(target)}"
+def count_rows(target: Target, schema: pa.Schema, regions: Sequence[Region] = ()) -> str:
+    """Count the rows of each period and location: all of them, or those of *regions*."""
+    names = f'"period", "{location_column(schema)}"'
+    where = f" WHERE {' OR '.join(_conditions(schema, regions))}" if regions else ""
+    return f"SELECT {names}, count(*) AS rows_there FROM {name_table(target)}{where} GROUP BY {names}"
 
 
 def count_manifests(target: Target) -> str:

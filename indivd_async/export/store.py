@@ -16,6 +16,7 @@ import attrs
 import pyarrow as pa
 
 from ..planning import Window
+from ..results import Note
 from .manifest import Manifest
 from .question import Place
 
@@ -51,6 +52,8 @@ class Store(Protocol):
     manifest: Manifest | None
     #: Whether two rows of one key cannot be kept.
     needs_keys: bool
+    #: Bytes of rows that are held at most before they are committed.
+    held_bytes: int
 
     @property
     def place(self) -> Place:
@@ -84,8 +87,8 @@ class Store(Protocol):
         """Read the rows that are in any of *regions*."""
         ...
 
-    def foreign(self) -> Iterable[str]:
-        """Name what a reader would take for rows of this export, and is not."""
+    def notes(self) -> Iterable[Note]:
+        """Tell what others have left there, or taken away."""
         ...
 
     def finish(self) -> None:

@@ -123,6 +123,10 @@ DOUBTFUL: Mapping[str, Kind] = {
     "foreign_files": Kind(
         "Files not of this export, which readers take for its rows: {files}.", "Move them elsewhere."
     ),
+    "rows_gone": Kind(
+        "{count:,} rows that were kept are no longer in the table, of {places}.",
+        "What there still is to ask is asked again. Let nobody else delete rows there.",
+    ),
     "grouped_otherwise": Kind(
         "By default {asked} was expected, and the answer has {said}: it is grouped otherwise than documented.",
         "Name the grouping to have the one you want.",

@@ -153,6 +153,64 @@ async def test_a_table_follows_a_world_that_changes(place: Place, tmp_path: Path
     assert same_types(place.read()).equals(same_types(polars.scan_parquet(tmp_path / "clean").collect()))
 
 
+@pytest.mark.parametrize("gone", ["loc_id = 124 AND hour < 12", "true"], ids=["some", "all"])
+async def test_rows_that_somebody_deletes_are_asked_again(gone: str, place: Place) -> None:
+    """It is told once, what is whole is not asked, and a location that cannot be asked any more is told, too."""
+    town = Town(listed=(124, 127))
+    query = attrs.evolve(HOURS, location=None)
+    async with make_client(sandbox.transport(sandbox.app(town))) as client:
+        await export(client, query, to=place.to)
+        before = place.read()
+        place.run(f"DELETE FROM visits WHERE {gone}")
+        left = len(place.read())
+        report = await export(client, query, to=place.to)
+        assert place.read().equals(before)
+        (note,) = [note for note in report.notes if note.kind == "rows_gone"]
+        assert "location 124" in str(note)
+        assert ("location 127" in str(note)) is (gone == "true")
+        assert report.needs_look
+        assert report.changes is not None
+        assert report.changes.added == len(before) - left > 0
+        assert report.changes.removed == report.changes.changed == 0
+        again = await export(client, query, to=place.to)
+        assert (again.requests, again.rows, again.needs_look) == (0, len(before), False)
+        town.listed.remove(124)
+        place.run("DELETE FROM visits WHERE loc_id = 124")
+        report = await export(client, query, to=place.to)
+        assert report.requests == 0
+        assert any("location 124" in note.message for note in report.notes if note.kind == "rows_gone")
+
+
+async def test_a_table_of_a_version_that_did_not_count_goes_on(place: Place) -> None:
+    """Its rows are taken to be all; from the next commit on they are counted."""
+    async with make_client() as client:
+        first = await export(client, HOURS, to=place.to)
+        place.run("""UPDATE indivd_exports SET document = replace(document, '"counts":', '"other":')""")
+        place.run("DELETE FROM visits WHERE loc_id = 124")
+        second = await export(client, HOURS, to=place.to, refresh=1)
+        assert not [note for note in second.notes if note.kind == "rows_gone"]
+        assert second.rows == len(place.read()) < first.rows
+        place.run("DELETE FROM visits")
+        third = await export(client, HOURS, to=place.to)
+    assert [note.kind for note in third.notes if note.kind == "rows_gone"] == ["rows_gone"]
+    assert third.rows == first.rows
+
+
+async def test_a_transaction_that_needs_much_memory_is_given_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DuckDB begins with little; rows and report are the same, and no wait is told."""
+    monkeypatch.setattr("indivd_async.export.duckdb._LEAST_MIB", 2)
+    to = f"duckdb:///{tmp_path}/shop.duckdb?table=visits"
+    async with make_client() as client:
+        report = await export(client, HOURS, to=to)
+        later = attrs.evolve(HOURS, start_date=day_after(HOURS.start_date, 40))
+        pruned = await export(client, later, to=to, prune=True)
+        assert report.rows == len(await client.fetch(HOURS))
+        assert pruned.rows == len(await client.fetch(later))
+    assert not caplog.records
+
+
 # Killed, restarted.
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from .client import AsyncIndivd
-from .client.opened import OpenStream
+from .client.opened import OpenStream as _OpenStream
 from .errors import ConfigError, IndivdError
 from .settings import check_options
 
@@ -94,7 +94,7 @@ class TracedIndivd(AsyncIndivd):
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class _ToldStream(OpenStream[Any]):
+class _ToldStream(_OpenStream[Any]):
     """
     A stream with a span around it.
 

@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
@@ -107,23 +107,17 @@ class Display:
     @contextmanager
     def tallying(self, wanted: Wanted) -> Iterator[Tally]:
         """Yield what counts for a call, and tells or shows what is *wanted*."""
-        if callable(wanted):
-            yield Tally(wanted)
-        else:
-            with self.showing() as hear:
-                yield Tally(hear)
+        with nullcontext(wanted) if callable(wanted) else self.showing() as hear:
+            yield Tally(hear)
 
     @contextmanager
     def showing(self) -> Iterator[Hear]:
         """Yield what shows each `Progress` that it is given, until the context is left."""
         stream = self._stream or sys.stderr
-        page = _find_page()
-        if page is not None:
-            shown = _Page(page, self._clock)
-            try:
-                yield shown.hear
-            finally:
-                shown.end()
+        if (display := _find_page()) is not None:
+            page = _Page(display, self._clock)
+            with closing(page):
+                yield page.hear
         elif not stream.isatty():
             yield _Lines(stream, self._clock).hear
         else:
@@ -140,15 +134,9 @@ class Display:
         task = bars.add_task("requests", total=None, rate="", left="", details="")
 
         def hear(now: Progress) -> None:
-            rate = _rate(now, self._clock() - start)
-            bars.update(
-                task,
-                completed=now.done,
-                total=now.total,
-                rate=f"{rate:,.0f}/s",
-                left="left",
-                details=now.details.lstrip(", "),
-            )
+            rate = f"{_rate(now, self._clock() - start):,.0f}/s"
+            details = now.details.lstrip(", ")
+            bars.update(task, completed=now.done, total=now.total, rate=rate, left="left", details=details)
 
         try:
             yield hear
@@ -200,7 +188,7 @@ class _Page:
             self._told = self._clock()
             self._handle.update(self._draw(), raw=True)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave the last state, with the time that it took."""
         if self._handle is not None:
             self._handle.update(self._draw(f" in {self._clock() - self._start:,.1f} s"), raw=True)

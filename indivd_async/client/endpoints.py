@@ -30,7 +30,12 @@ Q = TypeVar("Q", bound=Query)
 
 
 class Endpoints:
-    """The methods of the client that are the API's endpoints: five lists, and three questions with their parameters."""
+    """
+    The methods of the client that are the API's endpoints: five lists, and three questions with their parameters.
+
+    A parameter that breaks a rule raises `InvalidQueryError` before anything is sent. Everything else of
+    `indivd_async.errors` may follow.
+    """
 
     async def fetch(self, query: Any, *, progress: Wanted = None) -> Any:
         """Fetch *query*, of whichever endpoint."""
@@ -86,9 +91,6 @@ class Endpoints:
 
         Buckets are naive labels: the article gives this endpoint no time zone parameter, and another page says that
         times are UTC.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
         """
         result: LineCrossesResult = await self.fetch(_question(LineCrosses, locals()), progress=progress)
         return result
@@ -118,9 +120,6 @@ class Endpoints:
 
         Without *tz* each location is asked on its own clock, which its rows carry as `tz`; this looks up the
         locations, once an hour.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
         """
         result: ZoneVisitorsResult = await self.fetch(_question(ZoneVisitors, locals()), progress=progress)
         return result
@@ -147,9 +146,6 @@ class Endpoints:
 
         Rates of merged answers are computed from the counts, never averaged. *tz* is sent only if given; without it
         locations are asked in groups of one time zone.
-
-        Raises:
-            InvalidQueryError: before anything is sent. Everything else of `indivd_async.errors` may follow.
         """
         result: DropInRateResult = await self.fetch(_question(DropInRate, locals()), progress=progress)
         return result

@@ -103,7 +103,7 @@ AUTO_DAYS = {"day": 62, "hour": 31, "minute": 31}
 _ENDS = {"month": month_end, "year": year_end}
 _DAY = {"year", "month", "dayofmonth"}
 #: A label with those that it needs to tell a bucket.
-_PARENTS = {
+PARENTS = {
     "month": "year,month",
     "week": "year,week",
     "dayofmonth": "year,month,dayofmonth",
@@ -176,7 +176,7 @@ def cut_periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KN
     if not query.endpoint.combines or False not in (profile.hours_carry_dates, profile.labels_carry_parents):
         return parts
     # By one label alone this service tells no other; asked for by all of them it tells them all.
-    spelled = _PARENTS if profile.labels_carry_parents is False else {"hour": _PARENTS["hour"]}
+    spelled = PARENTS if profile.labels_carry_parents is False else {"hour": PARENTS["hour"]}
     return tuple(attrs.evolve(part, grouping=spelled.get(part.grouping or "", part.grouping)) for part in parts)
 
 

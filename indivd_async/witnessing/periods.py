@@ -12,6 +12,7 @@ from ..models.clocks import ONE_DAY
 from ..models.endpoints import DATA_ENDPOINTS
 from ..models.values import LABELS, odd_labels
 from ..planning import Window
+from ..planning.windows import PARENTS
 from ..results import Note
 from ..results.notes import word_note
 from ..time_zones import is_time_zone, zone_of
@@ -92,15 +93,8 @@ _BIT = {name: 1 << place for place, name in enumerate(LABELS)}
 _YEAR, _MONTH, _WEEK, _DAY, _WEEKDAY, _HOUR, _MINUTE = _BIT.values()
 _ODD = 1 << len(LABELS)
 #: A single grouping, and the labels that it may come with: those that fix it, as in the article's sample.
-_MAY = {
-    "year": _YEAR,
-    "month": _YEAR | _MONTH,
-    "week": _YEAR | _WEEK,
-    "dayofmonth": _YEAR | _MONTH | _DAY,
-    "dayofweek": _YEAR | _WEEKDAY,
-    "hour": _YEAR | _MONTH | _DAY | _HOUR,
-    "minute": _YEAR | _MONTH | _DAY | _HOUR | _MINUTE,
-}
+_MAY = {name: sum(_BIT[label] for label in PARENTS.get(name, name).split(",")) for name in LABELS}
+_MAY["dayofweek"] |= _YEAR
 #: The labels of a calendar and a clock; weeks and weekdays have several numberings.
 _RANGES = tuple(zip(_BIT.values(), ((1, 9999), (1, 12), (0, 54), (1, 31), (0, 7), (0, 23), (0, 59)), strict=True))
 _ANY_DAY = (-1, 10**9)

@@ -62,10 +62,10 @@ if TYPE_CHECKING:
     from .profile import MostDays as MostDays, Numbering as Numbering, Profile as Profile
     from .progress import Progress as Progress
     from .queries import (
+        BaseQuery as BaseQuery,
         DropInRate as DropInRate,
         LineCrosses as LineCrosses,
         Query as Query,
-        Question as Question,
         ZoneVisitors as ZoneVisitors,
     )
     from .results import (
@@ -100,7 +100,7 @@ _EXPORTED = {
         "Aggregation Bucket Category DropInRow DropInTotals DwellTimeStats Exclude Line LineCrossesRow "
         "Location Organization Zone ZoneDropIn ZoneDropInRow ZoneVisitorsRow"
     ),
-    "queries": "DropInRate LineCrosses Query Question ZoneVisitors",
+    "queries": "BaseQuery DropInRate LineCrosses Query ZoneVisitors",
     "planning": "Plan PlannedRequest",
     "progress": "Progress",
     "results": (

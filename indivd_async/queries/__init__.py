@@ -2,12 +2,12 @@
 
 from .drop_in_rate import DropInRate as DropInRate
 from .fields import (
+    BaseQuery as BaseQuery,
     Ids as Ids,
     Interval as Interval,
     LineGrouping as LineGrouping,
     OnError as OnError,
     PerLine as PerLine,
-    Question as Question,
     Split as Split,
     ZoneGrouping as ZoneGrouping,
     one_by_one as one_by_one,

@@ -10,7 +10,7 @@ from attrs.validators import optional
 
 from ..models.endpoints import DROP_IN_RATE, DataEndpoint
 from .fields import (
-    Question,
+    BaseQuery,
     arrange,
     check_comparison,
     check_date,
@@ -25,7 +25,7 @@ from .fields import (
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
-class DropInRate(Question):
+class DropInRate(BaseQuery):
     """
     Ask which share of the people passing a zone's entrance went in.
 

@@ -212,8 +212,8 @@ def arrange(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attrib
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
-class Question(Fielded):
-    """What the questions of all three endpoints have in common."""
+class BaseQuery(Fielded):
+    """What the queries of all three endpoints have in common."""
 
     endpoint: ClassVar[DataEndpoint]
     """The endpoint that is asked: its name, path, groupings and limits."""

@@ -9,14 +9,14 @@ import attrs
 
 from ..models.endpoints import LINE_CROSSES, DataEndpoint
 from ..refusals import InvalidQueryError
-from .fields import PerLine, Question, arrange, check_grouping, check_ids, to_grouping, to_ids
+from .fields import BaseQuery, PerLine, arrange, check_grouping, check_ids, to_grouping, to_ids
 
 #: What `per` fans out, with the parameter that holds its values. The row's field has the name on the left.
 PER: Mapping[str, str] = {name: name for name in get_args(PerLine)} | {"line": "line_ids"}
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
-class LineCrosses(Question):
+class LineCrosses(BaseQuery):
     """
     Ask for crossings of lines.
 

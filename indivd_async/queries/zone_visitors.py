@@ -12,7 +12,7 @@ from ..models.endpoints import ZONE_VISITORS, DataEndpoint
 from ..refusals import InvalidQueryError
 from .fields import (
     MOST_INT,
-    Question,
+    BaseQuery,
     arrange,
     check_comparison,
     check_date,
@@ -31,7 +31,7 @@ MAX_DWELL_S = 10_800
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
-class ZoneVisitors(Question):
+class ZoneVisitors(BaseQuery):
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
 

@@ -174,8 +174,6 @@ class Call:
             async for number, chunk in chunks:
                 take(number, chunk)
 
-    # How.
-
     def _expect(self, requests: int) -> None:
         self.executor.announce(requests)
         if self.tally is not None:

@@ -206,8 +206,6 @@ class AsyncIndivd(Endpoints):
         with self._call(name) as call:
             return await call.look_up(name)
 
-    # Queries, plans, batches.
-
     async def plan(self, query: Query, *, cutoff: date | None = None) -> Plan:
         """
         Plan *query*; nothing is sent but a look-up of the locations, where their time zones matter.

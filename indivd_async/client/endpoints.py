@@ -44,8 +44,6 @@ class Endpoints:
     async def _list(self, name: str) -> Listed[Any]:
         raise NotImplementedError
 
-    # The filter endpoints.
-
     async def locations(self) -> Listed[Location]:
         """List the locations that the token may see, with their time zones."""
         return await self._list("locations")
@@ -65,8 +63,6 @@ class Endpoints:
     async def organizations(self) -> Listed[Organization]:
         """List the organisations that the token spans."""
         return await self._list("organizations")
-
-    # The data endpoints.
 
     async def line_crosses(
         self,

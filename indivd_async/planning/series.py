@@ -28,9 +28,6 @@ class Series(Fielded):
     why: str = ""
 
 
-# Locations.
-
-
 def needs_locations(query: Query, profile: Profile = NOTHING_KNOWN) -> bool:
     """Tell whether *query* can only be planned once locations and their time zones are known."""
     if isinstance(query, LineCrosses):
@@ -65,9 +62,6 @@ def _time_zone_of(id: int, location: Location | None) -> str:
     if not is_time_zone(location.timezone):
         raise InvalidQueryError("location", f"location {id} has no time zone that is known", location.timezone, hint)
     return location.timezone
-
-
-# Series.
 
 
 def list_series(

@@ -119,9 +119,6 @@ def _pyarrow_type(column: Column) -> Any:
     return pyarrow.timestamp("us", tz=column.tz) if column.kind == "timestamp" else getattr(pyarrow, column.kind)()
 
 
-# Buffers.
-
-
 def _buffers(column: Column, values: Values, rows: int) -> Buffers:
     if isinstance(values, Runs):
         if values.packed is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from ..errors import InvalidQueryError, NotMergeableError
 from ..models import LineCrossesRow
-from . import totals as _adding
 from .result import Result
 from .totals import Number
 
@@ -20,6 +20,15 @@ class LineCrossesResult(Result[LineCrossesRow]):
     def _sequence(self) -> tuple[LineCrossesRow, ...]:
         return self.rows
 
-    def total(self, metric: str = "count") -> Number | None:
+    def total(self, metric: str = "count") -> Number:
         """Add up *metric* over all rows; `NotMergeableError` where that would count twice."""
-        return _adding.total_of_lines(self.rows, metric, getattr(self.plan.query, "per", None))
+        per = getattr(self.plan.query, "per", None)
+        if metric != "count":
+            raise InvalidQueryError("metric", "must be count", metric)
+        if per in ("zone_to", "zone_from", "category"):
+            raise NotMergeableError(
+                "count",
+                f"rows are per {per}, and one line may stand behind several of them",
+                f"Ask without per to have the total for all of the {per} values given",
+            )
+        return sum(row.count for row in self.rows)

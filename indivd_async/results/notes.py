@@ -47,11 +47,6 @@ class Note(ShownAsText):
         """Whether somebody should look at it; so are kinds that are not in the list."""
         return self.kind not in EXPECTED
 
-    @property
-    def advice(self) -> str:
-        """What can be done, as the message has it."""
-        return spell_words(_advice_on(self.kind))
-
     def worded(self, spelling: Spelling) -> str:
         """
         Return the message with the parameters in its advice spelled by *spelling*.
@@ -59,13 +54,12 @@ class Note(ShownAsText):
         >>> word_note("partial_sum").worded(lambda name, value: "run it again").split(". ")[-1]
         'To have it: run it again.'
         """
-        advice = _advice_on(self.kind)
+        advice = KINDS[self.kind].advice if self.kind in KINDS else ""
         return self.message.replace(spell_words(advice), spell_words(advice, spelling)) if advice else self.message
 
-    def to_dict(self, spelling: Spelling | None = None) -> dict[str, Any]:
+    def to_dict(self, spelling: Spelling) -> dict[str, Any]:
         """Return what it says, for JSON: kind, message, and whether somebody should look at it."""
-        message = self.message if spelling is None else self.worded(spelling)
-        return {"kind": self.kind, "message": message, "doubtful": self.doubtful}
+        return {"kind": self.kind, "message": self.worded(spelling), "doubtful": self.doubtful}
 
 
 #: What follows from the question, from the plan of the account or from how a place is set up: nothing is amiss.
@@ -209,10 +203,6 @@ def word_note(kind: str, **found: object) -> Note:
     words = KINDS[kind].sentence.format_map(found)
     advice = spell_words(KINDS[kind].advice)
     return Note(kind=kind, message=f"{words} {advice}" if advice else words)
-
-
-def _advice_on(kind: str) -> str:
-    return KINDS[kind].advice if kind in KINDS else ""
 
 
 def unite_notes(notes: Iterable[Note]) -> tuple[Note, ...]:

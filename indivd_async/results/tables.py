@@ -188,8 +188,6 @@ def _order(bucket: Bucket) -> tuple[int, ...]:
     return tuple([-1 if label is None else label for label in labels_of(bucket)])
 
 
-# line_crosses.
-
 _CARRIED = tuple(name for name in PER if name != "location")
 
 
@@ -201,8 +199,6 @@ def _columns_of_lines(_: LineCrosses, rows: Sequence[LineCrossesRow], known: Kno
     when = when_and_where([row.bucket for row in rows], None, clocks, place, known)
     return [*when, *carried, [row.count for row in rows]]
 
-
-# zone_visitors.
 
 _NO_STATS = DwellTimeStats()
 _NO_EXCLUDE = Exclude()
@@ -269,9 +265,6 @@ def _pair(zones: Iterable[ZoneDropIn]) -> list[_ZoneRow]:
     pairs = [(zone, row) for zone in zones for row in zone.details]
     orders = {id(row.bucket): _order(row.bucket) for _, row in pairs}
     return sorted(pairs, key=lambda pair: (orders[id(pair[1].bucket)], pair[0].zone_id))
-
-
-# The table of tables.
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

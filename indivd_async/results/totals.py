@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 from ..errors import InvalidQueryError, NotMergeableError
-from ..models import Exclude, LineCrossesRow, ZoneVisitorsRow
+from ..models import Exclude, ZoneVisitorsRow
 
 Bounds = tuple[int, int]
 Number = int | float
@@ -30,19 +30,6 @@ def of_period(parts: Any, period: str) -> Any:
 def rate(part: int, whole: int) -> float | None:
     """Return 100 · *part* / *whole* to one decimal, as the API rounds; None where *whole* is 0."""
     return round(100 * part / whole, 1) if whole else None
-
-
-def total_of_lines(rows: Sequence[LineCrossesRow], metric: str, per: str | None) -> Number:
-    """Add up `count`; refused where a fan-out may count one line for several values."""
-    if metric != "count":
-        raise InvalidQueryError("metric", "must be count", metric)
-    if per in ("zone_to", "zone_from", "category"):
-        raise NotMergeableError(
-            "count",
-            f"rows are per {per}, and one line may stand behind several of them",
-            f"Ask without per to have the total for all of the {per} values given",
-        )
-    return sum(row.count for row in rows)
 
 
 def total_of_visits(rows: Sequence[ZoneVisitorsRow], metric: str) -> Number | None:
@@ -147,8 +134,6 @@ _NEVER = {
 }
 #: Metrics may be named without the object that holds them.
 _PATHS = {path.partition(".")[2]: path for path in (*_ADDS, *_NEVER) if "." in path}
-
-# Bounds.
 
 _BY: Mapping[str, Callable[[ZoneVisitorsRow], Any]] = {
     "zone_id": attrgetter("aggregation.zone_id"),

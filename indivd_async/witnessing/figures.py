@@ -40,9 +40,6 @@ def hold_keys(case: Case) -> Testimony:
             yield word_note("repeated_key", count=len(twice), example=place_of(*twice[0][:2]))
 
 
-# What no measurement gives.
-
-
 def hold_counts(case: Case) -> Testimony:
     """Look for counts below zero, and for rows that count nobody."""
     has_zeros = False
@@ -111,9 +108,6 @@ def hold_dwell(case: Case) -> Testimony:
             times = [getattr(each, field) for each in stats if each is not None and each.n]
             if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
                 yield word_note("filter_ignored", name=name, sent=sent)
-
-
-# Sections.
 
 
 def hold_sections(case: Case) -> Testimony:

@@ -21,8 +21,6 @@ from .case import Case, Mismatch, Testimony, place_of
 _FURTHEST = timedelta(hours=14)  # no clock is further from UTC
 _QUARTER = timedelta(minutes=15)
 
-# The dates that a period repeats.
-
 _IsMeant = Callable[[datetime, date, bool], bool]
 _LAST_MINUTE = time(23, 59)
 
@@ -86,8 +84,6 @@ def _is_end(moment: datetime, day: date, has_time: bool) -> bool:
         return moment.date() == day or (has_time and day < date.max and moment.date() == day + ONE_DAY)
     return moment.date() == day and moment.time() >= _LAST_MINUTE
 
-
-# Labels.
 
 _BIT = {name: 1 << place for place, name in enumerate(LABELS)}
 _YEAR, _MONTH, _WEEK, _DAY, _WEEKDAY, _HOUR, _MINUTE = _BIT.values()

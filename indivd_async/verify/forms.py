@@ -14,8 +14,8 @@ from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, fails, 
 
 #: Text that may be digits all the same.
 _TEXT = ("location_custom_id", "name", "zone_name", "loc_name", "startdate", "enddate", "open", "close")
-#: A field whose value, or the first of whose values, is text of digits, in JSON without blanks.
-_NUMBER_AS_TEXT = re.compile(rb'"([^"\\]+)":\[?"-?[0-9]+(?:\.[0-9]+)?"')
+#: What follows the name of a field whose value, or the first of whose values, is text of digits, in JSON without blanks.
+_NUMBER_AS_TEXT = re.compile(rb'":\[?"-?[0-9]+(?:\.[0-9]+)?"')
 #: What a field is called that tells time.
 _TIMES = re.compile("year|month|week|day|date|hour|minute|time", re.IGNORECASE)
 _DAY = {"year", "month", "dayofmonth"}
@@ -119,7 +119,10 @@ def _numbers_are_numbers(seen: Seen) -> Judgement:
 
 
 def _numbers_as_text(document: Any) -> set[str]:
-    return {match[1].decode() for match in _NUMBER_AS_TEXT.finditer(orjson.dumps(document))}.difference(_TEXT)
+    written = orjson.dumps(document)
+    ends = [match.start() for match in _NUMBER_AS_TEXT.finditer(written)]
+    names = {written[written.rindex(b'"', 0, end) + 1 : end].decode() for end in ends}
+    return {name for name in names if name and "\\" not in name}.difference(_TEXT)
 
 
 def _answers_say_nothing_else(seen: Seen) -> Judgement:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import anyio
+import pytest
 from judging import WAYS, Heard, by_list, client_of, is_fine, query_for
 
 from indivd_async import IndivdError, ZoneVisitors, sandbox
@@ -28,8 +28,15 @@ LISTED = [
     for endpoint in deviation.endpoints
     if endpoint in LISTS
 ]
+pytestmark = pytest.mark.anyio
 #: Needs the list of all locations, for their clocks.
 ALL = ZoneVisitors("2025-03-05", "2025-03-05", aggregate_by="zone")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """One is enough: clients are tried on both elsewhere."""
+    return "asyncio"
 
 
 async def hear(query: Query, way: str, folder: Path, *deviations: str) -> Heard:
@@ -56,7 +63,7 @@ def table(rows: list[tuple[Any, ...]]) -> str:
     return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def test_no_deviation_is_taken_for_the_answer(tmp_path: Path) -> None:
+async def test_no_deviation_is_taken_for_the_answer(tmp_path: Path) -> None:
     """By no way of asking; and fetch, which sees all sections, tells what is to be made of it."""
     found = []
     sound: dict[tuple[str, Query], Heard] = {}
@@ -65,9 +72,9 @@ def test_no_deviation_is_taken_for_the_answer(tmp_path: Path) -> None:
         verdicts = []
         for way in WAYS:
             folder = tmp_path / f"{number}-{way}"
-            heard = anyio.run(hear, query, way, folder / "deviating", name)
+            heard = await hear(query, way, folder / "deviating", name)
             if (way, query) not in sound:
-                sound[way, query] = anyio.run(hear, query, way, folder / "sound")
+                sound[way, query] = await hear(query, way, folder / "sound")
             verdicts.append(heard.judge(sound[way, query]))
         found.append((name, endpoint, sandbox.DEVIATIONS[name].expect, *verdicts))
     wrong = [row for row in found if not is_fine(row[3], row[2]) or (row[2] != "unseen" and "SILENT" in row)]
@@ -75,15 +82,15 @@ def test_no_deviation_is_taken_for_the_answer(tmp_path: Path) -> None:
     assert not wrong, f"\n{table([head, *wrong])}\n\nall of them:\n\n{table([head, *found])}"
 
 
-def test_no_list_is_taken_for_the_whole_or_for_another(tmp_path: Path) -> None:
+async def test_no_list_is_taken_for_the_whole_or_for_another(tmp_path: Path) -> None:
     """Asked for by itself; and the list of locations as that of all, which decides what is asked on which clock."""
     found = []
-    sound = {way: anyio.run(hear, ALL, way, tmp_path / f"sound-{way}") for way in WAYS}
+    sound = {way: await hear(ALL, way, tmp_path / f"sound-{way}") for way in WAYS}
     for number, (name, endpoint) in enumerate(LISTED):
-        verdicts = [anyio.run(hear_list, endpoint, name).judge(anyio.run(hear_list, endpoint))]
+        verdicts = [(await hear_list(endpoint, name)).judge(await hear_list(endpoint))]
         for way in WAYS if endpoint == "locations" else ():
             folder = tmp_path / f"{number}-{way}"
-            heard = anyio.run(hear, ALL, way, folder / "deviating", name)
+            heard = await hear(ALL, way, folder / "deviating", name)
             verdicts.append(heard.judge(sound[way]))
         found.append((name, endpoint, sandbox.DEVIATIONS[name].expect, *verdicts, *[""] * (4 - len(verdicts))))
     fine = [any(is_fine(verdict, row[2]) for verdict in row[3:]) for row in found]

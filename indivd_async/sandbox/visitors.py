@@ -45,12 +45,14 @@ Columns = tuple[Sequence[int], ...]
 
 @attrs.frozen
 class Day:
-    """All events of one location that began on one of its days: `Visit` and `Passing` in columns, which take less."""
+    """All events of one location that begin on one of its days: `Visit` and `Passing` in columns, which take less."""
 
     visits: tuple[array[int], ...] = ()
     passings: tuple[array[int], ...] = ()
     #: The first and the last moment of any of them.
     span: tuple[int, int] = (0, 0)
+    #: When the last visitor has left.
+    empty: int = 0
 
 
 @lru_cache(maxsize=1_000)
@@ -80,10 +82,8 @@ class Visitors:
     """The events of a world up to *now*, made when asked for."""
 
     def __init__(self, seed: str, scale: float, now: datetime) -> None:
-        self._seed = seed
-        self._scale = scale
         self._now = int(now.timestamp())
-        self._day = lru_cache(maxsize=int(_KEPT_DAYS / max(scale, 0.1)))(self._make)
+        self._day = _days_of(seed, scale)
 
     def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
         """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
@@ -116,15 +116,21 @@ class Visitors:
             day = datetime.fromtimestamp(start, zone).date()
             last = datetime.fromtimestamp(end - 1, zone).date()
             for number in range((last - day).days + 1):
-                yield self._day(location, day + timedelta(days=number))
+                yield _cut(self._day(location, day + timedelta(days=number)), self._now)
 
-    def _make(self, location: int, day: date) -> Day:
+
+@lru_cache(maxsize=4)
+def _days_of(seed: str, scale: float) -> Callable[[int, date], Day]:
+    """Return what makes the days of locations; worlds that differ in their present alone have the same ones."""
+
+    @lru_cache(maxsize=int(_KEPT_DAYS / max(scale, 0.1)))
+    def make(location: int, day: date) -> Day:
         opens, closes, empty = _opening(_PLACES[location], day)
-        if opens >= min(closes, self._now) or day < FIRST_DAY:
+        if opens >= closes or day < FIRST_DAY:
             return Day()
-        draw = Random(f"{self._seed}/{location}/{day.toordinal()}").random
+        draw = Random(f"{seed}/{location}/{day.toordinal()}").random
         areas = _AREAS_AT[location]
-        crowd = _VISITORS_A_DAY * self._scale * _BUSY[day.weekday()] * (0.7 + 0.6 * draw())
+        crowd = _VISITORS_A_DAY * scale * _BUSY[day.weekday()] * (0.7 + 0.6 * draw())
         visits: list[Visit] = []
         for number in range(int(crowd + draw())):
             known = draw() < _REGULAR
@@ -134,11 +140,11 @@ class Visitors:
             moment = opens + int((closes - opens) * share)
             visits += _walk(areas, visitor, moment, closes, empty, draw)
         passings = list(_pass_by(areas, visits, opens, closes, draw))
-        if empty > self._now:  # the day is drawn whole and then cut: what has happened stays as the present moves on
-            visits, passings = _cut(visits, passings, self._now)
         moments = [event[2] for event in (*visits, *passings)]
         span = (min(moments), max(moments)) if moments else (0, 0)
-        return Day(_columns("iiqiq", visits), _columns("iiq", passings), span)
+        return Day(_columns("iiqiq", visits), _columns("iiq", passings), span, empty)
+
+    return make
 
 
 def _opening(place: Place, day: date) -> tuple[int, int, int]:
@@ -176,13 +182,17 @@ def _pass_by(areas: Sequence[Area], visits: Iterable[Visit], opens: int, closes:
                 yield area.id, area.passing_line, opens + int((closes - opens) * draw())
 
 
-def _cut(visits: list[Visit], passings: list[Passing], now: int) -> tuple[list[Visit], list[Passing]]:
-    begun = [
+def _cut(day: Day, now: int) -> Day:
+    """Take away what has not happened yet: days are drawn whole, so that all else stays as the present moves on."""
+    if day.empty <= now:
+        return day
+    visits = [
         (zone, line, entry, min(dwell, 10 * (now - entry)), visitor)
-        for zone, line, entry, dwell, visitor in visits
+        for zone, line, entry, dwell, visitor in zip(*day.visits, strict=True)
         if entry < now
     ]
-    return begun, [passing for passing in passings if passing[2] < now]
+    passings = [passing for passing in zip(*day.passings, strict=True) if passing[2] < now]
+    return Day(_columns("iiqiq", visits), _columns("iiq", passings), day.span, day.empty)
 
 
 def _columns(typecodes: str, rows: Iterable[tuple[int, ...]]) -> tuple[array[int], ...]:

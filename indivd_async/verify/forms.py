@@ -14,7 +14,7 @@ from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, fails, 
 
 #: Text that may be digits all the same.
 _TEXT = ("location_custom_id", "name", "zone_name", "loc_name", "startdate", "enddate", "open", "close")
-#: What follows the name of a field whose value, or the first of whose values, is text of digits, in JSON without blanks.
+#: What follows the name of a field whose value, or the first of whose values, is text of digits, without blanks.
 _NUMBER_AS_TEXT = re.compile(rb'":\[?"-?[0-9]+(?:\.[0-9]+)?"')
 #: What a field is called that tells time.
 _TIMES = re.compile("year|month|week|day|date|hour|minute|time", re.IGNORECASE)

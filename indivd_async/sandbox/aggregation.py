@@ -228,7 +228,8 @@ class World:
         labels = clock.labeller(fields, self.numbering)
         groups: defaultdict[Label, defaultdict[int, list[Visit]]] = defaultdict(lambda: defaultdict(list))
         for place in _having(areas.values(), places):
-            visits = [v for v in self._visitors.visits(place.id, clock.start, clock.end) if v[0] in areas]
+            days = self._visitors.visits(place.id, clock.start, clock.end)
+            visits: list[Visit] = [visit for day in days for visit in zip(*day, strict=True) if visit[0] in areas]
             if self.forgets_overnight:
                 visits = _forgotten(visits, clock)
             for key, visit in zip(labels.of([visit[2] for visit in visits]), visits, strict=True):
@@ -248,7 +249,7 @@ class World:
         entered, passed = Counter[tuple[Label, int]](), Counter[tuple[Label, int]]()
         for place in _having(areas.values(), places):
             for counts, events in (
-                (entered, self._visitors.entries(place.id, clock.start, clock.end)),
+                (entered, self._visitors.visits(place.id, clock.start, clock.end)),
                 (passed, self._visitors.passings(place.id, clock.start, clock.end)),
             ):
                 for zones, _, moments, *_ in events:

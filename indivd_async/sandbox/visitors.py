@@ -85,13 +85,8 @@ class Visitors:
         self._now = int(now.timestamp())
         self._day = _days_of(seed, scale)
 
-    def visits(self, location: int, start: int, end: int) -> Iterator[Visit]:
-        """Give the visits to *location* that begin from *start* up to *end*, UTC seconds."""
-        for columns in self.entries(location, start, end):
-            yield from zip(*columns, strict=True)
-
-    def entries(self, location: int, start: int, end: int) -> Iterator[Columns]:
-        """Give the same visits in columns, day by day."""
+    def visits(self, location: int, start: int, end: int) -> Iterator[Columns]:
+        """Give the visits to *location* that begin from *start* up to *end*, UTC seconds, in columns, day by day."""
         for day in self._days(location, start, end):
             yield from _between(day.visits, day.span, start, end)
 
@@ -102,10 +97,10 @@ class Visitors:
 
     def crossings(self, location: int, start: int, end: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
         """Give lines and the moments they are crossed at, at *location* from *start* up to *end*, UTC seconds."""
-        for columns in (*self.entries(location, start, end), *self.passings(location, start, end)):
+        for columns in (*self.visits(location, start, end), *self.passings(location, start, end)):
             yield columns[1], columns[2]
         # Who came the day before may leave in this one.
-        for zones, _, entered, dwells, _ in self.entries(location, start - _DAY_S, end):
+        for zones, _, entered, dwells, _ in self.visits(location, start - _DAY_S, end):
             left = [entry + dwell // 10 for entry, dwell in zip(entered, dwells, strict=True)]
             inside = [start <= moment < end for moment in left]
             yield [_EXITS[zone] for zone in compress(zones, inside)], list(compress(left, inside))

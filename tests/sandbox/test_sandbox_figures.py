@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from indivd_async.sandbox import World
-from indivd_async.sandbox.visitors import Visitors
+from indivd_async.sandbox.visitors import Visit, Visitors
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 WORLD = World(scale=0.5, now=NOW)
@@ -69,6 +69,11 @@ def test_who_enters_a_place_that_closes_leaves_it_the_same_day(location: int) ->
         assert WORLD.line_crosses(*MARCH, zone_from=zone) == entries(zone, *MARCH)
 
 
+def visits_to(visitors: Visitors, location: int, start: int, end: int) -> list[Visit]:
+    """List visits one by one, which come in columns."""
+    return [visit for columns in visitors.visits(location, start, end) for visit in zip(*columns, strict=True)]
+
+
 def test_who_enters_leaves_once() -> None:
     """Where people stay over midnight the exits are on other days, but none is lost."""
     start, end = date(2014, 12, 1), date(2015, 2, 1)
@@ -76,7 +81,7 @@ def test_who_enters_leaves_once() -> None:
     entered = sum(row["count"] for row in world.line_crosses(start, end, location=125, category=1))
     left = sum(row["count"] for row in world.line_crosses(start, end, location=125, category=2))
     present = int(world.now.timestamp())
-    visits = list(Visitors("indivd", 0.2, world.now).visits(125, 0, present))
+    visits = visits_to(Visitors("indivd", 0.2, world.now), 125, 0, present)
     inside = sum(visit[2] + visit[3] // 10 >= present for visit in visits)
     assert len(visits) == entered == left + inside
 
@@ -87,7 +92,7 @@ def test_who_enters_leaves_when_the_dwell_is_over() -> None:
     begin = int(datetime(2025, 3, 5, tzinfo=clock).timestamp())
     exits: Counter[tuple[int, ...]] = Counter()
     overnight = 0
-    for visit in Visitors("indivd", 40, NOW).visits(125, begin - 86_400, begin + 86_400):
+    for visit in visits_to(Visitors("indivd", 40, NOW), 125, begin - 86_400, begin + 86_400):
         left = visit[2] + visit[3] // 10
         if begin <= left < begin + 86_400:
             exits[datetime.fromtimestamp(left, clock).timetuple()[:5]] += 1
@@ -167,7 +172,7 @@ def test_people_come_again() -> None:
     assert any(row["unique_visits"] < row["visits"] for row in days)
     visitors = Visitors("indivd", 0.5, NOW)
     start, end = (int(datetime(2025, 3, day, tzinfo=UTC).timestamp()) for day in (1, 31))
-    seen = {id: {(visit[0], visit[4]) for visit in visitors.visits(id, start, end)} for id in (124, 125)}
+    seen = {id: {(visit[0], visit[4]) for visit in visits_to(visitors, id, start, end)} for id in (124, 125)}
     assert {who for zone, who in seen[124] if zone == 201} & {who for zone, who in seen[124] if zone == 202}
     assert {who for _, who in seen[124]}.isdisjoint(who for _, who in seen[125])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -267,9 +268,9 @@ class _Filtered:
         place = {"visits": 2, "passings": 2, "crossings": 1}[name]
 
         def events(location: int, start: int, end: int) -> Iterator[Any]:
-            for event in getattr(self._visitors, name)(location, start, end):
-                if self._is_open(event[place] // 3_600):
-                    yield event
+            for columns in getattr(self._visitors, name)(location, start, end):
+                inside = [self._is_open(moment // 3_600) for moment in columns[place]]
+                yield tuple([list(compress(column, inside)) for column in columns])
 
         return events
 

@@ -43,6 +43,8 @@ class DirectLane(Lane):
         headers = way.headers + (way.proxy_headers if way.is_forwarded else [])
         self._head = SecretBytes(b" HTTP/1.1\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in headers))
         self._connection: Connection | None = None
+        #: Whether it may serve the attempt that begins.
+        self._is_ready = False
 
     async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
         if not is_intercepted():
@@ -56,7 +58,10 @@ class DirectLane(Lane):
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         if not _TARGET.fullmatch(target):
             raise Failure(reason="the target of a request must be visible ASCII", is_retried=False)
-        connection, reused = await self._connect(attempt)
+        reused = self._is_ready
+        connection = self._connection if reused else None
+        if connection is None:
+            connection = await self._connect(attempt)
         answer = Answer(self._way.max_bytes)
         try:
             await connection.send(SecretBytes(b"GET %b%b%b" % (self._prefix, target, self._head)))
@@ -64,6 +69,8 @@ class DirectLane(Lane):
                 try:
                     answer.feed(await connection.receive())
                 except anyio.EndOfStream:
+                    if attempt.scope.cancel_called:  # it was ended here: what came so far is not the whole answer
+                        raise
                     answer.end()
                 if answer.done:
                     break
@@ -76,20 +83,24 @@ class DirectLane(Lane):
         attempt.is_kept = answer.is_reusable
         return reply
 
-    async def _connect(self, attempt: Attempt) -> tuple[Connection, bool]:
-        """Return a connection, and whether it served before."""
-        connection, now = self._connection, attempt.began_at
-        if connection is not None:
-            # From here to the request nothing is awaited: no byte that comes now is taken for its answer.
-            if now - connection.used_at <= _KEEPALIVE_S and not connection.has_more():
-                connection.used_at = now
-                return connection, True
-            await self.retire()
-        attempt.allow("connect", now)
+    def begin(self, timeouts: Timeouts, limit_s: float | None) -> Attempt:
+        """Look whether the connection may serve again: from here to the request nothing is awaited if it does."""
+        connection = self._connection
+        if connection is None:
+            self._is_ready = False
+            return super().begin(timeouts, limit_s)
+        now = connection.now()
+        self._is_ready = now - connection.used_at <= _KEEPALIVE_S and not connection.has_more()
+        connection.used_at = now
+        return Attempt(timeouts, limit_s, self.first_wait, connection.alarm() if self._is_ready else None, now)
+
+    async def _connect(self, attempt: Attempt) -> Connection:
+        await self.retire()
+        attempt.allow("connect", attempt.began_at)
         connection = self._connection = await connect(self._way)
         connection.used_at = anyio.current_time()
         attempt.allow("read", connection.used_at)
-        return connection, False
+        return connection
 
     def sort(self, error: Exception, attempt: Attempt) -> Failure:
         return connection_failure(error, stale=attempt.is_stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import ssl
@@ -14,6 +15,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from .address import SecretBytes, bracketed, certified_name
 from .http11 import Answer, ProtocolError
+from .lane import Alarm, is_on_trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ _ARE_FILES = os.name == "posix"
 class Connection:
     """One connection, which can tell whether there is anything that nobody asked for."""
 
-    __slots__ = ("_raw", "_stream", "_tls", "receive", "send", "used_at")
+    __slots__ = ("_loop", "_raw", "_stream", "_tls", "now", "receive", "send", "used_at")
 
     def __init__(self, raw: _Socket, stream: ByteStream) -> None:
         self._raw = raw
@@ -39,8 +41,14 @@ class Connection:
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  # anyio's, not Django's
         self.receive = stream.receive
         self.send = stream.send
+        self._loop = None if is_on_trio() else asyncio.get_running_loop()
+        self.now: Callable[[], float] = anyio.current_time if self._loop is None else self._loop.time
         #: When the last request began.
         self.used_at = 0.0
+
+    def alarm(self) -> Alarm | None:
+        """Return what bounds an attempt on it; None where only a cancel scope does."""
+        return None if self._loop is None else Alarm(self._loop, self._raw.socket.fileno())
 
     def has_more(self) -> bool:
         """Tell whether the other side sent more than was read, or closed. What there is may be lost with the look."""

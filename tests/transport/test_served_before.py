@@ -1,0 +1,142 @@
+"""What bounds an attempt on a connection that served before: a timer on asyncio's loops, a cancel scope on trio."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+from asking import ONCE, ROOMY, Question, make_executor
+from attrs import evolve
+from interrupting import ends_by_closing
+from raw_server import Peer, RawServer, answer
+
+from indivd_async.errors import RequestTimeoutError, ServerError
+from indivd_async.settings import Limits
+
+pytestmark = pytest.mark.anyio
+LOOPS = [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
+_UNTIL_CLOSED = b"HTTP/1.1 200 Said\r\n\r\n"
+_ONE = Limits(concurrency=1)
+
+
+@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def secured(request: pytest.FixtureRequest) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """Contexts of a server and of its client."""
+    if not request.param:
+        return None, None
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
+def then(second: Callable[[Peer], object]) -> Callable[[Peer], None]:
+    """Answer the first request, and do *second* with the next of the first connection; serve all others."""
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer())
+        if peer.number == 1 and peer.request() is not None:
+            second(peer)
+            peer.wait_for_close()
+        else:
+            peer.serve()
+
+    return handle
+
+
+def silent(_: Peer) -> None:
+    """Say nothing more."""
+
+
+def dribble(head: bytes) -> Callable[[Peer], None]:
+    """Send *head*, and then a byte now and then, until nobody listens."""
+
+    def send(peer: Peer) -> None:
+        peer.send(head)
+        while True:
+            peer.send(b"1")
+            threading.Event().wait(0.01)
+
+    return send
+
+
+Secured = tuple[ssl.SSLContext | None, ssl.SSLContext | None]
+
+
+@pytest.mark.parametrize(
+    ("second", "bound", "words"),
+    [
+        pytest.param(silent, "read", "nothing was received", id="silent"),
+        pytest.param(lambda peer: peer.send(answer(length=9)), "read", "nothing was received", id="breaks off"),
+        pytest.param(dribble(answer(b"[", length=10**6)), "attempt", "was not whole", id="dribbles"),
+        pytest.param(dribble(_UNTIL_CLOSED), "attempt", "was not whole", id="until closed"),
+    ],
+)
+async def test_it_ends_by_its_bound(second: Callable[[Peer], object], bound: str, words: str, secured: Secured) -> None:
+    """Silent or never whole: the bound is named, what came is taken for no answer, and the next request is served."""
+    with RawServer(then(second), tls=secured[0]) as server:
+        executor = make_executor(
+            server.url, timeouts=evolve(ROOMY, **{bound: 0.2}), retry=ONCE, limits=_ONE, ssl_context=secured[1]
+        )
+        await executor.send(Question())
+        with pytest.raises(RequestTimeoutError, match=words):
+            await executor.send(Question())
+        assert (await executor.with_options(timeouts=ROOMY).send(Question())).body == b"[]"
+        await executor.aclose()
+        server.wait_until_idle()
+    assert server.connections == 2
+
+
+async def test_a_request_that_is_not_taken_ends_too() -> None:
+    """A server that reads nothing holds no request beyond its bound."""
+    with RawServer(then(lambda peer: threading.Event().wait(3))) as server:
+        executor = make_executor(server.url, timeouts=evolve(ROOMY, attempt=0.3), retry=ONCE, limits=_ONE)
+        await executor.send(Question())
+        with pytest.raises(RequestTimeoutError, match="was not whole"):
+            await executor.send(Question(f"/{'x' * 2**25}"))
+        await executor.aclose()
+
+
+async def test_a_status_holds_where_its_body_takes_too_long() -> None:
+    """A 500 is a 500, whatever becomes of its body."""
+    with RawServer(then(lambda peer: peer.send(answer(b"[", status=500, length=9)))) as server:
+        executor = make_executor(server.url, timeouts=evolve(ROOMY, read=0.1), retry=ONCE, limits=_ONE)
+        await executor.send(Question())
+        with pytest.raises(ServerError):
+            await executor.send(Question())
+        await executor.aclose()
+
+
+async def test_closing_ends_it(secured: Secured) -> None:
+    """Whoever waits while the client is closed hears of it at once."""
+    with RawServer(then(silent), tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        await executor.send(Question())
+        await ends_by_closing(executor)
+        server.wait_until_idle()
+
+
+async def test_an_outer_scope_ends_it(secured: Secured) -> None:
+    """A caller's own bound is the caller's, and the connection is not used again."""
+    with RawServer(then(silent), tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        await executor.send(Question())
+        with anyio.move_on_after(0.1) as scope:
+            await executor.send(Question())
+        assert scope.cancelled_caught
+        assert (await executor.send(Question())).body == b"[]"
+        await executor.aclose()
+        server.wait_until_idle()
+    assert server.connections == 2

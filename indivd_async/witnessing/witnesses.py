@@ -10,10 +10,10 @@ import attrs
 from ..errors import AnswerMismatchError
 from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
-from ..models.values import with_changes
+from ..models.values import odd_labels, with_changes
 from ..planning import PlannedRequest
 from ..planning.windows import bucket_unit
-from ..results import Answer, Note, ZoneVisitorsAnswer
+from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, grouping_of, take_apart
 from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
@@ -132,6 +132,19 @@ def glance(
     return (_ZEROS if has_zeros else ()) if are_all_told(window, grouping, buckets.values()) else None
 
 
+def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple[Note, ...] | None:
+    """Say the same of crossings."""
+    rows, window, grouping = answer.rows, request.window, grouping_of(request)
+    buckets = {id(row.bucket): row.bucket for row in rows}
+    counts = [row.count for row in rows]
+    if not rows or len(buckets) < len(rows) or len(rows) > SURELY_SHARED or min(counts) < 0:
+        return None
+    if window is None or request.profile or "week" in grouping or odd_labels(rows) is not None:
+        return None
+    zeros = () if all(counts) else _ZEROS
+    return zeros if are_all_told(window, grouping, buckets.values()) else None
+
+
 def witness_answer(
     request: PlannedRequest,
     answer: Answer,
@@ -148,6 +161,8 @@ def witness_answer(
     notes: Sequence[Note] | None = None
     if isinstance(answer, ZoneVisitorsAnswer) and not signs and answer.extra is NOTHING_EXTRA:
         notes = glance(request, answer, zones)
+    elif isinstance(answer, LineCrossesAnswer) and not signs:
+        notes = glance_at_lines(request, answer)
     if notes is None:
         notes = hear_witnesses(take_apart(request, answer, signs, zones))
     if request.params.get("bounce_threshold") == "0":

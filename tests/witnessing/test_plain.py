@@ -13,17 +13,18 @@ import pytest
 from deviating import question_for, world
 from hypothesis import given, strategies as st
 
-from indivd_async import AsyncIndivd, IndivdError, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async import AsyncIndivd, IndivdError, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.planning import Plan, PlannedRequest
-from indivd_async.results import Answer, Note, ZoneVisitorsAnswer
+from indivd_async.results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from indivd_async.sandbox import catalogue
 from indivd_async.structuring import read_answer
 from indivd_async.witnessing.case import take_apart
-from indivd_async.witnessing.witnesses import glance, hear_witnesses
+from indivd_async.witnessing.witnesses import glance, glance_at_lines, hear_witnesses
 
 STOCKHOLM = "Europe/Stockholm"
 WORLD = world()
 PLACES = tuple((place.id, place.timezone) for place in catalogue.PLACES)
+LINES = [name for name, each in sandbox.DEVIATIONS.items() if "line_crosses" in each.endpoints]
 VISITS = [name for name, each in sandbox.DEVIATIONS.items() if "zone_visitors" in each.endpoints]
 
 
@@ -78,6 +79,69 @@ async def test_what_is_plain_is_what_the_table_is_silent_on(name: str | None) ->
                 plain += 1
                 assert said == hear(request, answer, zones=zones), (request, zones)
     assert plain or name is not None
+
+
+@pytest.mark.parametrize("name", [None, *LINES])
+@pytest.mark.anyio
+async def test_the_table_is_silent_on_plain_crossings(name: str | None) -> None:
+    """Of every deviation, by its own question, by days, hours and weeks."""
+    overheard = Overheard(*([name] if name else []))
+    asked: list[Any] = [
+        {"start_date": "2025-03-01", "end_date": "2025-03-09", "aggregate_by": grouping, "location": 124}
+        for grouping in (None, "dayofmonth", "hour", "week", "month")
+    ]
+    asked += [question_for(name, "line_crosses")] if name else []
+    async with AsyncIndivd("sandbox", transport=overheard, retry=RetryPolicy(attempts=1)) as client:
+        plans = [Plan(LineCrosses(**question), locations=PLACES) for question in asked]
+        for plan in plans:
+            with suppress(IndivdError):
+                await client.run(plan)
+    plain = 0
+    for request in (request for plan in plans for request in plan):
+        with suppress(IndivdError):
+            answer = read_answer(request, overheard.bodies.get(request.target, b""))
+            assert isinstance(answer, LineCrossesAnswer)
+            if (said := glance_at_lines(request, answer)) is not None:
+                plain += 1
+                assert said == hear(request, answer), request
+    assert plain or name is not None
+
+
+_LABEL = st.none() | st.sampled_from([0, 1, 2, 3, 24, 2025])
+_CROSSINGS = st.fixed_dictionaries(
+    {"count": st.integers(-1, 3)},
+    optional={"date": st.just("2025-03-01"), "next": st.just(1)},
+).flatmap(
+    lambda row: st.dictionaries(
+        st.sampled_from(["year", "month", "dayofmonth", "hour", "week", "isoWeek"]), _LABEL
+    ).map(lambda labels: {**row, "_id": {"year": 2025, "month": 3, "dayofmonth": 1, **labels}})
+)
+
+
+@given(st.lists(_CROSSINGS, max_size=3), st.sampled_from(["hour", "dayofmonth", "week", None]), st.booleans())
+def test_crossings_of_any_kind_are_judged_alike(rows: list[Any], grouping: Any, for_table: bool) -> None:
+    """By a glance and by the table; as rows, and as they were decoded."""
+    (request,) = Plan(LineCrosses("2025-03-01", "2025-03-02", location=124, aggregate_by=grouping))
+    try:
+        answer = read_answer(request, json.dumps(rows).encode(), for_table=for_table)
+    except IndivdError:
+        return
+    assert isinstance(answer, LineCrossesAnswer)
+    if (said := glance_at_lines(request, answer)) is not None:
+        assert said == hear(request, answer)
+
+
+def test_sound_crossings_are_plain() -> None:
+    """Else the shortcut would lead nowhere; rows of zeros are told."""
+    (request,) = Plan(LineCrosses("2025-03-01", "2025-03-01", location=124, aggregate_by="hour"))
+    labels = {"year": 2025, "month": 3, "dayofmonth": 1}
+    for counts, kinds in (([3, 4], []), ([3, 0], ["rows_of_zeros"])):
+        rows = [{"_id": {**labels, "hour": hour}, "count": count} for hour, count in enumerate(counts)]
+        answer = read_answer(request, json.dumps(rows).encode())
+        assert isinstance(answer, LineCrossesAnswer)
+        said = glance_at_lines(request, answer)
+        assert said is not None
+        assert [note.kind for note in said] == kinds
 
 
 def _heard(plans: list[Plan], bodies: dict[str, bytes]) -> Iterator[tuple[PlannedRequest, ZoneVisitorsAnswer]]:

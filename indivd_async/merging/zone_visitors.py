@@ -16,9 +16,11 @@ from .ordering import Buckets, Pile
 
 def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> ZoneVisitorsResult:
     licences = Licences(arrived)
+    if licences.unlicensed:
+        arrived = list(map(licences.hide, arrived))
     periods = {
         name: ZoneVisitorsPeriod(
-            startdate=start.isoformat(), enddate=end.isoformat(), insights=_put_in_order(plan, arrived, name, licences)
+            startdate=start.isoformat(), enddate=end.isoformat(), insights=_put_in_order(plan, arrived, name)
         )
         for name, start, end in periods_of(plan.query)
     }
@@ -28,13 +30,11 @@ def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Zon
     )
 
 
-def _put_in_order(plan: Plan, arrived: Sequence[Chunk], period: str, licences: Licences) -> tuple[ZoneVisitorsRow, ...]:
+def _put_in_order(plan: Plan, arrived: Sequence[Chunk], period: str) -> tuple[ZoneVisitorsRow, ...]:
     pile: Pile[ZoneVisitorsRow] = Pile(plan, Buckets(), of_zones=True)
     is_labelled = any("loc_id" in part.resolved for part in plan.layout.parts)
     for chunk in arrived:
         rows = part_of(chunk, period) or ()
-        if licences.unlicensed:
-            rows = licences.hide_rows(rows, chunk)
         whose = [row.aggregation for row in rows]
         # A zone is in one location; where that is only told by the question, it must not make two of one.
         locations = [one.loc_id for one in whose] if is_labelled else repeat(None)

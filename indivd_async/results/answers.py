@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -51,6 +51,11 @@ class ZoneVisitorsAnswer(Fielded):
     @property
     def blocks(self) -> Blocks:
         return self.current, self.comparison or ()
+
+    def changed(self, change: Callable[[ZoneVisitorsRow], ZoneVisitorsRow]) -> Self:
+        """Return it with a *change* of every row."""
+        current, comparison = (rows and tuple(map(change, rows)) for rows in (self.current, self.comparison))
+        return attrs.evolve(self, current=current or (), comparison=comparison)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

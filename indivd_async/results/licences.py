@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 
 import attrs
@@ -55,8 +55,14 @@ class Licences:
         """Whether there is any zone that is not measured."""
         return not self._visited <= self._measured
 
-    def hide_rows(self, rows: Sequence[ZoneVisitorsRow], chunk: Chunk) -> tuple[ZoneVisitorsRow, ...]:
-        """Replace zeros that nobody measured by None."""
+    def hide(self, chunk: Chunk) -> Chunk:
+        """Replace zeros that nobody measured by None, by what has come so far and *chunk*."""
+        answer = chunk.answer
+        if not isinstance(answer, ZoneVisitorsAnswer):
+            return chunk
+        self.hear(chunk)
+        if not self.unlicensed:
+            return chunk
         zones = self._visited - self._measured
         groups = {group for group, _ in zones} - {group for group, _ in self._measured}
         group = _group_of(chunk)
@@ -68,23 +74,10 @@ class Licences:
                 return row
             return with_changes(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 
-        return tuple(map(hide, rows))
-
-    def hide(self, chunk: Chunk) -> Chunk:
-        """Hear a chunk that will not be merged, and apply the rule to it by what has come so far."""
-        answer = chunk.answer
-        if not isinstance(answer, ZoneVisitorsAnswer):
+        hidden = answer.changed(hide)
+        if hidden.blocks == answer.blocks:
             return chunk
-        self.hear(chunk)
-        if not self.unlicensed:
-            return chunk
-        current, comparison = (
-            None if rows is None else self.hide_rows(rows, chunk) for rows in (answer.current, answer.comparison)
-        )
-        if (current, comparison) == (answer.current, answer.comparison):
-            return chunk
-        hidden = attrs.evolve(answer, current=current or (), comparison=comparison, notes=(*answer.notes, _SO_FAR))
-        return attrs.evolve(chunk, answer=hidden)
+        return attrs.evolve(chunk, answer=attrs.evolve(hidden, notes=(*answer.notes, _SO_FAR)))
 
 
 def _group_of(chunk: Chunk) -> _Group:

@@ -165,8 +165,9 @@ def witness_answer(
         notes = glance_at_lines(request, answer)
     if notes is None:
         notes = hear_witnesses(take_apart(request, answer, signs, zones))
-    if request.params.get("bounce_threshold") == "0":
-        answer = _hide_bounces(answer)
+    if request.params.get("bounce_threshold") == "0":  # which turns their tracking off: what is not measured is not 0
+        assert isinstance(answer, ZoneVisitorsAnswer)
+        answer = answer.changed(lambda row: with_changes(row, bounce=None))
     return attrs.evolve(answer, notes=tuple(notes)) if notes else answer
 
 
@@ -182,16 +183,6 @@ def hear_witnesses(case: Case) -> list[Note]:
     if any(sheet.rows for sheet in case.sheets):
         notes += numbering_notes([case.grouping], case.request.profile)
     return list(unite_notes(notes))
-
-
-def _hide_bounces(answer: Answer) -> Answer:
-    """Make bounces None: a threshold of 0 turns their tracking off, and what is not measured is not 0."""
-    assert isinstance(answer, ZoneVisitorsAnswer)
-    current, comparison = (
-        None if rows is None else tuple([with_changes(row, bounce=None) for row in rows])
-        for rows in (answer.current, answer.comparison)
-    )
-    return attrs.evolve(answer, current=current or (), comparison=comparison)
 
 
 def witness_list(request: PlannedRequest, size: int, extra: FrozenMap, signs: Sequence[Sign] = ()) -> None:

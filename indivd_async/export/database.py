@@ -106,6 +106,7 @@ class Database:
     needs_keys: bool = attrs.field(default=True, init=False)
     #: A driver has them once more, for as long as a commit takes.
     held_bytes: int = attrs.field(default=2**20, init=False)
+    patience_s: float = attrs.field(factory=lambda: PATIENCE_S, init=False)
     _connection: Connection | None = None
     _was_there: bool = False
     #: Rows that somebody else has deleted.
@@ -258,8 +259,7 @@ class Database:
 
     def _work(self, work: Callable[[Connection], T]) -> T:
         """Do *work*, again where the connection was lost meanwhile, or the database was not there yet."""
-        until = time.monotonic() + PATIENCE_S
-        wait = _FIRST_WAIT_S
+        began, wait = time.monotonic(), _FIRST_WAIT_S
         while True:
             try:
                 if self._connection is None:
@@ -272,10 +272,10 @@ class Database:
                 self._drop()
             if more:
                 continue
-            if not waits or time.monotonic() > until:
+            if not waits or time.monotonic() > began + self.patience_s:
                 raise problem  # out here, where it has no context: what the driver says may hold a password
             if wait == _FIRST_WAIT_S:
-                logger.warning("%s; waiting for it, for up to %.0f s", problem, PATIENCE_S)
+                logger.warning("%s; waiting for it, for up to %.0f s", problem, self.patience_s)
             _pause(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
 

@@ -66,6 +66,7 @@ class Folder:
     _is_made: bool
     needs_keys: bool = attrs.field(default=False, init=False)
     held_bytes: int = attrs.field(default=8 * 2**20, init=False)
+    patience_s: float = attrs.field(default=0.0, init=False)
     manifest: Manifest | None = None
     _number: int = 0
     _foreign: list[str] = attrs.field(factory=list)

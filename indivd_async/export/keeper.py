@@ -9,11 +9,9 @@ committed.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import date
 
 import anyio
-import anyio.to_thread
 import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +26,7 @@ from .comparison import Comparison
 from .coverage import Holding, subtract
 from .manifest import Manifest, Subject
 from .report import Fate
-from .store import Change, Region, Store
+from .store import Change, Region, Store, Turns
 from .zones import Zones
 
 #: A commit that took long is not followed by another at once: so many times as long is held at least.
@@ -49,6 +47,7 @@ class Keeper:
     notes: dict[str, Note] = attrs.field(factory=dict)
     _kept: dict[Subject, list[Window]] = attrs.field(factory=dict)
     _doubted: set[int] = attrs.field(factory=set)
+    turns: Turns
     _held: list[Answered] = attrs.field(factory=list)
     _bytes: int = 0
     _since: float | None = None
@@ -59,7 +58,7 @@ class Keeper:
         self._check_copies(answered)
         if answered.strays or self._has_strays(_subject(answered)):
             await self.flush()
-            await anyio.to_thread.run_sync(self._check_edges, answered)
+            await self.turns.run(self._check_edges, answered)
         self._held.append(answered)
         self._bytes += answered.size
         if self._since is None:
@@ -86,17 +85,16 @@ class Keeper:
 
     async def flush(self) -> None:
         """Keep what is held."""
-        held = self._held
-        self._held, self._bytes, self._since = [], 0, None
-        if held:
+        if self._held:
             began = time.monotonic()
             with anyio.CancelScope(shield=True):  # it is quick, and whoever is interrupted wants to keep what there is
-                await anyio.to_thread.run_sync(self._commit, held)
-            held.clear()
+                await self.turns.run(self._commit)
             pa.default_memory_pool().release_unused()
             self._took = time.monotonic() - began
 
-    def _commit(self, units: Sequence[Answered]) -> None:
+    def _commit(self) -> None:
+        # Taken here, so that whoever is cancelled before this has begun still has them, and nobody afterwards.
+        units, self._held, self._bytes, self._since = self._held, [], 0, None
         manifest = self._manifest
         held = self._doubt_moved(dict(manifest.held))
         asked_again = [unit.region for unit in units if unit.ask.again]

@@ -8,7 +8,6 @@ from datetime import date
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
 import attrs
 
 from ..client import AsyncIndivd
@@ -25,7 +24,7 @@ from .manifest import Manifest, columns_of
 from .missing import follow_up, make_asks, prune, refresh_since
 from .question import choose_partition, groupings_of, read_partition, settle
 from .report import Failure, Fate, Report
-from .store import Store
+from .store import Store, Turns
 from .world import World, look_up
 from .zones import Zones
 
@@ -58,12 +57,14 @@ class Options:
 
 async def run(client: AsyncIndivd, query: Query, open_store: Callable[[], Store], options: Options) -> Report:
     """Do what `export` says."""
-    store = await anyio.to_thread.run_sync(open_store)
+    turns = Turns()
+    store = await turns.run(open_store)
     try:
-        return await _Run(client=client, store=store, options=options).go(query)
+        return await _Run(client=client, store=store, turns=turns, options=options).go(query)
     finally:
+        store.patience_s = 0.0  # a commit that was left may still wait for its database
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(store.close)
+            await turns.run(store.close)
 
 
 @attrs.define(kw_only=True)
@@ -72,6 +73,7 @@ class _Run:
 
     client: AsyncIndivd
     store: Store
+    turns: Turns
     options: Options
     answered: int = 0
     failures: list[Failure] = attrs.field(factory=list)
@@ -110,6 +112,7 @@ class _Run:
             commit_every=options.commit_every,
             accept_empty=options.accept_empty,
             zones=zones,
+            turns=self.turns,
         )
         since = refresh_since(before, ended=options.ended, days=options.refresh)
         asks = list(make_asks(self.manifest, world, options.ended, since))
@@ -126,8 +129,8 @@ class _Run:
         for answered, problem in zones.give_up():
             self.failures.append(Failure(request=str(answered.request), error=problem))
         if not self.failures:
-            await anyio.to_thread.run_sync(self.store.finish)
-        rows = await anyio.to_thread.run_sync(lambda: self.store.rows)
+            await self.turns.run(self.store.finish)
+        rows = await self.turns.run(lambda: self.store.rows)
         return self._report(world, zones, keeper, rows, seconds=time.monotonic() - began, retries=retries)
 
     # What to ask.
@@ -148,7 +151,7 @@ class _Run:
                 members=world.members,
                 columns=columns_of(query),
             )
-            await anyio.to_thread.run_sync(store.begin, manifest)
+            await self.turns.run(store.begin, manifest)
             return world
         if options.partition is not None and given != manifest.partition:
             raise ConfigError(
@@ -161,7 +164,7 @@ class _Run:
         changes, held = prune(manifest, settled)
         settled = attrs.evolve(settled, split=manifest.query.split, on_error=manifest.query.on_error)
         manifest = attrs.evolve(manifest, query=settled, members=world.members, held=held)
-        await anyio.to_thread.run_sync(store.commit, changes, manifest)
+        await self.turns.run(store.commit, changes, manifest)
         return world
 
     # Asking.

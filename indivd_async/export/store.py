@@ -8,10 +8,12 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from threading import Lock
+from typing import Any, Protocol, TypeVar
 
+import anyio.to_thread
 import attrs
 import pyarrow as pa
 
@@ -19,6 +21,8 @@ from ..planning import Window
 from ..results import Note
 from .manifest import Manifest
 from .question import Place
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +49,26 @@ class Change:
         return sum(batch.num_rows for batch in self.batches)
 
 
+@attrs.frozen
+class Turns:
+    """
+    What a store does, in worker threads, one at a time.
+
+    asyncio's own cancelling (an interrupt, SIGTERM, a timeout) heeds no shield: the thread goes on alone, and whatever
+    comes next, such as closing the store, must wait for it.
+    """
+
+    _taken: Lock = attrs.field(factory=Lock, init=False)
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """Do *work* when all that began before it has ended."""
+        return await anyio.to_thread.run_sync(self._run, work, args)
+
+    def _run(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        with self._taken:
+            return work(*args)
+
+
 class Store(Protocol):
     """One export's rows and manifest, and this process their only writer."""
 
@@ -54,6 +78,8 @@ class Store(Protocol):
     needs_keys: bool
     #: Bytes of rows that are held at most before they are committed.
     held_bytes: int
+    #: Seconds for which what is not there is waited for.
+    patience_s: float
 
     @property
     def place(self) -> Place:

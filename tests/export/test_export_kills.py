@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,7 +16,7 @@ from killing import KilledError, killed_within
 from town import Town
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import Report, export, folder, parts
+from indivd_async.export import Report, export, folder, parts, sql
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -76,6 +78,37 @@ async def test_a_refresh_that_is_killed_at_any_step_is_gone_on_with(tmp_path: Pa
         assert count_twice(after) == 0
         assert after["visits"].sum() == before["visits"].sum() + 4 * 7
     assert steps > 20
+
+
+@pytest.mark.parametrize("step", ["write_part", "write_manifest", "sync_directory", "update_manifest"])
+async def test_a_commit_that_asyncio_cancels_is_gone_through_with(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt, SIGTERM or a timeout leaves its thread alone: what is open is closed only when that has ended."""
+    holder: Any = sql if step == "update_manifest" else folder
+    where: dict[str, Any] = {"out": tmp_path / "out"}
+    if holder is sql:
+        where = {"to": f"duckdb:///{tmp_path}/out.duckdb?table=visits"}
+    work, loop, ended, calls = getattr(holder, step), asyncio.get_running_loop(), threading.Event(), 0
+
+    def cancel_and_go_on(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            loop.call_soon_threadsafe(running.cancel)
+            ended.wait(0.2)  # which it does not
+        return work(*args)
+
+    async with make_client(Town()) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, step, cancel_and_go_on)
+            running = asyncio.ensure_future(export(client, DAYS, **where, commit_every=0))
+            running.add_done_callback(lambda _: ended.set())
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        report = await export(client, DAYS, **where)
+        assert report.complete
+        assert report.rows == len(await client.fetch(DAYS))
 
 
 async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         DropInRate as DropInRate,
         LineCrosses as LineCrosses,
         Query as Query,
+        ZoneQuery as ZoneQuery,
         ZoneVisitors as ZoneVisitors,
     )
     from .results import (
@@ -100,7 +101,7 @@ _EXPORTED = {
         "Aggregation Bucket Category DropInRow DropInTotals DwellTimeStats Exclude Line LineCrossesRow "
         "Location Organization Zone ZoneDropIn ZoneDropInRow ZoneVisitorsRow"
     ),
-    "queries": "BaseQuery DropInRate LineCrosses Query ZoneVisitors",
+    "queries": "BaseQuery DropInRate LineCrosses Query ZoneQuery ZoneVisitors",
     "planning": "Plan PlannedRequest",
     "progress": "Progress",
     "results": (

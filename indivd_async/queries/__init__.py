@@ -10,6 +10,7 @@ from .fields import (
     PerLine as PerLine,
     Split as Split,
     ZoneGrouping as ZoneGrouping,
+    ZoneQuery as ZoneQuery,
     one_by_one as one_by_one,
 )
 from .line_crosses import PER as PER, LineCrosses as LineCrosses

@@ -190,25 +190,10 @@ def check_order(start: date, end: date, name: str) -> None:
         raise InvalidQueryError(name, f"must not be before {{{name.replace('end', 'start')}}} ({start})", str(end))
 
 
-def check_comparison(query: Any, grouping_name: str) -> None:
-    start, end = query.comparison_start_date, query.comparison_end_date
-    for name, one, other_name, other in (
-        ("comparison_start_date", start, "comparison_end_date", end),
-        ("comparison_end_date", end, "comparison_start_date", start),
-    ):
-        if one is None and other is not None:
-            raise InvalidQueryError(name, f"is required when {{{other_name}}} is given", None)
-    if start is not None and end is not None:
-        check_order(start, end, "comparison_end_date")
-    elif (grouping := getattr(query, grouping_name)) is not None:
-        raise InvalidQueryError(
-            grouping_name, "has no meaning without {comparison_start_date} and {comparison_end_date}", grouping
-        )
-
-
 def arrange(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
-    """Put what is ours behind the API's own parameters, and let reprs show a long list of ids by its beginning."""
-    return sorted([field.evolve(repr=brief) for field in fields], key=lambda field: field.name in ("split", "on_error"))
+    """Put what queries have in common behind what they have not, and let reprs show of a long list its beginning."""
+    places = {name: place for place, name in enumerate(("tz", "per", "split", "on_error"), start=1)}
+    return sorted([field.evolve(repr=brief) for field in fields], key=lambda field: places.get(field.name, 0))
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
@@ -230,6 +215,38 @@ class BaseQuery(Fielded):
 
     def __attrs_post_init__(self) -> None:
         check_order(self.start_date, self.end_date, "end_date")
+
+
+@attrs.frozen(field_transformer=arrange, eq=False, repr=False)
+class ZoneQuery(BaseQuery):
+    """What the queries of zones have in common: a period to compare with, a clock, and locations asked apart."""
+
+    comparison_start_date: date | None = attrs.field(
+        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+    )
+    """First day of the period to compare with; needs `comparison_end_date`."""
+    comparison_end_date: date | None = attrs.field(
+        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+    )
+    """Last day of the period to compare with, included."""
+    tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)
+    """The clock of all rows, an IANA name; None: each location's own, which drop_in_rate is not sent."""
+    per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
+    """"location" asks for each location apart; None together, as the API takes lists."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        start, end = self.comparison_start_date, self.comparison_end_date
+        name = self.endpoint.comparison_grouping or ""
+        if start is not None and end is not None:
+            check_order(start, end, "comparison_end_date")
+        elif start is not None:
+            raise InvalidQueryError("comparison_end_date", "is required when {comparison_start_date} is given", None)
+        elif end is not None:
+            raise InvalidQueryError("comparison_start_date", "is required when {comparison_end_date} is given", None)
+        elif (grouping := getattr(self, name)) is not None:
+            rule = "has no meaning without {comparison_start_date} and {comparison_end_date}"
+            raise InvalidQueryError(name, rule, grouping)
 
 
 def one_by_one(parameter: str, given: object, kinds: Any, rule: str) -> Iterator[Any]:

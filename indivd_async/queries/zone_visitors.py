@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import attrs
-from attrs.validators import optional
 
 from ..models.endpoints import ZONE_VISITORS, DataEndpoint
 from ..refusals import InvalidQueryError
 from .fields import (
     MOST_INT,
-    BaseQuery,
+    ZoneQuery,
     arrange,
-    check_comparison,
-    check_date,
     check_grouping,
     check_ids,
-    check_per,
     check_seconds,
-    check_tz,
     to_grouping,
     to_ids,
-    to_optional_date,
     to_whole,
 )
 
@@ -31,7 +24,7 @@ MAX_DWELL_S = 10_800
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
-class ZoneVisitors(BaseQuery):
+class ZoneVisitors(ZoneQuery):
     """
     Ask for visits, unique visitors, bounces and dwell times, by zone and bucket.
 
@@ -46,14 +39,6 @@ class ZoneVisitors(BaseQuery):
     """
 
     endpoint: ClassVar[DataEndpoint] = ZONE_VISITORS
-    comparison_start_date: date | None = attrs.field(
-        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
-    )
-    """First day of the period to compare with; needs `comparison_end_date`."""
-    comparison_end_date: date | None = attrs.field(
-        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
-    )
-    """Last day of the period to compare with, included."""
     aggregate_by: str | None = attrs.field(
         default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
     )
@@ -87,13 +72,8 @@ class ZoneVisitors(BaseQuery):
         kw_only=True,
     )
     """Seconds, to 10,800; longer visits likewise."""
-    tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)
-    """The clock of all rows, an IANA name; None: each location's own."""
-    per: Literal["location"] | None = attrs.field(default=None, validator=check_per, kw_only=True)
-    """"location" asks for each location apart; None together, as the API takes lists."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        check_comparison(self, "comparison_aggregate_by")
         if self.min_dwell is not None and self.max_dwell is not None and self.min_dwell > self.max_dwell:
             raise InvalidQueryError("min_dwell", f"must not be above {{max_dwell}} ({self.max_dwell})", self.min_dwell)

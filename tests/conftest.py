@@ -37,6 +37,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         importlib.import_module("hypothesis")
         gc.collect()
         gc.freeze()
+        gc.set_threshold(5_000, *gc.get_threshold()[1:])  # answers are thousands of objects, which are in no circle
         gc.enable()
 
 

@@ -31,11 +31,8 @@ def public_modules() -> dict[str, str]:
     """Return the public modules and what each is for; none is imported, as its extra may be missing."""
     found = {"indivd_async": first_sentence(indivd_async.__doc__)}
     for name in MODULES:
-        files = [path for path in (HERE / f"{name}.py", HERE / name / "__init__.py") if path.is_file()]
-        for path in files:
-            found[f"indivd_async.{name}"] = first_sentence(
-                ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-            )
+        path = HERE / name / "__init__.py" if (HERE / name).is_dir() else HERE / f"{name}.py"
+        found[f"indivd_async.{name}"] = first_sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
     return found
 
 

@@ -18,7 +18,6 @@ from .fielded import Fielded
 OBEYED = (
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def escape_controls(text: str) -> str:
@@ -28,7 +27,9 @@ def escape_controls(text: str) -> str:
     >>> print(escape_controls("Door\x1b[2J\nKassa \u202e7"))
     Door\x1b[2J\nKassa \u202e7
     """
-    return text if text.isascii() and text.isprintable() else re.sub(OBEYED, _escape, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(OBEYED, lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class ShownAsText(Fielded):
@@ -38,10 +39,3 @@ class ShownAsText(Fielded):
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(escape_controls(repr(self)))}</pre>"
-
-
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    if found[0] in _SHORT:
-        return _SHORT[found[0]]
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

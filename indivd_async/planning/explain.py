@@ -19,7 +19,9 @@ _MOST_SERIES_TEXT = 50
 
 def explain(query: Query, layout: Layout, *, cutoff: date | None, selection: tuple[int, int] | None) -> Iterator[str]:
     """Describe the requests of a plan, or of the shard of it that *selection* names, line by line."""
-    yield f"{layout.endpoint.name}: {_count(layout)}"
+    windows, series = sum(len(part.windows) for part in layout.parts), len(layout.series)
+    product = f" ({plural(windows, 'window')} x {series:,} series)" if windows > 1 and series > 1 else ""
+    yield f"{layout.endpoint.name}: {plural(layout.count(), 'request')}{product}"
     if selection is not None:
         mine, units = layout.count(selection), f"{selection[0] + 1} to {selection[1]} of {layout.units}"
         yield f"  this shard: {plural(mine, 'request')} (units {units})"
@@ -28,13 +30,6 @@ def explain(query: Query, layout: Layout, *, cutoff: date | None, selection: tup
     yield from _explain_series(layout)
     yield from _explain_merge(query, layout)
     yield from _explain_ends(layout, selection)
-
-
-def _count(layout: Layout) -> str:
-    total = layout.count()
-    windows, series = sum(len(part.windows) for part in layout.parts), len(layout.series)
-    product = f" ({plural(windows, 'window')} x {series:,} series)" if windows > 1 and series > 1 else ""
-    return plural(total, "request") + product
 
 
 def _explain_part(query: Query, part: Part, layout: Layout, cutoff: date | None) -> Iterator[str]:

@@ -108,7 +108,7 @@ class Plan(Fielded):
     def to_json(self) -> str:
         """Write the plan as JSON: its query and what was known, not its requests."""
         query = {
-            field.name: _plain(item)
+            field.name: item
             for field in attrs.fields(type(self.query))
             if (item := getattr(self.query, field.name)) != field.default
         }
@@ -117,12 +117,12 @@ class Plan(Fielded):
             "endpoint": self.query.endpoint.name,
             "query": query,
             "locations": self.locations,
-            "cutoff": _plain(self.cutoff),
+            "cutoff": self.cutoff,
             "selection": self.selection,
         }
         if self.profile is not None:
             document["profile"] = json.loads(self.profile.to_json())
-        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), default=date.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -177,7 +177,3 @@ def make_plan(
     known = locations is not None and needs_locations(query, profile or NOTHING_KNOWN)
     chosen = relevant_locations(query, locations or {}) if known else None
     return Plan(query, locations=chosen, cutoff=cutoff, profile=profile)
-
-
-def _plain(item: object) -> object:
-    return item.isoformat() if isinstance(item, date) else item

@@ -34,9 +34,6 @@ else:
         def __iter__(self) -> Iterator[T]:
             return iter(self._entries)
 
-        def __contains__(self, entry: object) -> bool:
-            return entry in self._entries
-
         def __getitem__(self, index: SupportsIndex | slice) -> Any:
             found = self._entries[index]
             return type(self)(found, self.entry_class) if isinstance(index, slice) else found

@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import date
+from typing import Any, TypeVar
 
 import attrs
 
@@ -19,20 +20,15 @@ from ..errors import AuthenticationError, ClientClosedError, IndivdError, MergeC
 from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
 from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
+from ..progress import Tally
 from ..queries import Query
 from ..results import Answer, AnyResult, Chunk, Listed, has_rows
 from ..results.licences import Licences
 from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
+from ..transport import Reply
 from .catalogue import Catalogue
 from .keeping import Keeping
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from ..progress import Tally
-    from ..transport import Reply
-    from ..witnessing import Owners
 
 C = TypeVar("C")
 Answered = tuple[Answer, int]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from ..errors import IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
 from ..fielded import Fielded
-from ..models import Places
+from ..models import Location, Places
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..models.places import NOWHERE
 from ..planning import PlannedRequest, needs_locations
@@ -20,10 +20,7 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..results import Listed
 from ..structuring import read_entities
-
-if TYPE_CHECKING:
-    from ..models import Location
-    from ..transport import Reply
+from ..transport import Reply
 
 logger = logging.getLogger("indivd_async")
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 import attrs
 
 from .. import wall_clock
+from ..cache import Cache
 from ..fielded import Fielded
 from ..models.clocks import last_today
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from datetime import date
-
-    from ..cache import Cache
-    from ..planning import PlannedRequest
+from ..planning import PlannedRequest
 
 T = TypeVar("T")
 logger = logging.getLogger("indivd_async")

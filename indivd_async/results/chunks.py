@@ -7,20 +7,18 @@ A chunk is what became of one planned request, rows or an error. It has not been
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from ..errors import IndivdError
 from ..escaping import ShownAsText
+from ..planning import PlannedRequest
+from ..queries import Query
 from ..wording import plural
 from .answers import Answer
 from .listed import Listed
 from .notes import Note
-
-if TYPE_CHECKING:
-    from ..errors import IndivdError
-    from ..planning import PlannedRequest
-    from ..queries import Query
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

@@ -35,7 +35,7 @@ from .manifest import Manifest, Subject, from_json, needs_migration, to_json
 from .question import Place
 from .report import DestinationError
 from .store import Change, Region
-from .target import Target
+from .target import MANIFESTS, Target
 
 logger = logging.getLogger("indivd_async")
 
@@ -100,7 +100,7 @@ class Driver(Protocol):
 class Database:
     """The one writer of a table; `open_database` makes it."""
 
-    target_of: Target
+    target: Target
     _driver: Driver
     manifest: Manifest | None = None
     needs_keys: bool = attrs.field(default=True, init=False)
@@ -117,22 +117,7 @@ class Database:
     @property
     def place(self) -> Place:
         """What messages say of it."""
-        return Place(option="to", name=self.target_of.shown, noun="table")
-
-    @property
-    def target(self) -> str:
-        """Where it is, without credentials."""
-        return self.target_of.shown
-
-    @property
-    def parts(self) -> int:
-        """A table has none."""
-        return 0
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return 0 if self.manifest is None else sum((self.manifest.counts or {}).values())
+        return Place(option="to", target=self.target.shown, noun="table")
 
     def notes(self) -> Iterable[Note]:
         """Tell which rows somebody has deleted; whoever writes into a table of somebody else knows."""
@@ -160,44 +145,52 @@ class Database:
 
     def _ask_for_what_is_gone(self, manifest: Manifest) -> Manifest:
         """Count the rows, and note that locations are to be asked again of which fewer are there than were kept."""
-        query = sql.count_rows(self.target_of, manifest.schema)
-        counts = _counts(self._work(lambda it: it.query(query)))
+
+        def work(it: Connection) -> Counter[Subject]:
+            if not self._has(it, self.target.table):
+                self._make_table(it, manifest)
+                it.commit()
+            return _counts(it.query(sql.count_rows(self.target, manifest.schema)))
+
+        counts = self._work(work)
         self._gone = Counter(manifest.counts or {}) - counts
-        held = {
-            (period, place): holding.open() if {(period, place), (period, None)} & set(self._gone) or () else holding
-            for (period, place), holding in manifest.held.items()
-        }
+        held = dict(manifest.held)
+        for period, place in self._gone:
+            for subject in {(period, place), (period, None)} & set(held):
+                held[subject] = held[subject].open()
         return attrs.evolve(manifest, held=held, counts=counts)
 
     def begin(self, manifest: Manifest) -> None:
         """Make the table, and keep the first manifest."""
 
         def work(it: Connection) -> None:
-            target = self.target_of
             if self._find_manifest(it) is not None:  # the connection was lost while it was kept
                 return
-            it.execute(sql.create_manifests(target))
-            try:
-                it.execute(sql.create_table(target, manifest.schema))
-            except self._driver.errors:
-                if not it.is_alive():
-                    raise
-                raise ConfigError(
-                    f"{{to}}: {self.place.name} cannot be made; if there is a table of that name, it is not one of an "
-                    "export: name another"
-                ) from None
-            it.execute(sql.create_key(target, manifest.query, manifest.schema))
-            it.execute(sql.insert_manifest(target, 1, self._writer, to_json(manifest).decode()))
+            it.execute(sql.create_manifests(self.target))
+            self._make_table(it, manifest)
+            it.execute(sql.insert_manifest(self.target, 1, self._writer, to_json(manifest).decode()))
             it.commit()
 
         self._work(work)
         self._version, self.manifest = 1, manifest
 
+    def _make_table(self, it: Connection, manifest: Manifest) -> None:
+        try:
+            it.execute(sql.create_table(self.target, manifest.schema))
+        except self._driver.errors:
+            if not it.is_alive():
+                raise
+            raise ConfigError(
+                f"{{to}}: {self.place.name} cannot be made; if there is a table of that name, it is not one of an "
+                "export: name another"
+            ) from None
+        it.execute(sql.create_key(self.target, manifest.query, manifest.schema))
+
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
         if manifest == self.manifest and not changes:
             return
-        schema, target = manifest.schema, self.target_of
+        schema, target = manifest.schema, self.target
         replaced = [change.region for change in changes if change.replaces]
         batches = [batch for change in changes for batch in change.batches]
         version = self._version + 1
@@ -226,7 +219,7 @@ class Database:
         if self.manifest is None or not regions:
             return
         schema = self.manifest.schema
-        found = self._work(lambda it: it.query(sql.select_rows(self.target_of, schema, regions)))
+        found = self._work(lambda it: it.query(sql.select_rows(self.target, schema, regions)))
         yield from found.cast(schema).to_batches()
 
     def finish(self) -> None:
@@ -243,10 +236,13 @@ class Database:
         """Return version, writer and document of the manifest, as they are now."""
         it.rollback()
         found: list[dict[str, Any]] = []
-        if it.query(sql.count_manifests(self.target_of))["n"][0].as_py():
-            found = it.query(sql.select_manifest(self.target_of)).to_pylist()
+        if self._has(it, MANIFESTS):
+            found = it.query(sql.select_manifest(self.target)).to_pylist()
         it.rollback()
         return (found[0]["version"], found[0]["writer"], found[0]["document"]) if found else None
+
+    def _has(self, it: Connection, table: str) -> bool:
+        return bool(it.query(sql.count_tables(self.target, table))["n"][0].as_py())
 
     def _took_effect(self, it: Connection, version: int) -> bool:
         """Look whose turn it is; tell whether *version* is there already, written by this process."""
@@ -263,7 +259,7 @@ class Database:
         while True:
             try:
                 if self._connection is None:
-                    self._connection = self._driver.connect(self.target_of)
+                    self._connection = self._driver.connect(self.target)
                     self._was_there = True
                 return work(self._connection)
             except self._driver.errors as error:
@@ -286,7 +282,7 @@ class Database:
         return not self._connection.is_alive()
 
     def _cannot(self, error: Exception) -> DestinationError:
-        return DestinationError(f"{self.place.name}: {' '.join(self.target_of.redact(str(error)).split())}")
+        return DestinationError(f"{self.place.name}: {' '.join(self.target.redact(str(error)).split())}")
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -44,6 +44,7 @@ class DuckDB:
                     f"{{to}}: another process has {target.shown} open; wait for it, or export to another file"
                 ) from None
             raise
+        connection.execute("BEGIN TRANSACTION")
         return _Connection(connection)
 
     def is_away(self, error: Exception) -> bool:  # noqa: ARG002
@@ -61,14 +62,11 @@ class DuckDB:
 @attrs.define
 class _Connection:
     _it: Any
-    _in_transaction: bool = False
 
     def execute(self, sql: str) -> None:
-        self._begin()
         self._it.execute(sql)
 
     def query(self, sql: str) -> pa.Table:
-        self._begin()
         found: pa.Table = self._it.sql(sql).to_arrow_table()
         return found
 
@@ -78,21 +76,13 @@ class _Connection:
         self._it.unregister(_INCOMING)  # after an error, which this would hide, the connection goes
 
     def commit(self) -> None:
-        self._it.execute("COMMIT")
-        self._in_transaction = False
+        self._it.execute("COMMIT; BEGIN TRANSACTION")
 
     def rollback(self) -> None:
-        if self._in_transaction:
-            self._it.execute("ROLLBACK")
-            self._in_transaction = False
+        self._it.execute("ROLLBACK; BEGIN TRANSACTION")
 
     def is_alive(self) -> bool:
         return True  # it is in this process
 
     def close(self) -> None:
         self._it.close()
-
-    def _begin(self) -> None:
-        if not self._in_transaction:
-            self._it.execute("BEGIN TRANSACTION")
-            self._in_transaction = True

@@ -76,22 +76,7 @@ class Folder:
     @property
     def place(self) -> Place:
         """What messages say of it."""
-        return Place(option="out", name=str(self.path), noun="folder")
-
-    @property
-    def target(self) -> Path:
-        """Where it is."""
-        return self.path
-
-    @property
-    def parts(self) -> int:
-        """How many parts there are."""
-        return len(self._parts)
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return sum(part.rows for part in self._parts)
+        return Place(option="out", target=self.path, noun="folder")
 
     @property
     def _parts(self) -> list[Part]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import orjson
@@ -18,6 +18,7 @@ from .coverage import Holding, Stretch
 from .question import Place
 
 VERSION = 3
+T = TypeVar("T", bound=attrs.AttrsInstance)
 #: Period and location; None where a row is a sum over all locations.
 Subject = tuple[str, int | None]
 
@@ -73,6 +74,11 @@ class Manifest:
     counts: Mapping[Subject, int] | None = None
     #: Name and type of each column.
     columns: tuple[tuple[str, str], ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.parts.values()) + sum((self.counts or {}).values())
 
     @property
     def schema(self) -> pa.Schema:
@@ -147,12 +153,12 @@ def from_json(text: bytes | str, place: Place) -> Manifest:
         query=QUERIES[document["endpoint"]](**document["query"]),
         partition=tuple(document["partition"]),
         held={
-            (period, location): Holding(kind=kind, stretches=tuple(_stretch(*fields) for fields in stretches))
+            (period, location): Holding(kind=kind, stretches=tuple(_read(Stretch, fields) for fields in stretches))
             for period, location, kind, stretches in document["held"]
         },
         zones={int(zone): int(location) for zone, location in document["zones"]},
         members=tuple(document["members"]),
-        parts={fields[0]: _part(*fields) for fields in document["parts"]},
+        parts={fields[0]: _read(Part, fields) for fields in document["parts"]},
         counts=None if counts is None else {(period, location): rows for period, location, rows in counts},
         columns=tuple((name, kind) for name, kind in document["columns"]),
     )
@@ -163,22 +169,18 @@ def _plain(value: Stretch | Part) -> tuple[Any, ...]:
     return tuple(sorted(field) if isinstance(field, frozenset) else field for field in fields)
 
 
-def _stretch(start: str, end: str, clock: str | None, ended: str | None) -> Stretch:
-    return Stretch(start=date.fromisoformat(start), end=date.fromisoformat(end), clock=clock, ended=_day(ended))
+#: How JSON's values become those of a field, where they are not the same.
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("start", "end", "ended", "first", "last"), date.fromisoformat),
+    "locations": frozenset,
+}
 
 
-def _part(
-    path: str, rows: int, size: int, first: str | None, last: str | None, locations: Iterable[int] | None
-) -> Part:
-    return Part(
-        path=path,
-        rows=rows,
-        size=size,
-        first=_day(first),
-        last=_day(last),
-        locations=None if locations is None else frozenset(locations),
-    )
+def _read(kind: type[T], values: Iterable[Any]) -> T:
+    """Read what `_plain` wrote."""
+    named = zip((field.name for field in attrs.fields(kind)), values, strict=True)
+    return kind(**{name: value if value is None else _READ.get(name, _same)(value) for name, value in named})
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
+def _same(value: Any) -> Any:
+    return value

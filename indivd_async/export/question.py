@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,11 +21,16 @@ _APART = frozenset({"split", "on_error", "start_date", "end_date", "comparison_s
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where an export goes, for messages: what its option is called, its name, and how another would be named."""
+    """Where an export goes, without credentials: what its option is called, and how another would be named."""
 
     option: str
-    name: str
+    target: Path | str
     noun: str
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.target)
 
     def refuse(self, field: str, what: str, suffix: str) -> ConfigError:
         """Say that the export there is another question's, and where this one could go."""

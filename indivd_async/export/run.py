@@ -130,8 +130,7 @@ class _Run:
             self.failures.append(Failure(request=str(answered.request), error=problem))
         if not self.failures:
             await self.turns.run(self.store.finish)
-        rows = await self.turns.run(lambda: self.store.rows)
-        return self._report(world, zones, keeper, rows, seconds=time.monotonic() - began, retries=retries)
+        return self._report(world, zones, keeper, seconds=time.monotonic() - began, retries=retries)
 
     # What to ask.
 
@@ -247,7 +246,7 @@ class _Run:
 
     # Telling.
 
-    def _report(self, world: World, zones: Zones, keeper: Keeper, rows: int, *, seconds: float, retries: int) -> Report:
+    def _report(self, world: World, zones: Zones, keeper: Keeper, *, seconds: float, retries: int) -> Report:
         open_days = [
             stretch.provisional_from
             for (_, location), holding in self.manifest.held.items()
@@ -265,12 +264,12 @@ class _Run:
         ]
         notes = (*{**self.said, **keeper.notes}.values(), *self.store.notes())
         return Report(
-            path=self.store.target,
+            path=self.store.place.target,
             requests=self.answered,
             retries=self.client.stats.retries - retries,
             seconds=seconds,
-            rows=rows,
-            parts=self.store.parts,
+            rows=self.manifest.rows,
+            parts=len(self.manifest.parts),
             failures=tuple(self.failures),
             changes=keeper.comparison.changes(),
             locations=(*self.fates, *regrouped, *keeper.emptied),

@@ -115,12 +115,12 @@ def count_rows(target: Target, schema: pa.Schema, regions: Sequence[Region] = ()
     return f"SELECT {names}, count(*) AS rows_there FROM {name_table(target)}{where} GROUP BY {names}"
 
 
-def count_manifests(target: Target) -> str:
-    """Count the tables of manifests: none or one."""
+def count_tables(target: Target, table: str) -> str:
+    """Count the tables of that name beside the export's, or that itself: none or one."""
     schema = literal(target.schema) if target.schema else "current_schema()"
     return (
         "SELECT count(*) AS n FROM information_schema.tables "
-        f"WHERE table_name = {literal(MANIFESTS)} AND table_schema = {schema}"
+        f"WHERE table_name = {literal(table)} AND table_schema = {schema}"
     )
 
 

@@ -9,7 +9,6 @@ time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
@@ -84,21 +83,6 @@ class Store(Protocol):
     @property
     def place(self) -> Place:
         """What messages say of it."""
-        ...
-
-    @property
-    def parts(self) -> int:
-        """How many parts a folder has."""
-        ...
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        ...
-
-    @property
-    def target(self) -> Path | str:
-        """Where it is, for whoever reads it."""
         ...
 
     def begin(self, manifest: Manifest) -> None:

@@ -39,7 +39,7 @@ def read(out: Path) -> polars.DataFrame:
 
 def rewrite(out: Path, columns: dict[str, str]) -> None:
     """Let the manifest of *out* tell other types of columns."""
-    place = Place(option="out", name=str(out), noun="folder")
+    place = Place(option="out", target=out, noun="folder")
     manifest = read_manifest(out, place)
     parts = {path: attrs.evolve(part, size=(out / path).stat().st_size) for path, part in manifest.parts.items()}
     told = tuple((name, columns.get(name, kind)) for name, kind in manifest.columns if columns.get(name) != "gone")
@@ -112,7 +112,7 @@ async def test_a_table_in_narrower_types_is_refused(tmp_path: Path) -> None:
         await export(client, HOURS, to=to)
         with duckdb.connect(file) as connection:
             ((document,),) = connection.sql("SELECT document FROM indivd_exports").fetchall()
-            manifest = from_json(document, Place(option="to", name=to, noun="table"))
+            manifest = from_json(document, Place(option="to", target=to, noun="table"))
             columns = tuple((name, "int16" if name == "visits" else kind) for name, kind in manifest.columns)
             older = to_json(attrs.evolve(manifest, columns=columns)).decode()
             connection.execute("UPDATE indivd_exports SET document = ?", [older])

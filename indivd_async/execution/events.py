@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import attrs
 
 from ..escaping import ShownAsText
 from ..fielded import Fielded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..planning import PlannedRequest
-
+from ..planning import PlannedRequest
 
 Kind = Literal["planned", "started", "retry", "finished", "failed"]
 

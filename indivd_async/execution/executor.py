@@ -8,26 +8,22 @@ is changed between two awaits, so that no lock is needed.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import anyio
 
 from ..errors import DeadlineExceededError
+from ..planning import PlannedRequest
+from ..settings import Limits, RetryPolicy, Timeouts
+from ..transport import BaseURL, LanePool, Reply
 from .deadline import NEVER, Deadline
 from .events import Event, Stats, Teller
+from .flights import SingleFlight
 from .home import Home
 from .retrying import Pace, RetryBudget, SharedPause
 from .sending import Means, Sending
 from .statuses import deadline_advice
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
-
-    from ..planning import PlannedRequest
-    from ..settings import Limits, RetryPolicy, Timeouts
-    from ..transport import BaseURL, LanePool, Reply
-    from .flights import SingleFlight
-
 
 T = TypeVar("T")
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
 from ..errors import ClientClosedError, ClosedReason
 from ..transport import LanePool, is_on_trio
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 class Home:

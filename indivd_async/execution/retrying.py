@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
 import attrs
 
 from ..fielded import Fielded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..settings import RetryPolicy
-    from ..transport import Failure
-
+from ..settings import RetryPolicy
+from ..transport import Failure
 
 #: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
 _OVERLOADED = frozenset({429, 503})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import attrs
 
@@ -18,22 +19,14 @@ from ..errors import (
     ResponseTooLargeError,
     TransportError,
 )
-from ..transport import Failure, Reply, UnknownCodingError
+from ..planning import PlannedRequest
+from ..settings import RetryPolicy, Timeouts
+from ..transport import BaseURL, Failure, Lane, LanePool, Reply, UnknownCodingError
 from .deadline import Deadline
-from .events import Kind, logger
-from .retrying import GiveUp, Wait, next_wait, parse_retry_after
+from .events import Kind, Stats, Teller, logger
+from .home import Home
+from .retrying import GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
 from .statuses import STATUS_PAGE, api_error, deadline_advice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..planning import PlannedRequest
-    from ..settings import RetryPolicy, Timeouts
-    from ..transport import BaseURL, Lane, LanePool
-    from .events import Stats, Teller
-    from .home import Home
-    from .retrying import Pace, RetryBudget, SharedPause
-
 
 T = TypeVar("T")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import (
     ApiError,
     AuthenticationError,
@@ -14,9 +12,7 @@ from ..errors import (
     ServerError,
     UnexpectedStatusError,
 )
-
-if TYPE_CHECKING:
-    from ..planning import PlannedRequest
+from ..planning import PlannedRequest
 
 STATUS_PAGE = "indivd.statuspage.io"
 

@@ -607,7 +607,7 @@ async def test_a_strange_answer_names_the_request_and_the_place() -> None:
 
 
 def _fields(query: ZoneVisitors) -> dict[str, Any]:
-    return {name: getattr(query, name) for name in type(query).__slots__ if not name.startswith("_")}
+    return {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import ssl
 from base64 import b64encode
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import attrs
 import httpx
@@ -15,10 +17,6 @@ from .._version import __version__
 from ..errors import ConfigError
 from ..fielded import Fielded
 from ..wording import literally
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
 
 Headers = list[tuple[bytes, bytes]]
 #: By scheme.

@@ -9,24 +9,19 @@ there.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import aiohttp
 import anyio
 import yarl
+from aiohttp.client_proto import ResponseHandler
 
 from ..errors import ConfigError, RequestTimeoutError
-from .address import bracketed
+from .address import Way, bracketed
 from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
 from .network import is_readable
 from .replies import Draft, Failure, Reply, read_body
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aiohttp.client_proto import ResponseHandler
-
-    from .address import Way
 
 #: Seconds, as for the default lanes.
 _KEEPALIVE_S = 30.0

@@ -5,20 +5,17 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import httpx
 
 from ..errors import ClientClosedError, RequestTimeoutError
+from .address import Way
 from .lane import CLOSING_S, Attempt, Lane, connection_failure, words_of
 from .replies import Draft, Failure, Reply, read_body
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from .address import Way
 
 #: What a transport raises that leaves to its callers what the network does; all else is an error of its code.
 _NETWORK = (

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import anyio
 
 from ..wording import spell_words
 from .lane import HOW_TO_OPEN_MORE, Lane
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger("indivd_async")
 

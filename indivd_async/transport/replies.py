@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import anyio
 import attrs
 
 from ..errors import ConnectionFailedError, ResponseTooLargeError, TransportError
 from ..fielded import Fielded
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
 #: Decoded in pieces of this size, so that a bomb costs what the limit allows and one piece more.
 _PIECE = 2**20

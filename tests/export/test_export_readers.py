@@ -33,9 +33,14 @@ def by_dask(out: Path) -> Any:
         return frames.read_parquet(out).compute(scheduler="synchronous")
 
 
+def by_duckdb(out: Path) -> Any:
+    with duckdb.connect() as connection:  # older ones close what nobody holds, though it is read
+        return connection.sql(f"FROM '{out}/**/*.parquet'").to_arrow_table()
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "polars": lambda out: polars.scan_parquet(out).collect(),
-    "duckdb": lambda out: duckdb.connect().sql(f"FROM '{out}/**/*.parquet'").to_arrow_table(),
+    "duckdb": by_duckdb,
     "pandas": lambda out: pandas.read_parquet(out),
     "pyarrow": lambda out: pyarrow.dataset.dataset(out, format="parquet").to_table(),
     "dask": by_dask,

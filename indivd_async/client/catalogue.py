@@ -38,15 +38,13 @@ _WITHOUT_LOCATIONS: Mapping[type, str] = {
 
 
 @attrs.define(repr=False)
-class Known(Fielded):
+class LookedUp(Fielded):
     """What was looked up: shared by a client and those made from it by `with_options`."""
 
     #: Every list that was looked up, by its name and the ids of its entries.
     lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
     #: When the locations were.
     locations_at: float = float("-inf")
-    #: The location of each zone, if the zones were looked up; None where a zone tells none.
-    zone_locations: dict[int, int | None] | None = None
     #: Where zones are, as far as it was looked up.
     places: Places = NOWHERE
     #: From when on a list may be asked for again for the sake of places, by its name; a failure counts, too.
@@ -56,9 +54,9 @@ class Known(Fielded):
 class Catalogue:
     """The lists of one client; what was looked up is remembered, for planning and for whose rows are."""
 
-    def __init__(self, executor: Executor, known: Known | None = None) -> None:
+    def __init__(self, executor: Executor, known: LookedUp | None = None) -> None:
         self._executor = executor
-        self.known = known or Known()
+        self.known = known or LookedUp()
         self._flights: SingleFlight[Listed[Any]] = SingleFlight(executor.now)
 
     async def know_places(self, query: Query, deadline: Deadline) -> None:
@@ -107,9 +105,7 @@ class Catalogue:
             names = {id: location.name for id, location in entries.items() if location.name}
             known.places = attrs.evolve(known.places, names=names)
         elif name == "zones":
-            known.zone_locations = {id: zone.location for id, zone in entries.items()}
-            located = {id: location for id, location in known.zone_locations.items() if location is not None}
-            known.places = attrs.evolve(known.places, locations=located)
+            known.places = attrs.evolve(known.places, locations={id: zone.location for id, zone in entries.items()})
             known.place_again_at["zones"] = self._executor.now() + LOCATIONS_FRESH_S
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:

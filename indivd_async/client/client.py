@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from functools import partial
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, overload
 
 import attrs
 
@@ -27,9 +28,6 @@ from .catalogue import Catalogue
 from .endpoints import Endpoints
 from .keeping import Keeping
 from .opened import OpenStream
-
-if TYPE_CHECKING:
-    import ssl
 
 R = TypeVar("R", bound=AnyResult)
 

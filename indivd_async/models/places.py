@@ -55,8 +55,8 @@ class Zone(Fielded):
 class Places(Fielded):
     """Where zones are and what locations are called, as far as it was looked up: for rows that do not tell."""
 
-    #: Zone to location.
-    locations: Mapping[int, int] = NOTHING_EXTRA
+    #: Zone to location, None where it is not listed.
+    locations: Mapping[int, int | None] = NOTHING_EXTRA
     #: Location to its name.
     names: Mapping[int, str] = NOTHING_EXTRA
 

@@ -1,4 +1,4 @@
-"""The client whose calls block: each method is that of `AsyncIndivd`, run on an event loop in a thread of its own."""
+"""The client whose calls block: each method is that of `AsyncIndivd`, run on an event loop until it is done."""
 
 from __future__ import annotations
 
@@ -53,9 +53,14 @@ class Indivd:
     The client of one account, for code that does not await.
 
     Every public method of `AsyncIndivd` is here with the same parameters, errors and results, and blocks until it is
-    done; `close()` stands for `aclose()`. The work is done on an event loop in a thread that starts with the first
-    call. It may be used from any thread, from several at once, and where an event loop runs (which it then holds up).
-    Ctrl-C ends what is under way. *on_event* and *progress* are called in the thread of the loop.
+    done; `close()` stands for `aclose()`. It may be used from any thread, from several at once, and where an event loop
+    runs (which it then holds up). Ctrl-C ends what is under way, and so does whatever else a handler of signals raises:
+    it comes out of the call, when the loop has done what it computes.
+
+    The work is done in the thread of the caller, while it waits. The first call that cannot be, because another is
+    under way or an event loop runs in its thread, or that opens a stream or reads a reader, starts a thread for this
+    and all that follows. *on_event* and *progress* are called in the thread that does the work, the caller's or that
+    one. They must not block: signals wait until they return.
 
     Args and errors are those of `AsyncIndivd`.
     """
@@ -95,8 +100,8 @@ class Indivd:
         self.close()
 
     def close(self) -> None:
-        """Close every connection, and end the thread. Calls in other threads end with `ClientClosedError`."""
-        self._portal.close(self._client.aclose())
+        """Close every connection, and end its thread. Calls in other threads end with `ClientClosedError`."""
+        self._portal.close(self._client.aclose)
 
     def __repr__(self) -> str:
         return repr(getattr(self, "_client", "<not made>")).replace(self.client_class.__name__, type(self).__name__, 1)
@@ -105,7 +110,7 @@ class Indivd:
         raise TypeError("an Indivd holds connections and a token and does not pickle; plans, queries and results do")
 
     def _run(self, name: str, *args: Any, **options: Any) -> Any:
-        return self._portal.run(getattr(self._client, name)(*args, **options))
+        return self._portal.run(functools.partial(getattr(self._client, name), *args, **options))
 
     locations = _blocking(AsyncIndivd.locations)
     zones = _blocking(AsyncIndivd.zones)
@@ -162,7 +167,7 @@ class Indivd:
         ``polars.DataFrame(client.stream(queries).table())``. Memory is bounded and a slow consumer holds the requests
         back. A failed piece is yielded with its `error`, never raised. Leaving the context cancels what
         is under way. Chunks are not merged: rows that a plan would add up come apart; `reader` gives them whole.
-        *queries* are pulled in the thread of the loop.
+        *queries* are pulled in the client's own thread; by `table()` perhaps in the caller's.
         """
         return OpenStream(self._portal, self._client.stream(queries, ordered, progress=progress))
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client import AsyncIndivd
@@ -14,7 +15,8 @@ from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import tables
 from ..settings import DEFAULT_CONCURRENCY
-from .portal import Portal, Work
+from .portal import Portal
+from .work import Work
 
 if TYPE_CHECKING:
     from ..results import AnyResult
@@ -56,7 +58,7 @@ class ArrowReader:
         asked: deque[Work[AnyResult]] = deque()
         try:
             for piece in self._pieces():
-                asked.append(self._portal.submit(self._client.run(piece)))
+                asked.append(self._portal.submit(partial(self._client.run, piece)))
                 if len(asked) > _AHEAD:
                     yield from self._read(asked.popleft())
             while asked:
@@ -78,7 +80,7 @@ class ArrowReader:
             queries = self._queries
         for query in each_query(queries):
             tables.check_same_columns((self._first, _query_of(query)))
-            plan = query if isinstance(query, Plan) else self._portal.run(self._client.plan(query))
+            plan = query if isinstance(query, Plan) else self._portal.run(partial(self._client.plan, query))
             yield from plan.shards(max(1, math.ceil(len(plan) / DEFAULT_CONCURRENCY)))
 
 

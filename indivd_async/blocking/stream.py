@@ -13,7 +13,8 @@ from ..client.opened import OpenStream as AsyncStream
 from ..errors import ClientClosedError
 from ..results import Chunk
 from ..results.tables import ArrowStream
-from .portal import Outcome, Portal
+from .portal import Portal
+from .work import Outcome
 
 
 class Chunks(Iterator[Chunk]):
@@ -27,7 +28,7 @@ class Chunks(Iterator[Chunk]):
         return self
 
     def __next__(self) -> Chunk:
-        chunk = self._portal.run(self._pull())
+        chunk = self._portal.run(self._pull)
         if chunk is None:
             raise StopIteration
         return chunk
@@ -51,11 +52,11 @@ class OpenStream(AbstractContextManager[Chunks]):
         The queries must be of one endpoint, and on one clock or each location's own. The first piece that fails raises
         its error: what is missing must not look like nothing. All rows are held, and as they came: none is merged.
         """
-        return self._portal.run(self._stream.table())
+        return self._portal.run(self._stream.table)
 
     def __enter__(self) -> Chunks:
         opened: Outcome[tuple[Any, anyio.Event]] = Outcome()
-        held = self._portal.submit(self._hold(opened))
+        held = self._portal.submit(lambda: self._hold(opened))
         try:
             chunks, left = opened.wait()
         except BaseException:
@@ -69,7 +70,7 @@ class OpenStream(AbstractContextManager[Chunks]):
     ) -> None:
         try:
             with suppress(ClientClosedError):  # which has ended the stream
-                self._portal.run(_set(self._left))
+                self._portal.run(self._leave)
                 self._held.wait()
         finally:
             self._held.cancel()  # where an interrupt came while it ended
@@ -86,6 +87,5 @@ class OpenStream(AbstractContextManager[Chunks]):
                 raise
             opened.give(None, error)
 
-
-async def _set(event: anyio.Event) -> None:
-    event.set()
+    async def _leave(self) -> None:
+        self._left.set()

@@ -13,10 +13,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 from raw_server import Peer, RawServer
 from scripted import Params, Script, visits_by_day
@@ -293,7 +295,7 @@ def test_calls_that_begin_while_it_closes_end() -> None:
 
 
 def test_calls_from_its_own_thread_are_refused() -> None:
-    """`on_event` runs in the loop's thread: a call from there would wait for itself."""
+    """`on_event` is called by the loop: a call from there would wait for itself."""
     refused: list[BaseException] = []
 
     def on_event(event: object) -> None:
@@ -351,12 +353,25 @@ async def test_it_works_where_an_event_loop_runs(client: Indivd) -> None:
         assert len(list(chunks)) == 7
 
 
-def test_many_threads_share_one_client(client: Indivd) -> None:
-    """The first call starts the thread once, whoever makes it."""
-    with ThreadPoolExecutor(16) as pool:
-        lengths = list(pool.map(lambda _: len(client.fetch(WEEK)), range(64)))
-    assert lengths == [7] * 64
-    assert sum(thread.name == "indivd-async" for thread in threading.enumerate()) == 1
+def test_many_threads_share_one_client() -> None:
+    """The first call while another is under way starts the thread once, whoever makes it."""
+    together = threading.Event()
+
+    async def answer_two(path: str, params: Params) -> Any:
+        if script.in_air > 7:  # of two calls
+            together.set()
+        while not together.is_set():  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        return visits_by_day(path, params)
+
+    script = Script(answer_two)
+    with Indivd("t", transport=script) as client, ThreadPoolExecutor(16) as pool:
+        # Other questions, since equal ones in the air are asked once.
+        days = [date(2024, 1, 1) + timedelta(days=7 * number) for number in range(64)]
+        weeks = [attrs.evolve(WEEK, start_date=day, end_date=day + timedelta(days=6)) for day in days]
+        lengths = list(pool.map(lambda week: len(client.fetch(week)), weeks))
+        assert lengths == [7] * 64
+        assert sum(thread.name == "indivd-async" for thread in threading.enumerate()) == 1
 
 
 def test_what_fetch_all_is_given_is_pulled_in_the_thread_of_the_caller(client: Indivd) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
 import ssl
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +54,10 @@ class Connection:
 
     def has_more(self) -> bool:
         """Tell whether the other side sent more than was read, or closed. What there is may be lost with the look."""
-        # Where the loop filled its buffer it may have read on, and holds it where nobody can look.
         return (
-            self._raw.is_full or is_readable(self._raw.socket) or (self._tls is not None and _has_read_ahead(self._tls))
+            self._raw.holds_more()
+            or is_readable(self._raw.socket)
+            or (self._tls is not None and _has_read_ahead(self._tls))
         )
 
     async def aclose(self) -> None:
@@ -94,11 +97,15 @@ class _Socket(ByteStream):
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
         self.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
-        self.is_full = False
+        self._is_full = False
+
+    def holds_more(self) -> bool:
+        """Tell whether something may have been read that nobody was given."""
+        return self._is_full  # the loop may have read on, and holds it where nobody can look
 
     async def receive(self, max_bytes: int = _READ_BYTES) -> bytes:  # noqa: ARG002
         chunk = await self._stream.receive(_READ_BYTES)
-        self.is_full = len(chunk) >= _FULL_BYTES
+        self._is_full = len(chunk) >= _FULL_BYTES
         return chunk
 
     async def send(self, item: bytes) -> None:
@@ -120,6 +127,89 @@ class _Socket(ByteStream):
         return self._stream.extra_attributes
 
 
+class _Watched(_Socket):
+    """
+    The same where asyncio runs: the loop watches it as long as it is open, by a number of its own.
+
+    anyio's stream has the loop watch it anew for each piece, which is a seventh of a small request.
+    """
+
+    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+        super().__init__(stream)
+        self._loop = asyncio.get_running_loop()
+        self._twin = socket.socket(fileno=os.dup(self.socket.fileno()))
+        #: What came, in order; an empty piece is the end.
+        self._came: deque[bytes | OSError] = deque()
+        self._arrival: asyncio.Future[None] | None = None
+        self._watch()
+
+    def holds_more(self) -> bool:
+        return bool(self._came)
+
+    def _watch(self) -> None:
+        self._is_watched = True
+        self._loop.add_reader(self._twin.fileno(), self._take)
+
+    def _leave(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            self._loop.remove_reader(self._twin.fileno())
+
+    def _take(self) -> None:
+        piece: bytes | OSError
+        try:
+            piece = self._twin.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            piece = error
+        self._came.append(piece)
+        if not piece or isinstance(piece, OSError) or len(self._came) > 1:  # the system holds the rest
+            self._leave()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    async def receive(self, max_bytes: int = _READ_BYTES) -> bytes:  # noqa: ARG002
+        if not self._came and self._twin.fileno() >= 0:
+            if not self._is_watched:
+                self._watch()
+            self._arrival = self._loop.create_future()
+            try:
+                await self._arrival
+            finally:
+                self._arrival = None
+        if self._twin.fileno() < 0:
+            raise anyio.ClosedResourceError
+        piece = self._came[0]
+        if isinstance(piece, OSError):
+            raise anyio.BrokenResourceError from piece
+        if not piece:
+            raise anyio.EndOfStream
+        self._came.popleft()
+        return piece
+
+    async def aclose(self) -> None:
+        self._leave()
+        self._twin.close()
+        self._wake()
+        await super().aclose()
+
+
+def _wrap(stream: anyio.abc.SocketStream) -> _Socket:
+    """Have *stream* watched where a loop can, and where there is room for two numbers a connection."""
+    if _ARE_FILES and not is_on_trio():
+        import resource  # of such systems only
+
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most == resource.RLIM_INFINITY or 2 * stream.extra(SocketAttribute.raw_socket).fileno() < most:  # noqa: S610
+            with suppress(OSError):
+                return _Watched(stream)
+    return _Socket(stream)
+
+
 async def connect(way: Way) -> Connection:
     """
     Connect to the API, through a proxy where there is one, and shake hands.
@@ -128,7 +218,7 @@ async def connect(way: Way) -> Connection:
     """
     base_url, proxy = way.base_url, way.proxy
     there = (base_url.host, base_url.port) if proxy is None else way.proxy_address
-    raw = _Socket(await _connect_tcp(*there))
+    raw = _wrap(await _connect_tcp(*there))
     stream: ByteStream = raw
     try:
         if proxy is not None and proxy.url.scheme == "https":

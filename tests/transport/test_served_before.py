@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -39,6 +41,21 @@ def secured(request: pytest.FixtureRequest) -> tuple[ssl.SSLContext | None, ssl.
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.configure_trust(client)
     return server, client
+
+
+@pytest.fixture(params=["roomy", "crowded"])
+def room(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let this process open many more files, or few: then connections are watched as anyio does."""
+    if request.param == "roomy":
+        yield
+        return
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(2) for _ in range(60)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 50, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    for number in taken:
+        os.close(number)
 
 
 def then(second: Callable[[Peer], object]) -> Callable[[Peer], None]:
@@ -84,6 +101,7 @@ Secured = tuple[ssl.SSLContext | None, ssl.SSLContext | None]
         pytest.param(dribble(_UNTIL_CLOSED), "attempt", "was not whole", id="until closed"),
     ],
 )
+@pytest.mark.usefixtures("room")
 async def test_it_ends_by_its_bound(second: Callable[[Peer], object], bound: str, words: str, secured: Secured) -> None:
     """Silent or never whole: the bound is named, what came is taken for no answer, and the next request is served."""
     with RawServer(then(second), tls=secured[0]) as server:
@@ -119,6 +137,7 @@ async def test_a_status_holds_where_its_body_takes_too_long() -> None:
         await executor.aclose()
 
 
+@pytest.mark.usefixtures("room")
 async def test_closing_ends_it(secured: Secured) -> None:
     """Whoever waits while the client is closed hears of it at once."""
     with RawServer(then(silent), tls=secured[0]) as server:
@@ -140,3 +159,39 @@ async def test_an_outer_scope_ends_it(secured: Secured) -> None:
         await executor.aclose()
         server.wait_until_idle()
     assert server.connections == 2
+
+
+@pytest.mark.usefixtures("room")
+async def test_what_nobody_asked_for_is_not_read_on(secured: Secured) -> None:
+    """A flood between two requests fills no memory, and its connection is given up."""
+    flooded: list[int] = []
+
+    def flood(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer())
+        if peer.number == 1:
+            peer.send(b"x" * 2**26)
+            flooded.append(peer.number)
+        peer.serve()
+
+    with RawServer(flood, tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        await executor.send(Question())
+        await anyio.sleep(0.1)
+        assert (await executor.send(Question())).body == b"[]"
+        await executor.aclose()
+        server.wait_until_idle()
+    assert flooded == []
+    assert server.connections == 2
+
+
+@pytest.mark.usefixtures("room")
+async def test_large_answers_arrive_whole_again_and_again(secured: Secured) -> None:
+    """Many pieces, faster than they are taken, on one connection."""
+    body = b"[" + b'"x",' * 2**20 + b"1]"
+    with RawServer(lambda peer: peer.serve(answer(body)), tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        for _ in range(3):
+            assert (await executor.send(Question())).body == body
+        await executor.aclose()
+    assert server.connections == 1

@@ -25,36 +25,33 @@ class DataEndpoint(Fielded):
     path: str
     #: The parameter that names the grouping, and the comparison's own (ours, never sent).
     grouping: str
-    comparison_grouping: str | None
+    comparison_grouping: str | None = None
     groupings: frozenset[str]
     #: Whether several groupings may be combined, with commas.
-    combines: bool
+    combines: bool = False
     #: Parameters of one value, which every request is sent as they are.
     scalars: tuple[str, ...] = ()
     #: Grouping to the number of days one request may cover, both ends counted.
-    max_days: Mapping[str, int]
+    max_days: Mapping[str, int] = attrs.field(factory=dict)
     #: Groupings that one request may ask only within a calendar year.
-    within_year: frozenset[str]
+    within_year: frozenset[str] = frozenset()
     #: (at most so many days, grouping) in rising order: what the API groups by when it is not told.
     defaults: tuple[tuple[float, str], ...]
     #: Parameter names whose long lists may be cut over several requests: in order of preference.
     chunked: tuple[str, ...]
     #: Whether rows of those chunks that share a key are added up (else they may not share one).
-    chunks_add: bool
+    chunks_add: bool = True
 
 
 LINE_CROSSES = DataEndpoint(
     name="line_crosses",
     path=_DATA + "line_crosses/",
     grouping="aggregate_by",
-    comparison_grouping=None,
     groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute"}),
-    combines=False,
     max_days={"minute": 3, "hour": 7},
     within_year=frozenset({"week"}),
     defaults=((1, "hour"), (31, "dayofmonth"), (float("inf"), "month")),
     chunked=("line_ids",),
-    chunks_add=True,
 )
 ZONE_VISITORS = DataEndpoint(
     name="zone_visitors",
@@ -64,8 +61,6 @@ ZONE_VISITORS = DataEndpoint(
     groupings=frozenset({"year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"}),
     combines=True,
     scalars=("bounce_threshold", "min_dwell", "max_dwell"),
-    max_days={},
-    within_year=frozenset(),
     defaults=((1, "hour"), (31, "dayofmonth"), (364, "week"), (float("inf"), "month")),
     chunked=("zones", "location"),
     chunks_add=False,
@@ -76,12 +71,8 @@ DROP_IN_RATE = DataEndpoint(
     grouping="interval",
     comparison_grouping="comparison_interval",
     groupings=frozenset({"year", "month", "week", "day", "hour"}),
-    combines=False,
-    max_days={},
-    within_year=frozenset(),
     defaults=((1, "hour"), (31, "day"), (364, "week"), (float("inf"), "month")),
     chunked=("zone", "location"),
-    chunks_add=True,
 )
 DATA_ENDPOINTS = {endpoint.name: endpoint for endpoint in (LINE_CROSSES, ZONE_VISITORS, DROP_IN_RATE)}
 

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
@@ -136,6 +137,7 @@ class _Watched(_Socket):
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         super().__init__(stream)
+        self._is_watched = False
         self._loop = asyncio.get_running_loop()
         self._twin = socket.socket(fileno=os.dup(self.socket.fileno()))
         #: What came, in order; an empty piece is the end.
@@ -147,15 +149,24 @@ class _Watched(_Socket):
         return bool(self._came)
 
     def _watch(self) -> None:
-        self._is_watched = True
-        self._loop.add_reader(self._twin.fileno(), self._take)
+        number, self._is_watched = self._twin.fileno(), True
+        self._loop.add_reader(number, _take_for, ref(self), self._loop, number)
+
+    def __del__(self) -> None:
+        # Nobody closed the client. The loop lets go of it when it hears that it ended: it must not know the number of
+        # a file that is gone.
+        if self._is_watched and not self._loop.is_closed():
+            with suppress(OSError):
+                self._twin.shutdown(socket.SHUT_RDWR)
+            self._twin.detach()
 
     def _leave(self) -> None:
         if self._is_watched:
             self._is_watched = False
             self._loop.remove_reader(self._twin.fileno())
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Take a piece of what came."""
         piece: bytes | OSError
         try:
             piece = self._twin.recv(_READ_BYTES)
@@ -196,6 +207,15 @@ class _Watched(_Socket):
         self._twin.close()
         self._wake()
         await super().aclose()
+
+
+def _take_for(watched: ref[_Watched], loop: asyncio.AbstractEventLoop, number: int) -> None:
+    found = watched()
+    if found is not None:
+        found.take()
+    else:
+        loop.remove_reader(number)
+        os.close(number)
 
 
 def _wrap(stream: anyio.abc.SocketStream) -> _Socket:

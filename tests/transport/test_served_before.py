@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import resource
 import ssl
@@ -10,7 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
+import sniffio
 import trustme
 from asking import ONCE, ROOMY, Question, make_executor
 from attrs import evolve
@@ -195,3 +199,31 @@ async def test_large_answers_arrive_whole_again_and_again(secured: Secured) -> N
             assert (await executor.send(Question())).body == body
         await executor.aclose()
     assert server.connections == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_a_client_that_nobody_closed_leaves_nothing_open(secured: Secured) -> None:
+    """Its connection ends when it is gone, while the loop goes on, and the number may be another's."""
+    if sniffio.current_async_library() == "trio":
+        pytest.skip("trio says so itself, and closes")
+    counts = []
+    with RawServer(Peer.serve, tls=secured[0]) as server:
+        for _ in range(4):
+            executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+            await executor.send(Question())
+            del executor
+            gc.collect()
+            await anyio.to_thread.run_sync(server.wait_until_idle)
+            await anyio.sleep(0.01)
+            counts.append(_open_files())
+    assert counts[-1] <= counts[0]  # the first has the loop open what it keeps
+
+
+def _open_files() -> int:
+    """Count the numbers below a hundred that are taken."""
+    taken = 0
+    for number in range(100):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            taken += 1
+    return taken

@@ -10,9 +10,6 @@ from ..models.values import odd_labels, word_bucket
 from ..planning import Plan, PlannedRequest
 from ..results import Chunk, first_row
 
-#: Of the note on an answer that says so.
-REPEATED_KEY = "repeated_key"
-
 
 class OwnCutConflictError(MergeConflictError):
     """Two windows of our own choosing brought the same row: the API groups otherwise than assumed; ask unsplit."""
@@ -48,7 +45,7 @@ def conflict(plan: Plan, key: str, one: PlannedRequest, other: PlannedRequest) -
 def check_addable(chunks: Sequence[Chunk]) -> None:
     """Refuse to add up the rows of an answer in which a key stands more than once, as its notes tell."""
     for chunk in chunks:
-        if told := [note for note in chunk.notes if note.kind == REPEATED_KEY]:
+        if told := [note for note in chunk.notes if note.kind == "repeated_key"]:
             problem = f"{told[0].message.rstrip('.')}, so its rows cannot be added to those of others"
             raise MergeConflictError("a row", (chunk.request,), problem)
 

@@ -17,8 +17,4 @@ from .line_crosses import PER as PER, LineCrosses as LineCrosses
 from .zone_visitors import ZoneVisitors as ZoneVisitors
 
 Query = LineCrosses | ZoneVisitors | DropInRate
-QUERIES: dict[str, type[LineCrosses] | type[ZoneVisitors] | type[DropInRate]] = {
-    "line_crosses": LineCrosses,
-    "zone_visitors": ZoneVisitors,
-    "drop_in_rate": DropInRate,
-}
+QUERIES = {kind.endpoint.name: kind for kind in (LineCrosses, ZoneVisitors, DropInRate)}

@@ -9,7 +9,11 @@ how far it is. Needs the extra `parquet`.
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
 ``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes; only where parts are exchanged (at the end,
 and by a refresh), for as long as names change and nothing else happens, a reader may see rows twice, or find a part
-gone that it has just listed, and reads again. What is half written lies beside the folder.
+gone that it has just listed, and reads again. Who must never see that takes a table, where a commit is a transaction.
+What is half written lies beside the folder.
+
+A row has the names that its location and zone had when it was written; group by ids. Rows that
+somebody deletes from a table are missed by the next run, which tells it and asks again.
 
 >>> import anyio, tempfile
 >>> from indivd_async import AsyncIndivd, ZoneVisitors, sandbox

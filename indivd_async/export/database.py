@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -122,8 +121,9 @@ class Database:
     def notes(self) -> Iterable[Note]:
         """Tell which rows somebody has deleted; whoever writes into a table of somebody else knows."""
         if self._gone:
-            named = [("all" if place is None else f"location {place}") for _, place in islice(self._gone, 5)]
-            yield word_note("rows_gone", count=self._gone.total(), places=", ".join(dict.fromkeys(named)))
+            places = sorted({"all" if place is None else f"location {place}" for _, place in self._gone})
+            named = [*places[:5], *(["others"] if len(places) > 5 else [])]
+            yield word_note("rows_gone", count=self._gone.total(), places=", ".join(named))
 
     def open(self) -> None:
         """Read the manifest, if there is one."""

@@ -10,6 +10,10 @@ another one under its name (polars and DuckDB end with errors then). Of a proces
 there nothing is left that counts: the next one asks for those days again. One that dies later leaves all that the next
 one needs to go on. So there is no moment at which rows are lost or doubled for good.
 
+Why not without seeing rows twice: several files have no one rename. A link inside the folder to all parts of a state
+is not followed by DuckDB and Dask; a folder that is a link itself can be exchanged in one step, but is copied as a link
+by backups, cannot be a mount, loses what others have put into it, and cannot be made by everybody on Windows.
+
 What is half written never lies in the folder, where it would stop readers that take all files of it. Names of parts
 carry a word drawn for this export: files that do not carry it are somebody else's, and are left alone.
 """

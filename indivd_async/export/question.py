@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -32,13 +33,16 @@ class Place:
         """What messages call it."""
         return str(self.target)
 
+    def beside(self, suffix: str) -> str:
+        """Name another one for what *suffix* tells: one that the option takes."""
+        joint = "-" if isinstance(self.target, Path) else "_"
+        return f"{self.name}{joint}{re.sub('[^A-Za-z0-9_]+', joint, suffix).strip(joint)}"
+
     def refuse(self, field: str, what: str, suffix: str) -> ConfigError:
         """Say that the export there is another question's, and where this one could go."""
-        word = "".join(char if char.isalnum() else "-" for char in suffix).strip("-")
-        other = f", such as {self.name}-{word}" if word else ""
         return ConfigError(
-            f"{{{field}}}: {self.name} holds the export of another question ({what}); export to another "
-            f"{self.noun}{other}"
+            f"{{{field}}}: {self.name} holds the export of another question ({what}); export to another {self.noun}, "
+            f"such as {self.beside(suffix)}"
         )
 
 
@@ -117,7 +121,7 @@ def settle(old: Query, query: Query, partition: Sequence[str], place: Place, *, 
     if type(old) is not type(query):
         raise ConfigError(
             f"{{{place.option}}}: {place.name} holds an export of {old.endpoint.name}; export to another {place.noun}, "
-            f"such as {place.name}-{query.endpoint.name}"
+            f"such as {place.beside(query.endpoint.name)}"
         )
     _check_filters(old, query, place)
     _check_locations(old, query, partition, place)
@@ -180,7 +184,7 @@ def _check_groupings(old: Query, query: Query, settled: Query, place: Place) -> 
         if getattr(query, names[period]) is None:
             raise ConfigError(
                 f"{{end_date}}: the rows there are by {before[period]}; over the longer period the API would group by "
-                f"{after}. Export to another {place.noun}, such as {place.name}-{after}, and name the grouping"
+                f"{after}. Export to another {place.noun}, such as {place.beside(after)}, and name the grouping"
             )
         raise place.refuse(names[period], f"{before[period]} there, {after} here", after)
 

@@ -329,8 +329,14 @@ async def test_another_question_names_another_table(place: Place) -> None:
     """As with folders."""
     async with make_client() as client:
         await export(client, HOURS, to=place.to)
-        with pytest.raises(ConfigError, match=r"aggregate_by: .*\(hour there, dayofmonth here\).*another table"):
+        with pytest.raises(
+            ConfigError, match=r"aggregate_by: .*\(hour there, dayofmonth here\).*another table"
+        ) as caught:
             await export(client, attrs.evolve(HOURS, aggregate_by="dayofmonth"), to=place.to)
+        assert parse_target(str(caught.value).split()[-1]).table == "visits_dayofmonth"
+        with pytest.raises(ConfigError, match="start_date: ") as caught:
+            await export(client, attrs.evolve(HOURS, start_date="2025-02-01"), to=place.to)
+        assert parse_target(str(caught.value).split()[-1]).table == "visits_from_2025_02_01"
 
 
 # Addresses and what they hide.

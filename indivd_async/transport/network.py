@@ -137,7 +137,7 @@ class _Watched(_Socket):
 
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         super().__init__(stream)
-        self._is_watched = False
+        self._is_watched, self._pid = False, os.getpid()
         self._loop = asyncio.get_running_loop()
         self._twin = socket.socket(fileno=os.dup(self.socket.fileno()))
         #: What came, in order; an empty piece is the end.
@@ -154,8 +154,8 @@ class _Watched(_Socket):
 
     def __del__(self) -> None:
         # Nobody closed the client. The loop lets go of it when it hears that it ended: it must not know the number of
-        # a file that is gone.
-        if self._is_watched and not self._loop.is_closed():
+        # a file that is gone. A fork has numbers of its own, and the connection is not its.
+        if self._is_watched and os.getpid() == self._pid and not self._loop.is_closed():
             with suppress(OSError):
                 self._twin.shutdown(socket.SHUT_RDWR)
             self._twin.detach()

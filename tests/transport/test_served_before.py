@@ -227,3 +227,20 @@ def _open_files() -> int:
             os.fstat(number)
             taken += 1
     return taken
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:unclosed:ResourceWarning")
+async def test_a_fork_that_lets_go_ends_no_connection_of_its_parent() -> None:
+    """What is collected there is its own numbers only."""
+    with RawServer(Peer.serve) as server:
+        executors = [make_executor(server.url, timeouts=ROOMY, limits=_ONE)]
+        await executors[0].send(Question())
+        if not (child := os.fork()):
+            executors.clear()
+            gc.collect()
+            os._exit(0)
+        os.waitpid(child, 0)  # noqa: ASYNC222  it is gone at once
+        await executors[0].send(Question())
+        await executors[0].aclose()
+    assert server.connections == 1

@@ -214,6 +214,8 @@ class BaseQuery(Fielded):
     """"raise" ends at the first failure; "collect" finishes the rest and lists what failed in `coverage`."""
 
     def __attrs_post_init__(self) -> None:
+        if not hasattr(self, "endpoint"):
+            raise TypeError(f"{type(self).__name__} asks nothing by itself: LineCrosses, ZoneVisitors, DropInRate do")
         check_order(self.start_date, self.end_date, "end_date")
 
 

@@ -11,7 +11,7 @@ import attrs
 import httpx
 import pytest
 
-from indivd_async import AsyncIndivd, DropInRate, InvalidQueryError, LineCrosses, ZoneVisitors
+from indivd_async import AsyncIndivd, BaseQuery, DropInRate, InvalidQueryError, LineCrosses, ZoneQuery, ZoneVisitors
 from indivd_async.queries import QUERIES, Query
 
 LINES, VISITS, RATES = "line_crosses", "zone_visitors", "drop_in_rate"
@@ -322,3 +322,11 @@ def test_a_refused_value_that_cannot_be_pickled_is_told_in_words() -> None:
 def test_the_day_has_two_names_and_groupings_may_be_listed(query: Any, name: str, given: Any, sent: str) -> None:
     """Both names of the day mean the same, and go out as the endpoint calls it."""
     assert getattr(query("2025-03-01", "2025-03-07", **{name: given}), name) == sent
+
+
+@pytest.mark.parametrize("kind", [BaseQuery, ZoneQuery])
+def test_what_queries_have_in_common_is_no_query(kind: type[BaseQuery]) -> None:
+    """It asks no endpoint, and says which classes do; they are of it."""
+    with pytest.raises(TypeError, match="LineCrosses, ZoneVisitors, DropInRate"):
+        kind("2025-03-01", "2025-03-02")
+    assert isinstance(ZoneVisitors("2025-03-01", "2025-03-02"), kind)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ..errors import ConfigError
 from .manifest import Manifest, from_json, to_json
 from .question import Place
+from .report import DestinationError
 
 MANIFEST = "_manifest.parquet"
 _KEY = b"indivd.export"
@@ -62,12 +63,16 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> int:
-    """Write a file so that it outlasts the machine's end; return its size in bytes."""
+    """Write a file so that it outlasts the machine's end; return its size. DestinationError where there is no room."""
     with path.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-        return file.tell()
+        try:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+        except OSError as error:  # of a write, which names no file
+            problem = f"{path} cannot be written ({error.strerror or error}); what was committed stays"
+            raise DestinationError(problem) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import attrs
 import polars
 import pytest
 from killing import KilledError, killed_within
 from town import Town
 
 from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, ZoneVisitors, sandbox
-from indivd_async.export import Report, export, folder, parts, sql
+from indivd_async.export import DestinationError, Report, export, folder, parts, sql
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -109,6 +111,23 @@ async def test_a_commit_that_asyncio_cancels_is_gone_through_with(
         report = await export(client, DAYS, **where)
         assert report.complete
         assert report.rows == len(await client.fetch(DAYS))
+
+
+async def test_a_disk_without_room_is_told(tmp_path: Path) -> None:
+    """By the file that could not be written; what was committed is gone on with."""
+    out, (soft, hard) = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with make_client(Town()) as client:
+        first = await export(client, attrs.evolve(DAYS, location=[124]), out)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, hard))
+        try:
+            with pytest.raises(DestinationError, match=r"unfinished.* cannot be written \(File too large\); what was"):
+                await export(client, DAYS, out)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert len(read(out)) == first.rows
+        assert not (tmp_path / ".out.unfinished").exists()
+        report = await export(client, DAYS, out)
+        assert report.rows == len(await client.fetch(DAYS)) > first.rows
 
 
 async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

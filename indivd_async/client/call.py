@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -28,7 +28,9 @@ from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
 from ..transport import Reply
 from .catalogue import Catalogue
-from .keeping import Keeping
+
+if TYPE_CHECKING:
+    from .keeping import Keeping
 
 C = TypeVar("C")
 Answered = tuple[Answer, int]

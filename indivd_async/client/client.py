@@ -9,11 +9,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from functools import partial
 from types import MemberDescriptorType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
 
-from ..cache import Cache
 from ..errors import ConfigError, InvalidQueryError
 from ..execution import Deadline, Event, Executor, SingleFlight, Stats
 from ..planning import Plan, each_query
@@ -26,8 +25,10 @@ from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_l
 from .call import Answered, Call
 from .catalogue import Catalogue
 from .endpoints import Endpoints
-from .keeping import Keeping
 from .opened import OpenStream
+
+if TYPE_CHECKING:  # most clients have none
+    from ..cache import Cache
 
 R = TypeVar("R", bound=AnyResult)
 
@@ -132,7 +133,11 @@ class AsyncIndivd(Endpoints):
         )
         self._catalogue = Catalogue(self._executor)
         self._flights: SingleFlight[Answered] = SingleFlight(self._executor.now)
-        self._keeping = None if cache is None else Keeping(cache, secret.fingerprint(), str(address))
+        self._keeping = None
+        if cache is not None:
+            from .keeping import Keeping
+
+            self._keeping = Keeping(cache, secret.fingerprint(), str(address))
 
     def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Self:
         """Return a client with other options; connections, stats, rate limit and retry budget are the same."""

@@ -24,7 +24,6 @@ from ..queries import QUERIES, Query, one_by_one
 from ..refusals import InvalidQueryError
 from ..settings import check, is_at_least
 from ..wording import plural
-from .explain import explain
 from .layout import Layout, lay_out
 from .request import PlannedRequest
 from .series import needs_locations, relevant_locations
@@ -91,6 +90,8 @@ class Plan(Fielded):
 
     def explain(self) -> str:
         """Say in words what will be sent, why it was split, and how the answers are merged."""
+        from .explain import explain
+
         return "\n".join(explain(self.query, self.layout, cutoff=self.cutoff, selection=self.selection))
 
     def shards(self, n: int) -> tuple[Plan, ...]:

@@ -202,8 +202,5 @@ def _may_drive() -> bool:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    """Return the event loop that runs in this thread, if one does."""
+    return asyncio._get_running_loop()  # noqa: SLF001  # one of asyncio's names; the other raises where there is none

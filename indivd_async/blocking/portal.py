@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ..errors import ClientClosedError
 from .loop import Loop
+from .signals import HeldSignals
 from .work import Work
 
 T = TypeVar("T")
@@ -31,10 +32,18 @@ class Portal:
 
     def submit(self, function: Callable[[], Awaitable[T]]) -> Work[T]:
         """Start *function* on the loop; whoever no longer wants its outcome cancels the work."""
-        loop = self._usable_loop()
-        with self._beginning:
-            self._check_usable()
-            return loop.submit(function)
+        loop, work = self._usable_loop(), None
+        signals = HeldSignals(lambda: None)
+        try:
+            with signals, self._beginning:
+                self._check_usable()
+                work = loop.submit(function)
+            signals.handle()
+        except BaseException:
+            if work is not None:  # else nobody would, who has it not yet
+                work.cancel()
+            raise
+        return work
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run *function* on the loop and return what it returns; whatever interrupts the wait cancels it."""
@@ -50,6 +59,7 @@ class Portal:
             loop, self._closed = self._loop, True
         if loop is not None and not loop.is_ending:
             loop.close(last)
+            self._end.detach()
 
     def _check_usable(self) -> None:
         if self._closed or (self._loop is not None and self._loop.is_ending):
@@ -65,13 +75,15 @@ class Portal:
         self._check_usable()
         loop = self._loop
         if loop is None:
-            with self._beginning:
+            signals = HeldSignals(lambda: None)
+            with self._beginning, signals:  # half a loop could not end
                 self._check_usable()
                 loop = self._loop
                 if loop is None:
                     loop = self._loop = Loop(self._beginning)
                     # A client that nobody closes: its loop ends with it, or with the process.
-                    weakref.finalize(self, loop.stop)
+                    self._end = weakref.finalize(self, loop.stop)
+            signals.handle()
         elif loop.is_running_here():
             raise ClientClosedError(
                 "this client was called from its own event loop, as by on_event, which would wait for itself for ever",

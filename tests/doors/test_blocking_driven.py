@@ -339,6 +339,40 @@ def test_what_a_handler_raises_at_any_moment_comes_out_where_the_caller_is(kind:
         server.wait_until_idle()
 
 
+def test_what_a_handler_raises_at_any_moment_leaves_no_stream_open() -> None:
+    """Nor a task that nobody ends, which asyncio would complain of."""
+    script = """
+        import random, signal, sys
+        from indivd_async import ZoneVisitors
+        from indivd_async.blocking import Indivd
+
+        class TimeLimit(Exception):
+            pass
+
+        def handle(number, frame):
+            raise TimeLimit
+
+        signal.signal(signal.SIGALRM, handle)
+        days = ZoneVisitors("2025-03-01", "2025-03-07", aggregate_by="dayofmonth", split=1, tz="UTC")
+        caught = 0
+        with Indivd("t", base_url=sys.argv[1]) as client:
+            for _ in range(60):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 2e-2))
+                    while True:
+                        with client.stream(days) as chunks:
+                            for _ in chunks:
+                                pass
+                except TimeLimit:
+                    caught += 1
+        print(caught)
+    """
+    with RawServer(serve_days) as server:
+        done = run_script(script, server.url)
+        server.wait_until_idle()
+    assert (done.stdout, done.stderr) == ("60\n", "")
+
+
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Put the handlers that a test sets back."""
@@ -629,11 +663,11 @@ EXITS = {
         signal.signal(signal.SIGALRM, lambda *_: sys.exit(print(7)))
 
         async def hang(path, params):
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            signal.raise_signal(signal.SIGALRM)
             await __import__("anyio").sleep_forever()
 
         client = Indivd("t", transport=Script(hang), timeouts=Timeouts(attempt=None, deadline=None))
-        client.fetch(query)
+        client.fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="dayofmonth"))
     """,
 }
 

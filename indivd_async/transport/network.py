@@ -209,7 +209,7 @@ class _Watched(_Socket):
         await super().aclose()
 
 
-def _take_for(watched: ref[_Watched], loop: asyncio.AbstractEventLoop, number: int) -> None:
+def _take_for(watched: Callable[[], _Watched | None], loop: asyncio.AbstractEventLoop, number: int) -> None:
     found = watched()
     if found is not None:
         found.take()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 from collections.abc import Generator
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import none
 
 # Tests start a hundred programs, and several processes of tests may run. Where Python is told to leave no compiled
 # modules behind, as in images of containers, each would compile all that it imports.
@@ -33,8 +34,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        # With it comes trio's own chance, which it looks for where the collector can see.
-        importlib.import_module("hypothesis")
+        # It looks where the collector can see for who holds its chance and trio's, at the first example.
+        given(none())(lambda _: None)()
         gc.collect()
         gc.freeze()
         gc.set_threshold(5_000, *gc.get_threshold()[1:])  # answers are thousands of objects, which are in no circle

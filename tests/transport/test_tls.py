@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
-import threading
 from typing import Any
 
 import anyio
@@ -242,18 +242,19 @@ def tunnel(peer: Peer) -> None:
     host, _, port = target.decode().rpartition(":")
     with socket.create_connection((host, int(port))) as far:
         peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
-        back = threading.Thread(target=pump, args=(far, peer.sock))
-        back.start()
-        pump(peer.sock, far)
-        back.join()
+        carry(peer.sock, far)
 
 
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(65536):
-            sink.sendall(chunk)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_RDWR)
+def carry(one: socket.socket, other: socket.socket) -> None:
+    """Carry both ways what comes, until a side ends; in one thread, since two may not share a TLS connection."""
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            waiting = [side for side in (one, other) if isinstance(side, ssl.SSLSocket) and side.pending()]
+            for source in waiting or select.select([one, other], [], [])[0]:
+                chunk = source.recv(65536)
+                if not chunk:
+                    return
+                (other if source is one else one).sendall(chunk)
 
 
 @pytest.mark.parametrize("fault", ["closed", "silent"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,7 +19,7 @@ import trustme
 from asking import AT_ONCE, ONCE, ROOMY, SENDERS, TOKEN, Question, each_sender, make_executor
 from attrs import evolve
 from raw_server import Peer, RawServer, answer
-from test_tls import Records, pump, tunnel
+from test_tls import Records, carry, tunnel
 
 from indivd_async import AsyncIndivd
 from indivd_async.errors import ConfigError, ConnectionFailedError, RequestTimeoutError
@@ -464,10 +463,7 @@ def join(peer: Peer, host: str, port: int, said: bytes, head: bytes = b"") -> No
             peer.send(said)
         else:
             far.sendall(head)
-        back = threading.Thread(target=pump, args=(far, peer.sock))
-        back.start()
-        pump(peer.sock, far)
-        back.join()
+        carry(peer.sock, far)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])

@@ -50,9 +50,9 @@ class Alarm:
     under TLS, and nobody is cancelled.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connected: socket.socket) -> None:
         self._loop = loop
-        self._number = number
+        self._connected = connected
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
         self.cancel_called = False
@@ -72,11 +72,7 @@ class Alarm:
         """Ring now."""
         self.cancel_called = True
         with suppress(OSError):  # it ended by itself
-            connected = socket.socket(fileno=self._number)
-            try:
-                connected.shutdown(socket.SHUT_RDWR)
-            finally:
-                connected.detach()  # it is the stream's
+            self._connected.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self

@@ -36,7 +36,7 @@ _ARE_FILES = os.name == "posix"
 class Connection:
     """One connection, which can tell whether there is anything that nobody asked for."""
 
-    __slots__ = ("_loop", "_raw", "_stream", "_tls", "now", "receive", "send", "used_at")
+    __slots__ = ("_raw", "_stream", "_tls", "alarm", "now", "receive", "send", "used_at")
 
     def __init__(self, raw: _Socket, stream: ByteStream) -> None:
         self._raw = raw
@@ -44,14 +44,10 @@ class Connection:
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  # anyio's, not Django's
         self.receive = stream.receive
         self.send = stream.send
-        self._loop = None if is_on_trio() else asyncio.get_running_loop()
-        self.now: Callable[[], float] = anyio.current_time if self._loop is None else self._loop.time
+        self.now: Callable[[], float] = anyio.current_time if is_on_trio() else asyncio.get_running_loop().time
+        self.alarm = raw.alarm
         #: When the last request began.
         self.used_at = 0.0
-
-    def alarm(self) -> Alarm | None:
-        """Return what bounds an attempt on it; None where only a cancel scope does."""
-        return None if self._loop is None else Alarm(self._loop, self._raw.socket.fileno())
 
     def has_more(self) -> bool:
         """Tell whether the other side sent more than was read, or closed. What there is may be lost with the look."""
@@ -104,6 +100,10 @@ class _Socket(ByteStream):
         """Tell whether something may have been read that nobody was given."""
         return self._is_full  # the loop may have read on, and holds it where nobody can look
 
+    def alarm(self) -> Alarm | None:
+        """Return what bounds an attempt on it; None where only a cancel scope does."""
+        return None
+
     async def receive(self, max_bytes: int = _READ_BYTES) -> bytes:  # noqa: ARG002
         chunk = await self._stream.receive(_READ_BYTES)
         self._is_full = len(chunk) >= _FULL_BYTES
@@ -147,6 +147,9 @@ class _Watched(_Socket):
 
     def holds_more(self) -> bool:
         return bool(self._came)
+
+    def alarm(self) -> Alarm:
+        return Alarm(self._loop, self._twin)
 
     def _watch(self) -> None:
         number, self._is_watched = self._twin.fileno(), True

@@ -47,7 +47,12 @@ class Portal:
 
     def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run *function* on the loop and return what it returns; whatever interrupts the wait cancels it."""
-        return (self._usable_loop().drive(function) or self.submit(function)).wait()
+        work = self._usable_loop().drive(function) or self.submit(function)
+        try:
+            return work.wait()
+        finally:
+            work.cancel()  # where an interrupt came before the first line of `wait`
+            del work
 
     def close(self, last: Callable[[], Awaitable[object]]) -> None:
         """Run *last*, and end the loop; closing twice, or in a fork, does nothing."""

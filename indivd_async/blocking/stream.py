@@ -59,11 +59,11 @@ class OpenStream(AbstractContextManager[Chunks]):
         held = self._portal.submit(lambda: self._hold(opened))
         try:
             chunks, left = opened.wait()
+            self._held, self._left = held, left
+            return Chunks(self._portal, chunks)
         except BaseException:
-            held.cancel()  # where an interrupt came before it was open
+            held.cancel()  # where an interrupt came before it was entered
             raise
-        self._held, self._left = held, left
-        return Chunks(self._portal, chunks)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

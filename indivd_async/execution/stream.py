@@ -184,6 +184,8 @@ class ChunkStream(Generic[C]):
             for _ in range(self._permits.statistics().tasks_waiting):  # for room that nobody will make
                 self._permits.release()
         self._working -= 1
+        if not self._working:
+            self._tasks.clear()  # here, in the event loop's thread, not wherever the last who knows the stream lets go
         self._arrival.set()
 
     async def _start_workers(self) -> None:

@@ -9,7 +9,7 @@ from ..profile import NOTHING_KNOWN
 from ..queries import DropInRate, LineCrosses, Query
 from ..wording import plural
 from .layout import Layout
-from .urls import encode_params
+from .request import encode_params
 from .windows import Part, Window, bucket_unit, days_at_most, days_wanted
 
 _MOST_SERIES = 12

@@ -14,21 +14,149 @@ window (weeks). Shards are ranges of units.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from itertools import product
+from itertools import count, product
 
 import attrs
 
 from ..fielded import Fielded
-from ..models import FrozenMap
+from ..models import NOTHING_EXTRA, FrozenMap, Location
 from ..models.endpoints import DataEndpoint
 from ..profile import NOTHING_KNOWN, Profile
-from ..queries import Query
-from .request import PlannedRequest
-from .series import Series, list_series
-from .urls import size_of
+from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
+from ..refusals import InvalidQueryError
+from ..time_zones import is_time_zone
+from .request import PlannedRequest, fit_lists, size_of
 from .windows import Part, Window, cut_periods
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Series(Fielded):
+    """What a request asks beside its days: `params` in wire form, in order; `why` it is one of several."""
+
+    params: tuple[tuple[str, str], ...]
+    tz: str | None = None
+    carried: FrozenMap
+    locations: tuple[int, ...] | None
+    family: int
+    why: str = ""
+
+
+def needs_locations(query: Query, profile: Profile = NOTHING_KNOWN) -> bool:
+    """Tell whether *query* can only be planned once locations and their time zones are known."""
+    if isinstance(query, LineCrosses):
+        if query.location is not None:
+            return profile.line_crosses_tz == "location"
+        return query.per == "location"
+    if query.per == "location" and query.location is None:
+        return True
+    if query.tz is not None:
+        return False
+    # One location is one group, and drop_in_rate sends no time zone: nothing to look up.
+    return isinstance(query, ZoneVisitors) or query.location is None or len(query.location) > 1
+
+
+def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple[tuple[int, str], ...]:
+    """Pick the (id, time zone) of the locations that *query* is about, each of which must be known."""
+    if isinstance(query, LineCrosses):  # which only wants to know what there is
+        known = tuple((location.id, location.timezone or "") for location in locations.values())
+        return known if query.location is None else tuple(item for item in known if item[0] in query.location)
+    wanted = query.location if query.location is not None else tuple(locations)
+    if query.tz is not None:  # whatever their own are
+        return tuple((id, query.tz) for id in wanted)
+    return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
+
+
+def _time_zone_of(id: int, location: Location | None) -> str:
+    hint = 'Pass {tz:"…"} to ask on one clock for all, without looking at locations.'
+    if location is None:
+        raise InvalidQueryError(
+            "location", "is not among the locations this token may see, so its time zone is unknown", id, hint
+        )
+    if not is_time_zone(location.timezone):
+        raise InvalidQueryError("location", f"location {id} has no time zone that is known", location.timezone, hint)
+    return location.timezone
+
+
+def list_series(
+    query: Query, locations: tuple[tuple[int, str], ...] | None, beside: int, profile: Profile
+) -> tuple[Series, ...]:
+    """List what is asked beside the days; *beside* are the bytes of a URL that days and groupings take."""
+    if isinstance(query, LineCrosses):
+        return tuple(_fan_out(query, locations or (), beside, profile))
+    return tuple(_time_zone_groups(query, locations, beside, profile))
+
+
+def _fan_out(
+    query: LineCrosses, locations: tuple[tuple[int, str], ...], beside: int, profile: Profile
+) -> Iterator[Series]:
+    given: dict[str, tuple[int, ...] | None] = {field: getattr(query, name) for field, name in PER.items()}
+    if query.per == "location" and given["location"] is None:
+        given["location"] = tuple(id for id, _ in locations)
+    apart = {field for field in ("location", "organization") if given[field] is not None} | ({query.per} - {None})
+    fanned = {field: given[field] or () for field in PER if field in apart}
+    # The longest value of each counts, so that all series are cut alike.
+    beside += size_of((PER[field], max(map(str, values), key=len, default="")) for field, values in fanned.items())
+    together = {PER[field]: ids for field, ids in given.items() if ids is not None and field not in apart}
+    pieces = fit_lists(query.endpoint, together, beside=beside, longest=profile.longest_url)
+    tzs = dict(locations)
+    for family, values in enumerate(product(*fanned.values())):
+        carried = dict(zip(fanned, values, strict=True))
+        asked = [(PER[field], str(value)) for field, value in carried.items()]
+        why = [f"{field} {value}" for field, value in carried.items() if len(fanned[field]) > 1]
+        for piece in pieces:
+            yield Series(
+                params=(*asked, *piece.params),
+                tz=profile.clock_of("line_crosses", tzs.get(carried.get("location", -1)) or None),
+                carried=FrozenMap(carried),
+                locations=(carried["location"],) if "location" in carried else None,
+                family=family,
+                why=", ".join(filter(None, (*why, piece.why))),
+            )
+
+
+def _time_zone_groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None, beside: int, profile: Profile
+) -> Iterator[Series]:
+    endpoint, groups, numbers = query.endpoint, _groups(query, locations), count()
+    zones_name = endpoint.chunked[0]
+    scalars = [(name, str(value)) for name in endpoint.scalars if (value := getattr(query, name)) is not None]
+    for tz, ids in groups:
+        sends_tz = tz is not None and (isinstance(query, ZoneVisitors) or query.tz is not None)
+        fixed = [*scalars, ("tz", tz)] if sends_tz and tz is not None else scalars
+        lists = {"location": ids, zones_name: getattr(query, zones_name)}
+        given = {name: values for name, values in lists.items() if values is not None}
+        why = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
+        pieces = fit_lists(endpoint, given, beside=beside + size_of(fixed), longest=profile.longest_url)
+        for piece in pieces:
+            yield Series(
+                params=(*piece.params, *fixed),
+                tz=tz if sends_tz else profile.clock_of(endpoint.name, tz) or tz,
+                carried=NOTHING_EXTRA,
+                locations=piece.lists.get("location"),
+                # A summary and its details add up over all series; rows per zone belong to one series each.
+                family=0 if endpoint.chunks_add else next(numbers),
+                why=", ".join(filter(None, (why if len(groups) > 1 else "", piece.why))),
+            )
+
+
+def _groups(
+    query: ZoneVisitors | DropInRate, locations: tuple[tuple[int, str], ...] | None
+) -> list[tuple[str | None, tuple[int, ...] | None]]:
+    """Part the locations asked for by time zone, or all of them; None as a time zone: not known; as locations: all."""
+    if query.per == "location":
+        if locations is None:
+            return [(query.tz, (id,)) for id in query.location or ()]
+        return [(query.tz or tz, (id,)) for id, tz in locations]
+    if query.tz is not None or locations is None:
+        return [(query.tz, query.location)]
+    by_zone: dict[str, list[int]] = {}
+    for id, tz in locations:
+        by_zone.setdefault(tz, []).append(id)
+    if len(by_zone) == 1:
+        return [(tz, query.location) for tz in by_zone]  # one clock for all: what was not asked for is left out
+    return [(tz, tuple(members)) for tz, members in by_zone.items()]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -24,9 +24,8 @@ from ..queries import QUERIES, Query, one_by_one
 from ..refusals import InvalidQueryError
 from ..settings import check, is_at_least
 from ..wording import plural
-from .layout import Layout, lay_out
+from .layout import Layout, lay_out, needs_locations, relevant_locations
 from .request import PlannedRequest
-from .series import needs_locations, relevant_locations
 
 _JSON_VERSION = 1
 
@@ -173,7 +172,7 @@ def make_plan(
     Plan *query*.
 
     *locations* are all that the token may see, in their order; None says that none were looked up, which only does
-    where `_planning.needs_locations` says so.
+    where `needs_locations` says so.
     """
     known = locations is not None and needs_locations(query, profile or NOTHING_KNOWN)
     chosen = relevant_locations(query, locations or {}) if known else None

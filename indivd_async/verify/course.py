@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from ..models.clocks import last_today
-from ..planning.urls import MAX_URL_BYTES
+from ..planning.request import MAX_URL_BYTES
 from ..time_zones import is_time_zone, zone_of
 from .questions import Question, whole
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
-from ..planning.urls import MAX_URL_BYTES
+from ..planning.request import MAX_URL_BYTES
 from ..profile import MostDays
 from .course import BY_DAY, FIRST_DAYS, HOURS_DAYS, NEW_YEAR, drop_ins, long_question, part_of, visits
 from .questions import Asker, Question

@@ -12,8 +12,7 @@ import orjson
 from ..errors import ApiError, AuthenticationError, ClientClosedError, ConfigError, IndivdError, TransportError
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.endpoints import DATA_ENDPOINTS, FILTER_ENDPOINTS
-from ..planning.request import PlannedRequest
-from ..planning.urls import encode_params
+from ..planning.request import PlannedRequest, encode_params
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd

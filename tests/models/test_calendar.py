@@ -301,7 +301,7 @@ def test_a_machine_that_knows_no_time_zones(ask: str) -> None:
         import sys
         sys.modules["tzdata"] = None  # as if it were not installed
         from indivd_async import Bucket, ConfigError, Location, Profile, ZoneVisitors
-        from indivd_async.planning.series import relevant_locations
+        from indivd_async.planning.layout import relevant_locations
         try:
             {ask}
         except ConfigError as error:

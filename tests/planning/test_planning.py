@@ -17,7 +17,7 @@ from indivd_async import (
     ZoneVisitors,
 )
 from indivd_async.planning import make_plan, needs_locations
-from indivd_async.planning.urls import MAX_URL_BYTES
+from indivd_async.planning.request import MAX_URL_BYTES
 from indivd_async.planning.windows import bucket_unit
 from indivd_async.queries import Query
 

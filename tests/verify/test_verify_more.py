@@ -10,7 +10,7 @@ import pytest
 from verifying import DAYS, MALL, NOW, WORLD, judge, names
 
 from indivd_async import AsyncIndivd, RetryPolicy, sandbox
-from indivd_async.planning.urls import encode_params
+from indivd_async.planning.request import encode_params
 from indivd_async.profile import MostDays
 from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, Report, verify
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from ..errors import ApiError, DeadlineExceededError, IndivdError
-from .deadline import Deadline
+from .retrying import Deadline
 
 T = TypeVar("T")
 

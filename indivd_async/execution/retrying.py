@@ -1,5 +1,5 @@
 """
-Whether to ask again, and after how long.
+Until when to ask, whether again, and after how long.
 
 Decisions only: the reading of the clock and the random source are arguments, and nothing here sleeps. What a whole
 client shares (budget, pause, pace) are small mutable objects, read and changed between two awaits, so that no lock is
@@ -26,6 +26,35 @@ _OVERLOADED = frozenset({429, 503})
 #: Waiting clients would come back in step; each adds up to this share of the wait that was asked for.
 _SPREAD = 0.1
 _SECONDS = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Deadline(Fielded):
+    """
+    A moment by the event loop's clock, and the option that set it.
+
+    >>> Deadline.after(60, 1_000, "{Timeouts.deadline}").earlier(Deadline.after(None, 1_000)).left(1_010)
+    50
+    """
+
+    ends: float = math.inf
+    why: str = ""
+
+    @classmethod
+    def after(cls, seconds: float | None, now: float, why: str = "") -> Deadline:
+        """Return the end of *seconds* from *now* on; None never ends."""
+        return NEVER if seconds is None else cls(now + seconds, why)
+
+    def earlier(self, other: Deadline) -> Deadline:
+        """Return whichever ends first."""
+        return self if self.ends <= other.ends else other
+
+    def left(self, now: float) -> float | None:
+        """Return how many seconds are left, None where there is no end."""
+        return None if self.ends == math.inf else max(0.0, self.ends - now)
+
+
+NEVER = Deadline()
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""One request, until there is an answer or no sense in asking on."""
+"""One request, until there is an answer, or no sense in asking on and an error that says what to do about it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,59 @@ import attrs
 
 from .. import wall_clock
 from ..errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
     ClientClosedError,
     ConnectionFailedError,
     DeadlineExceededError,
     DecodeError,
     IndivdError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
     RequestTimeoutError,
     ResponseTooLargeError,
+    ServerError,
     TransportError,
+    UnexpectedStatusError,
 )
 from ..planning import PlannedRequest
 from ..settings import RetryPolicy, Timeouts
 from ..transport import BaseURL, Failure, Lane, LanePool, Reply, UnknownCodingError
-from .deadline import Deadline
 from .events import Kind, Stats, Teller, logger
 from .home import Home
-from .retrying import GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
-from .statuses import STATUS_PAGE, api_error, deadline_advice
+from .retrying import Deadline, GiveUp, Pace, RetryBudget, SharedPause, Wait, next_wait, parse_retry_after
 
 T = TypeVar("T")
 
+_STATUS_PAGE = "indivd.statuspage.io"
+
+#: Status to error, and what to do about it. 5xx and whatever is not here are added by `api_error`.
+_STATUS: dict[int, tuple[type[ApiError], str]] = {
+    400: (
+        BadRequestError,
+        "The API does not say which parameter it refuses; please report it, for this client should have refused it",
+    ),
+    401: (
+        AuthenticationError,
+        "The token is unknown or revoked. It is sent as 'Authorization: Token …': pass it bare, without that word",
+    ),
+    403: (
+        PermissionDeniedError,
+        "A location or organisation is outside the token's scope. {locations()} lists what it may see",
+    ),
+    404: (NotFoundError, "There is no such path. Check {base_url}, and its path prefix if there is a gateway"),
+    429: (RateLimitedError, "Too many requests: lower {Limits.requests_per_second} or {Limits.concurrency}"),
+}
+_SERVER = (ServerError, f"The service failed. See {_STATUS_PAGE} for incidents before changing anything of your own")
+_UNEXPECTED = (
+    UnexpectedStatusError,
+    "The API documents no such status (redirects are never followed). Check {base_url}, and what stands between",
+)
 #: What to do about it.
 _ADVICE: dict[type[TransportError], str] = {
-    ConnectionFailedError: f"Check {{base_url}} and what stands between; {STATUS_PAGE} tells of incidents.",
+    ConnectionFailedError: f"Check {{base_url}} and what stands between; {_STATUS_PAGE} tells of incidents.",
     RequestTimeoutError: "Ask for a shorter period, or allow more time.",
     ResponseTooLargeError: "Ask for a shorter period, or raise the limit.",
 }
@@ -249,13 +279,48 @@ class Sending:
     def _transport_error(self, kind: type[TransportError], what: str, gave_up: str = "") -> TransportError:
         base = self._means.base_url
         elapsed_s = self._now() - self._started
-        tries = f"{self._attempts} attempt{'' if self._attempts == 1 else 's'} over {elapsed_s:.1f} s"
         why = f" {gave_up}." if gave_up else ""
         return kind(
-            f"{base.host}:{base.port}: {what}; {self._request} after {tries}.{why}",
+            f"{base.host}:{base.port}: {what}; {self._request} after {_tries(self._attempts, elapsed_s)}.{why}",
             host=base.host,
             port=base.port,
             request=self._request,
             attempts=self._attempts,
             advice=_ADVICE.get(kind) or deadline_advice(self._deadline.why),
         )
+
+
+def api_error(
+    status: int,
+    *,
+    request: PlannedRequest | None,
+    attempts: int,
+    elapsed_s: float,
+    retry_after: float | None = None,
+    gave_up: str = "",
+    out_of_time: bool = False,
+) -> ApiError:
+    """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
+    cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
+    # A question of another kind has nothing to advise.
+    advice = getattr(request, "advise_refused", lambda _: "")(status) or advice
+    wait = f" (retry after {retry_after:g} s)" if retry_after is not None else ""
+    why = f" {gave_up}." if gave_up else ""
+    return cls(
+        f"{status} for {request} after {_tries(attempts, elapsed_s)}{wait}.{why}",
+        status=status,
+        request=request,
+        attempts=attempts,
+        retry_after=retry_after,
+        out_of_time=out_of_time,
+        advice=f"{advice}.",
+    )
+
+
+def _tries(attempts: int, elapsed_s: float) -> str:
+    return f"{attempts} attempt{'' if attempts == 1 else 's'} over {elapsed_s:.1f} s"
+
+
+def deadline_advice(option: str) -> str:
+    """Word which *option* set a deadline that has passed."""
+    return f"{option} sets it." if option else ""

@@ -35,6 +35,7 @@ from indivd_async import (
 )
 from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
+from indivd_async.profile import Numbering, Profile
 from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, has_rows
 from indivd_async.results.licences import Licences
 
@@ -254,6 +255,52 @@ def test_a_row_of_two_windows_is_a_conflict(split: int | None) -> None:
     assert isinstance(caught.value, OwnCutConflictError) == (split is not None)
     assert {request.index for request in caught.value.requests} == {0, 1}
     assert caught.value.key == "hour 9"
+
+
+@pytest.mark.parametrize("grouping", [None, "dayofmonth"])
+def test_a_default_grouping_that_tells_no_year_is_not_put_together(grouping: str | None) -> None:
+    """We named it to the API, because we cut; left to itself it may have told more, and so it must be asked."""
+    comparison = {"comparison_start_date": "2023-01-01", "comparison_end_date": "2023-01-10"} if grouping else {}
+    query = ZoneVisitors(
+        "2024-01-01", "2025-12-31", location=124, tz="UTC", aggregate_by=grouping, split=200, **comparison
+    )
+    plan = Plan(query)
+    without_year = Bucket(month=3, dayofmonth=1)
+    answers = [
+        visits(visit(7, without_year)) if request.period == "current" and not request.index else visits()
+        for request in plan
+    ]
+    if grouping is None:
+        with pytest.raises(OwnCutConflictError, match="does not tell the year"):
+            merge(plan, answers)
+    else:
+        assert len(merge(plan, answers)) == 1
+
+
+# What a profile says of numbers.
+
+MONDAYS = Profile(numbering=Numbering(weeks="iso", weekdays="monday-1"))
+
+
+@pytest.mark.parametrize(
+    ("grouping", "labels", "profile", "expected"),
+    [
+        ("week", {"year": 2025, "week": 10}, None, {"numbering_unknown"}),
+        ("week", {"year": 2025, "week": 10}, MONDAYS, set()),
+        ("week", {"year": 2025, "week": 30}, MONDAYS, {"profile_contradicted"}),
+        ("week", {"year": 2025, "week": 53}, MONDAYS, {"profile_contradicted"}),
+        ("week", {"week": 10}, MONDAYS, set()),
+        ("dayofweek", {"dayofweek": 7}, MONDAYS, set()),
+        ("dayofweek", {"dayofweek": 0}, MONDAYS, {"profile_contradicted"}),
+    ],
+)
+def test_numbers_are_held_against_the_profile(
+    grouping: str, labels: dict[str, int], profile: Profile | None, expected: set[str]
+) -> None:
+    """A week outside of the period, or a weekday that is none, shows that the service numbers otherwise by now."""
+    query = ZoneVisitors(*DAYS, location=124, tz="UTC", aggregate_by=grouping)
+    result = merge(Plan(query, profile=profile), [visits(visit(7, Bucket(**labels)))])
+    assert set(kinds(result)) & {"numbering_unknown", "profile_contradicted"} == expected
 
 
 # Zone visitors.
@@ -485,6 +532,21 @@ def block(
 
 def rates(current: DropInBlock, comparison: DropInBlock | None = None, interval: str | None = "day") -> DropInAnswer:
     return DropInAnswer(interval=interval, current=current, comparison=comparison)
+
+
+@pytest.mark.parametrize(("week", "contradicted"), [(10, False), (40, True)])
+def test_numbers_of_rates_are_held_against_the_profile(week: int, contradicted: bool) -> None:
+    """Their rows are those of the details, of both periods."""
+    query = DropInRate(*DAYS, **OTHER, location=124, tz="UTC", interval="week")
+    current, comparison = (
+        attrs.evolve(
+            block({7: {1: (1, 2)}}),
+            details=(DropInRow(bucket=Bucket(year=year, week=week), enter=1, passing_by=2, drop_in_rate=50.0),),
+        )
+        for year in (2025, 2024)
+    )
+    result = merge(Plan(query, profile=MONDAYS), [rates(current, comparison, "week")])
+    assert ("profile_contradicted" in kinds(result)) is contradicted
 
 
 RATES = Plan(DropInRate(*DAYS, interval="day", location=124))

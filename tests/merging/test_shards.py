@@ -51,3 +51,17 @@ def test_one_date_of_two_is_held_against_the_question() -> None:
     assert witness_answer(request, answer(dates=(None, "2025-03-07T23:59:59"))).notes == ()
     with pytest.raises(AnswerMismatchError):
         witness_answer(request, answer(dates=(None, "2025-03-09")))
+
+
+def test_nothing_is_no_result() -> None:
+    """A whole that nothing is known of has no plan."""
+    with pytest.raises(ValueError, match="at least one result"):
+        merge_results([])
+
+
+def test_the_whole_is_joined_with_nothing() -> None:
+    """Alone it is what it was."""
+    whole, (one, _) = merged(Plan(QUERY)), Plan(QUERY).shards(2)
+    assert merge_results([whole]) is whole  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="the whole plan already"):
+        merge_results([whole, merged(one)])  # type: ignore[type-var]

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from oracle import examples
 
 from indivd_async import DropInRate, LineCrosses, ZoneVisitors
 from indivd_async.errors import DecodeError
@@ -189,7 +190,7 @@ def outcome(way: Any, endpoint: str, body: bytes) -> Any:
         return error.problems
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(ANSWERS)
 def test_documented_shapes_are_served_fast_and_alike(answer: tuple[str, Any]) -> None:
     """What the article describes never needs the slower way, and is the same by both."""
@@ -221,7 +222,7 @@ def columns_of(endpoint: str, answer: Any) -> Any:
     ]
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(ANSWERS)
 def test_rows_for_a_table_stay_as_decoded_and_make_the_same_columns(answer: tuple[str, Any]) -> None:
     """Nothing of a row is needed to make columns of it, and what is null or left out is so in both."""
@@ -235,7 +236,7 @@ def test_rows_for_a_table_stay_as_decoded_and_make_the_same_columns(answer: tupl
 PLANNED = next(iter(Plan(QUERIES["zone_visitors"])))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(broken_answers())
 def test_what_is_read_for_a_table_is_what_is_read_else(answer: tuple[str, bytes]) -> None:
     """What is declined for rows is declined for a table."""
@@ -290,7 +291,7 @@ def test_fields_that_rows_have_beside_those_of_the_api_are_not_taken_from_an_ans
             assert read_documented(endpoint, json.dumps(make(where, {field: value})).encode(), **asked) is None
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(broken_answers())
 def test_what_is_served_fast_is_what_cattrs_says(answer: tuple[str, bytes]) -> None:
     """Whatever is wrong with an answer, the result or the problems are those of cattrs, and quote no value."""

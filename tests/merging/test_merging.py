@@ -266,6 +266,7 @@ def test_a_default_grouping_that_tells_no_year_is_not_put_together(grouping: str
     )
     plan = Plan(query)
     without_year = Bucket(month=3, dayofmonth=1)
+    assert len(merge(plan, [visits(visit(7, day(k + 1))) for k, _ in enumerate(plan)])) == len(plan)
     answers = [
         visits(visit(7, without_year)) if request.period == "current" and not request.index else visits()
         for request in plan

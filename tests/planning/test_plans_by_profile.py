@@ -1,4 +1,4 @@
-"""What a profile of the service changes in a plan: limits, groupings that are spelled out, weeks of a known numbering."""
+"""What a profile of the service changes in a plan: limits, groupings spelled out, weeks of a known numbering."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from indivd_async import DropInRate, InvalidQueryError, LineCrosses, NotMergeableError, Plan, ZoneVisitors
+from indivd_async.planning.plan import each_query
 from indivd_async.profile import MostDays, Numbering, Profile
 
 YEAR = ("2025-01-01", "2025-12-31")
@@ -90,3 +91,13 @@ def test_each_location_by_itself_on_a_clock_that_needs_no_list() -> None:
     """Where drop_in_rate runs on one clock, nobody has to know those of the locations."""
     query = DropInRate("2025-03-01", "2025-03-02", location=[124, 125], per="location", interval="day", tz="UTC")
     assert [(request.locations, request.tz) for request in Plan(query)] == [((124,), "UTC"), ((125,), "UTC")]
+
+
+def test_a_plan_is_of_a_query() -> None:
+    """Anything else is named, alone or in a list."""
+    with pytest.raises(InvalidQueryError, match="must be a LineCrosses, ZoneVisitors or DropInRate"):
+        Plan("zone_visitors")  # type: ignore[arg-type]
+    query = LineCrosses(*YEAR, location=124, zone_to=7)
+    assert list(each_query(query)) == list(each_query([query])) == [query]
+    with pytest.raises(InvalidQueryError, match="must be a query or a plan"):
+        list(each_query([query, 5]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from datetime import date, datetime
 from fractions import Fraction
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from indivd_async import AsyncIndivd, BaseQuery, DropInRate, InvalidQueryError, LineCrosses, ZoneQuery, ZoneVisitors
-from indivd_async.queries import QUERIES, Query
+from indivd_async.queries import QUERIES, Query, one_by_one
 
 LINES, VISITS, RATES = "line_crosses", "zone_visitors", "drop_in_rate"
 ALL = (LINES, VISITS, RATES)
@@ -330,3 +331,18 @@ def test_what_queries_have_in_common_is_no_query(kind: type[BaseQuery]) -> None:
     with pytest.raises(TypeError, match="LineCrosses, ZoneVisitors, DropInRate"):
         kind("2025-03-01", "2025-03-02")
     assert isinstance(ZoneVisitors("2025-03-01", "2025-03-02"), kind)
+
+
+@pytest.mark.parametrize("given", [5, "zone_visitors", b"", ZoneVisitors, None], ids=repr)
+def test_what_holds_no_values_is_named(given: object) -> None:
+    """Text is no list of its letters."""
+    with pytest.raises(InvalidQueryError, match="must be a list of queries"):
+        one_by_one("queries", given, ZoneVisitors, "must be a list of queries")
+
+
+def test_values_are_looked_at_as_they_are_pulled() -> None:
+    """A list may be endless."""
+    pulled = one_by_one("queries", itertools.cycle([1, "x"]), int, "must be numbers")
+    assert next(pulled) == 1
+    with pytest.raises(InvalidQueryError, match="must be numbers"):
+        next(pulled)

@@ -23,6 +23,7 @@ from indivd_async.merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 from indivd_async.results import Result
+from indivd_async.results.notes import word_note
 
 DAYS = ("2025-03-03", "2025-03-05")
 OTHER = {"comparison_start_date": "2025-02-03", "comparison_end_date": "2025-02-05"}
@@ -98,6 +99,15 @@ def test_how_an_answer_was_had_does_not_make_it_another_one() -> None:
 def test_a_note_reads_as_its_message() -> None:
     """And is told apart by its kind."""
     assert str(Note(kind="provisional_period", message="It still grows.")) == "It still grows."
+
+
+def test_a_note_says_whether_somebody_should_look_at_it() -> None:
+    """Its advice is spelled as whoever reads it writes; kinds that nobody knows are doubtful, and give none."""
+    note, unknown = word_note("partial_sum"), Note(kind="invented", message="look!")
+    said = note.to_dict(lambda name, value: "run it again")
+    assert said["message"].endswith("To have it: run it again.")
+    assert (said["kind"], said["doubtful"]) == ("partial_sum", True)
+    assert unknown.to_dict(lambda name, value: "") == {"kind": "invented", "message": "look!", "doubtful": True}
 
 
 def test_only_the_three_results_have_rows() -> None:

@@ -413,3 +413,24 @@ def test_one_table_is_of_queries() -> None:
     """Anything else among them is named."""
     with pytest.raises(InvalidQueryError, match=r"must be of LineCrosses, ZoneVisitors, DropInRate.*'zone_visitors'"):
         tables.check_same_columns([ZoneVisitors("2025-03-01", "2025-03-02"), "zone_visitors"])  # type: ignore[list-item]
+
+
+def test_one_table_has_one_schema() -> None:
+    """Of queries whose answers have other columns, or other clocks, none is made; nor of none."""
+    first = ZoneVisitors("2025-03-01", "2025-03-02", tz="UTC")
+    assert tables.check_same_columns([first, ZoneVisitors("2024-03-01", "2024-03-02", tz="UTC", location=124)]) is first
+    for other in (LineCrosses("2025-03-01", "2025-03-02", location=124), ZoneVisitors("2025-03-01", "2025-03-02")):
+        with pytest.raises(InvalidQueryError, match="must all be of one endpoint, and on the same clock"):
+            tables.check_same_columns([first, other])
+    with pytest.raises(InvalidQueryError, match="must be at least one"):
+        tables.check_same_columns([])
+
+
+def test_a_chunk_is_batches_under_the_schema_of_its_query() -> None:
+    """As exports write it, each batch with all columns; and it shows itself as its question."""
+    query = ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockholm")
+    chunk = chunk_of(query, {"current": {"startdate": "a", "enddate": "b", "insights": [visits(201)]}})
+    (batch,) = tables.chunk_batches(chunk)
+    assert batch.schema == tables.arrow_schema(query)
+    assert (batch.num_rows, batch.column("zone_id").to_pylist()) == (1, [201])
+    assert repr(tables.ArrowStream(query, [chunk])).startswith("<ArrowStream of zone_visitors 2025-03-01 to 2025-03-02")

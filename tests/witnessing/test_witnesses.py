@@ -16,6 +16,7 @@ import indivd_async
 from indivd_async import AnswerMismatchError, DropInRate, LineCrosses, ZoneVisitors
 from indivd_async.models import FrozenMap
 from indivd_async.planning import Plan, PlannedRequest
+from indivd_async.profile import MostDays, Profile
 from indivd_async.queries import Query
 from indivd_async.results import Answer, ZoneVisitorsAnswer
 from indivd_async.results.notes import DOUBTFUL, EXPECTED, KINDS
@@ -794,3 +795,16 @@ def test_rows_of_zeros_are_told() -> None:
     document = rates()
     document["details"]["current"][0] |= {"enter": 0, "passing_by": 0}
     assert "rows_of_zeros" in kinds(QUERIES["drop_in_rate"], document)
+
+
+def test_as_many_rows_as_come_at_once_are_told() -> None:
+    """Where a profile knows how many that is, and by the grouping that it knows it of."""
+    for unit, most, told in (("day", 6, True), ("day", 7, False), ("hour", 6, False)):
+        limit = MostDays(endpoint="zone_visitors", unit=unit, days=400, rows=most)
+        query = ZoneVisitors(DAYS[0], DAYS[-1], location=124, aggregate_by="dayofmonth", tz=STOCKHOLM)
+        (request,) = Plan(query, profile=Profile(most_days=(limit,)))
+        answer = structure_answer(
+            "zone_visitors", json.dumps({"current": visits()["current"]}).encode(), tz=STOCKHOLM, carried={}
+        )
+        notes = witness_answer(request, answer).notes
+        assert ("rows_at_limit" in {note.kind for note in notes}) is told, (unit, most)

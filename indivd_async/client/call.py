@@ -133,7 +133,7 @@ class Call:
 
         async def ask(job: Job) -> C:
             if refused:
-                self.executor.teller.settle("failed", job.request)
+                self.executor.settled("failed", job.request)
                 return make(self._counted(Chunk(query=job.query, request=job.request, error=refused[0])))
             try:
                 chunk = await self._ask(job.query, job.request)
@@ -173,7 +173,7 @@ class Call:
                 take(number, chunk)
 
     def _expect(self, requests: int) -> None:
-        self.executor.teller.count("planned", requests)
+        self.executor.announce(requests)
         if self.tally is not None:
             self.tally.expect(requests)
 
@@ -185,7 +185,7 @@ class Call:
     async def _ask(self, query: Query, request: PlannedRequest) -> Chunk:
         """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""
         await self.executor.ready(self.deadline)
-        self.executor.teller.tell("planned", request)
+        self.executor.planned(request)
         asked = False
         deadline = self._deadline()
 
@@ -200,12 +200,12 @@ class Call:
             answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:
             if not asked:
-                self.executor.teller.settle("failed", request)
+                self.executor.settled("failed", request)
             if not (self.collects or query.on_error == "collect") or isinstance(error, _ENDS_ALL):
                 raise
             return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
         if not asked:
-            self.executor.teller.settle("finished", request)
+            self.executor.settled("finished", request)
         return Chunk(query=query, request=request, answer=answer, attempts=attempts)
 
     async def _answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
@@ -214,7 +214,7 @@ class Call:
         if keeping is not None and (body := await keeping.recall(request, deadline.left(now()))) is not None:
             with suppress(IndivdError):  # what a cache kept may be broken, or of another time
                 answer = self._read(request, body)
-                self.executor.teller.settle("finished", request)
+                self.executor.settled("finished", request)
                 return answer, 0
 
         def read(reply: Reply) -> tuple[Answer, Reply]:

@@ -37,12 +37,12 @@ class Event(Fielded):
     """
     What happened to a request, as `on_event` hears it.
 
-    `planned` comes once a request, `started` once an attempt, `retry` where another attempt follows, and `finished` or
-    `failed` at the end.
+    `planned` comes once a request, `started` once an attempt, `retry` where another attempt follows after `wait`
+    seconds, and `finished` or `failed` at the end. `elapsed` are the seconds since the request was asked for.
     """
 
     kind: Kind
-    """What happened."""
+    """What happened: "planned", "started", "retry", "finished" or "failed"."""
     request: PlannedRequest
     """The request it happened to."""
     attempt: int = 0
@@ -84,11 +84,6 @@ class Teller:
 
     def count(self, kind: Kind, number: int = 1) -> None:
         self._counts[kind] += number
-
-    def settle(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
-        """Count and tell of a request that ended without an attempt of its own."""
-        self.count(kind)
-        self.tell(kind, request)
 
     def tell(self, kind: Kind, request: PlannedRequest, **said: Any) -> None:
         """Call `on_event`; what it raises is logged, and never reaches a request."""

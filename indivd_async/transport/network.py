@@ -94,6 +94,7 @@ class _Socket(ByteStream):
     def __init__(self, stream: anyio.abc.SocketStream) -> None:
         self._stream = stream
         self.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
+        self._reads_on = not is_on_trio()
         self._is_full = False
 
     def holds_more(self) -> bool:
@@ -106,7 +107,7 @@ class _Socket(ByteStream):
 
     async def receive(self, max_bytes: int = _READ_BYTES) -> bytes:  # noqa: ARG002
         chunk = await self._stream.receive(_READ_BYTES)
-        self._is_full = len(chunk) >= _FULL_BYTES
+        self._is_full = self._reads_on and len(chunk) >= _FULL_BYTES
         return chunk
 
     async def send(self, item: bytes) -> None:

@@ -8,6 +8,7 @@ import os
 import resource
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.anyio
 LOOPS = [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 _UNTIL_CLOSED = b"HTTP/1.1 200 Said\r\n\r\n"
 _ONE = Limits(concurrency=1)
+#: Nearly as many bytes as are read at once, records of TLS included.
+_AT_ONCE = 258_000
 
 
 @pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop", "trio"])
@@ -199,6 +202,33 @@ async def test_large_answers_arrive_whole_again_and_again(secured: Secured) -> N
             assert (await executor.send(Question())).body == body
         await executor.aclose()
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_last_piece_of_any_size_keeps_the_connection(secured: Secured) -> None:
+    """Trio reads nothing that nobody asked for: a piece as large as may be read at once hides nothing behind it."""
+    sizes = [4 * 2**20, _AT_ONCE, 2]
+
+    def handle(peer: Peer) -> None:
+        for size in sizes:
+            if peer.request() is None:
+                return
+            time.sleep(0.1)
+            peer.send(answer(b"7" * size))
+
+    with RawServer(handle, tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        for size in sizes:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_busy)  # until all of it has arrived
+                assert len((await executor.send(Question())).body) == size
+        await executor.aclose()
+    assert server.connections == 1
+
+
+async def _busy() -> None:
+    await anyio.sleep(0.05)
+    time.sleep(0.3)  # noqa: ASYNC251
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import anyio
 
@@ -72,6 +72,19 @@ class Executor(Means):
     def check(self) -> None:
         """Raise ClientClosedError where the client cannot be used: after its end, in a fork, on another loop."""
         self.home.enter()
+
+    def announce(self, number: int) -> None:
+        """Count requests that will be sent, so that progress knows its total before they are pulled."""
+        self.teller.count("planned", number)
+
+    def planned(self, request: PlannedRequest) -> None:
+        """Tell of a request that was announced and is about to be sent."""
+        self.teller.tell("planned", request)
+
+    def settled(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
+        """Count and tell of a request that ended without an attempt of its own."""
+        self.teller.count(kind)
+        self.teller.tell(kind, request)
 
     async def aclose(self) -> None:
         """Close all lanes, waiting for nothing; what is in the air or waits ends with ClientClosedError."""

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import cached_property
 from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
@@ -163,8 +162,8 @@ class Seen:
 
     def measured_visits(self, name: str) -> list[Row]:
         """Read the rows of zones whose plan measures visitors and dwell times, too."""
-        rows = self.some_visits(name)
-        measured = [row for row in rows if row.zone in self.measured_zones]
+        rows, zones = self.some_visits(name), self.measured_zones
+        measured = [row for row in rows if row.zone in zones]
         if not measured:
             raise CannotTellError("the plan of this location measures no unique visitors, bounces and dwell times")
         return measured
@@ -176,11 +175,10 @@ class Seen:
             raise CannotTellError("no row has dwell times")
         return rows
 
-    @cached_property
+    @property
     def measured_zones(self) -> frozenset[int | None]:
         """The zones whose plan measures more than visits."""
-        found = self.heard.get("visits of the week")
-        rows = self.any_visits("visits of the week") if found is not None and found.is_ok else []
+        rows = self.any_visits("visits of the week")
         return frozenset(row.zone for row in rows if row.count("unique_visits") or row.count("n"))
 
     @property

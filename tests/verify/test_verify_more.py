@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,7 +13,10 @@ from verifying import DAYS, MALL, NOW, WORLD, judge, names
 from indivd_async import AsyncIndivd, RetryPolicy, sandbox
 from indivd_async.planning.request import encode_params
 from indivd_async.profile import MostDays
-from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, Report, verify
+from indivd_async.verify import ASSUMPTIONS, MOST_REQUESTS, MOST_REQUESTS_DEEP, Report, verify
+from indivd_async.verify.questions import Asker
+from indivd_async.verify.run import make_report, measure
+from indivd_async.verify.seen import CannotTellError, Seen
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +169,31 @@ async def test_a_report_is_a_value() -> None:
     assert "figures" not in document["assumptions"][0]
     assert document["profile"]["numbering"]["weekdays"] == "sunday-1"
     assert report.to_markdown(with_figures=True) != report.to_markdown()
+
+
+async def test_a_finding_names_every_request_that_it_rests_on() -> None:
+    """Those at which its check looks where it is the only one, whatever the checks before it had looked at."""
+    async with AsyncIndivd("sandbox", transport=sandbox.transport(WORLD), base_url="https://sandbox.test") as client:
+        asker = Asker(client, most=MOST_REQUESTS_DEEP)
+        seen = await measure(asker, location=MALL, days=DAYS, deep=True, now=NOW)
+    report = make_report(seen, deep=True)
+    for assumption in ASSUMPTIONS:
+        alone = Seen(seen.course, seen.heard, run=seen.run)
+        with contextlib.suppress(CannotTellError):
+            assumption.check(alone)
+        assert report[assumption.name].requests == tuple(str(seen.heard[name].question) for name in alone.used)
+
+
+async def test_a_week_without_an_answer_is_not_taken_for_a_plan_without_figures() -> None:
+    """Which zones measure more than visits is told by the week; where it was not answered, nobody knows."""
+
+    def refuse(_number: int, path: str, params: dict[str, str]) -> int | None:
+        return 500 if path.endswith("zone_visitors/") and params.get("aggregate_by") == "zone" else None
+
+    report = await with_faults(refuse)
+    assert report["uniques_over_days"].verdict == "cannot be told"
+    assert "visits of the week" in report["uniques_over_days"].evidence
+    assert [finding.name for finding in report.findings if "plan of this location" in finding.evidence] == []
 
 
 class _Slow(httpx.AsyncBaseTransport):

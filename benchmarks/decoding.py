@@ -236,7 +236,7 @@ def _compare(name: str, took: dict[str, list[float]], targets: tuple[float | Non
 def main(quick: bool) -> list[Row]:
     """Measure, and return the rows of the table."""
     table: list[Row] = []
-    repetitions = 12 if quick else 36
+    repetitions = 4 if quick else 36
     for rows in (100, 1_000, 10_000):
         took = _dropped("zone_visitors", rows, repetitions // (3 if rows > 1_000 else 1))
         table += _compare(f"zone_visitors, {rows:,} rows, dropped", took, (2.0, 0.45))

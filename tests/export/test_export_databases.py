@@ -25,6 +25,7 @@ import polars
 import postgres
 import pyarrow as pa
 import pytest
+from remembering import RememberingWorld
 from town import Town, day_after
 
 from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
@@ -34,6 +35,7 @@ from indivd_async.queries import Query
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
+WORLD = RememberingWorld()
 HOURS = ZoneVisitors("2025-01-20", "2025-03-10", location=[124, 127], aggregate_by="hour")
 
 
@@ -82,7 +84,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def make_client(transport: Any = None, **options: Any) -> AsyncIndivd:
     return AsyncIndivd(
-        token="sandbox", transport=transport or sandbox.transport(), retry=RetryPolicy(attempts=1), **options
+        token="sandbox", transport=transport or sandbox.transport(WORLD), retry=RetryPolicy(attempts=1), **options
     )
 
 
@@ -222,7 +224,7 @@ async def test_a_transaction_that_needs_much_memory_is_given_it(
 async def test_an_export_that_is_killed_goes_on(job: str, kills: int, place: Place, tmp_path: Path) -> None:
     """Killed at random moments and started again, it ends with the rows of one that was left alone."""
     query, options = export_victim.JOBS[job]
-    application = sandbox.app()
+    application = sandbox.app(WORLD)
     async with sandbox.serving(application) as url, make_client(base_url=url) as client:
         application.latency_s = 0.03
         assert await run_victim(url, place.to, job, kills) == kills
@@ -254,7 +256,7 @@ async def test_a_database_that_restarts_is_waited_for(kill: bool, server: postgr
             server.restart(kill=kill)
             restarts += 1
 
-    async with make_client(sandbox.transport(latency_s=0.15)) as client, anyio.create_task_group() as tasks:
+    async with make_client(sandbox.transport(WORLD, latency_s=0.15)) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.to_thread.run_sync, disturb)
         try:
             report = await export(client, query, to=to, commit_every=0.01, on_progress=lambda _: begun.set())
@@ -311,7 +313,7 @@ async def test_two_writers_are_one_too_many(place: Place) -> None:
         await export(client, HOURS, to=place.to, on_progress=lambda _: first_has_begun.set(), commit_every=0)
         second_has_ended.set()
 
-    async with make_client(sandbox.transport(latency_s=0.2)) as client, anyio.create_task_group() as tasks:
+    async with make_client(sandbox.transport(WORLD, latency_s=0.2)) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(write, client)
         await first_has_begun.wait()
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from math import gcd
 
 import attrs
@@ -43,6 +43,8 @@ READ |= {
     "weekday_from_0_monday": lambda wall: wall.weekday(),
 }
 _DAY_S = 86_400
+#: A day before the calendar ends, on any clock.
+_LAST_MOMENT = int(datetime(9999, 12, 30, tzinfo=UTC).timestamp())
 
 
 @attrs.frozen(kw_only=True)
@@ -78,55 +80,66 @@ class Clock:
     """Days on one clock, as far as there are events: from `start` up to `end`, UTC seconds, and labels for them."""
 
     def __init__(self, tz: str, start: date, end: date, now: datetime) -> None:
-        zone = zone_of(tz)
         # Beyond these days nothing happens anywhere, and the calendar ends at the year 9999.
         first, last = FIRST_DAY - timedelta(days=2), now.date() + timedelta(days=2)
         self.start = midnight(min(max(start, first), last), tz)
         self.end = min(midnight(min(max(end, first), last) + timedelta(days=1), tz), int(now.timestamp()))
-
-        def offset(moment: int) -> int:
-            wall = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
-            return int(wall.timestamp()) - moment
-
-        def change(before: int, new: int) -> int:
-            return first_moment(before - _DAY_S, before, lambda moment: offset(moment) == new)
-
-        # An offset holds for days at least: look once a day whether it is a new one, and then since when.
-        self._since = [self.start]
-        self._offsets = [offset(self.start)]
-        for moment in range(self.start + _DAY_S, self.end + _DAY_S, _DAY_S):
-            new = offset(moment)
-            if new != self._offsets[-1]:
-                self._since.append(change(moment, new))
-                self._offsets.append(new)
+        self._tz = tz
 
     def labeller(self, fields: Sequence[str], numbering: Numbering = MONGO) -> Labels:
         """Make what tells the labels of instants, the values of *fields*."""
-        since, offsets = self._since, self._offsets
-        readers = [READ[name] for name in numbering.names_read(fields)]
         size = 60 if "minute" in fields else 3_600 if "hour" in fields else _DAY_S
-
-        def label(moment: int) -> Label:
-            wall = datetime.fromtimestamp((moment + offsets[bisect_right(since, moment) - 1]) // size * size, UTC)
-            return tuple([read(wall) for read in readers])
-
         # Within a step no clock changes and no bucket ends.
-        return Labels(gcd(size, *offsets, *since[1:]), label)
+        first, last = (datetime.fromtimestamp(moment, UTC).year for moment in (self.start, self.end))
+        step = gcd(size, *(_step_of(self._tz, year) for year in range(first, last + 1)))
+        return _labels_of(self._tz, step, *numbering.names_read(fields))
+
+
+@lru_cache(maxsize=2_000)
+def _step_of(tz: str, year: int) -> int:
+    """Return the longest step, in seconds, of which all that a clock is off UTC in a *year*, and its changes, are."""
+    zone = zone_of(tz)
+
+    def offset(moment: int) -> int:
+        wall = datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
+        return int(wall.timestamp()) - moment
+
+    def change(before: int, new: int) -> int:
+        return first_moment(before - _DAY_S, before, lambda moment: offset(moment) == new)
+
+    begin = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
+    last = offset(begin)
+    step = gcd(_DAY_S, last)
+    # An offset holds for days at least: look once a day whether it is a new one, and then since when.
+    for moment in range(begin + _DAY_S, min(begin + 366 * _DAY_S, _LAST_MOMENT) + 1, _DAY_S):
+        new = offset(moment)
+        if new != last:
+            step, last = gcd(step, new, change(moment, new)), new
+    return step
 
 
 class Labels(dict[int, Label]):
-    """Labels of instants, which all instants of a *step* share; each is worked out once."""
+    """Labels of instants on a clock, which all instants of a *step* share; each is worked out once."""
 
-    def __init__(self, step: int, label: Callable[[int], Label]) -> None:
+    def __init__(self, tz: str, step: int, *names: str) -> None:
         super().__init__()
+        self._zone = zone_of(tz)
         self._step = step
-        self._label = label
+        self._readers = [READ[name] for name in names]
 
     def __missing__(self, number: int) -> Label:
-        found = self[number] = self._label(number * self._step)
+        wall = datetime.fromtimestamp(number * self._step, self._zone)
+        if len(self) >= _KEPT_LABELS:
+            self.clear()
+        found = self[number] = tuple([read(wall) for read in self._readers])
         return found
 
     def of(self, moments: Iterable[int]) -> list[Label]:
         """Return the label of each of *moments*, UTC seconds."""
         step = self._step
         return [self[moment // step] for moment in moments]
+
+
+#: A year of hours, for as many clocks and groupings as are asked about in turn.
+_KEPT_LABELS = 10_000
+_labels_of = lru_cache(maxsize=64)(Labels)

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from indivd_async.sandbox import World
+from indivd_async.sandbox.clocks import Clock
 
 #: So many visitors that each hour, and most minutes, of a night have some.
 WORLD = World(scale=40.0, now=datetime(2026, 6, 1, tzinfo=UTC))
@@ -166,3 +167,21 @@ def test_midnights_that_do_not_exist_begin_their_day_later() -> None:
     rows = visits(125, day, day, "Asia/Beirut", "hour")
     assert rows == relabelled(125, day, "Asia/Beirut", 4)
     assert min(label[3] for label in rows) == 1
+
+
+@pytest.mark.parametrize("tz", ["Australia/Lord_Howe", "Asia/Pyongyang", "Asia/Kathmandu", "Africa/Casablanca", "UTC"])
+def test_labels_that_are_kept_are_those_of_any_period(tz: str) -> None:
+    """Asked for in turn on one clock: years with other offsets, and more minutes than are kept."""
+    for start, days in (
+        (date(2018, 5, 3), 4),
+        (date(2025, 4, 1), 9),
+        (date(2015, 8, 1), 150),
+        (date(2025, 10, 1), 9),
+        (date(2024, 12, 30), 9),
+    ):
+        clock = Clock(tz, start, start + timedelta(days=days - 1), WORLD.now)
+        for fields in (HOUR, MINUTE):
+            moments = range(clock.start, clock.end, 1_800 if days > 9 else 60)
+            walls = [datetime.fromtimestamp(moment, ZoneInfo(tz)) for moment in moments]
+            expected = [(wall.year, wall.month, wall.day, wall.hour, wall.minute)[: len(fields)] for wall in walls]
+            assert clock.labeller(fields).of(moments) == expected

@@ -107,7 +107,7 @@ SHAPES: dict[str, st.SearchStrategy[Any]] = {
         }
     ),
 }
-ANSWERS = st.sampled_from(list(SHAPES)).flatmap(lambda endpoint: st.tuples(st.just(endpoint), SHAPES[endpoint]))
+ANSWERS = st.one_of([st.tuples(st.just(endpoint), shape) for endpoint, shape in SHAPES.items()])
 
 # What may be wrong with them.
 
@@ -116,11 +116,14 @@ ODD: list[Any] = [
     "", SECRET, "7", [], [0], {}, {"a": 1}, [[]], {"unknown": [SECRET, {"a": None}]},
 ]  # fmt: skip
 ODDITIES = st.sampled_from(ODD).map(copy.deepcopy)
-NAMES = [
+NAMES = st.sampled_from([
     "_id", "count", "year", "day", "dayofmonth", "hour", "visits", "enter", "enter_percentage", "drop_in_rate",
     "passing_by", "zone_id", "n", "quantiles", "exclude", "aggregation", "insights", "current", "comparison", "tz",
     "extra", "unknown",
-]  # fmt: skip
+])  # fmt: skip
+CHANGES = st.sampled_from(["replace", "leave out", "add", "wrap", "as float"])
+BYTES = st.sampled_from([b"", b" ", b"-", b"0", b".", b"e5", b",", b'"', b"\\", b"}", b"\x00", b"\xff", b"NaN"])
+KINDS = st.sampled_from(["values", "values", "key", "byte"])
 
 
 def places(sent: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -138,12 +141,12 @@ def mutate(draw: st.DrawFn, sent: Any) -> Any:
     inner = holder
     for step in above:
         inner = inner[step]
-    what = draw(st.sampled_from(["replace", "leave out", "add", "wrap", "as float"]))
+    what = draw(CHANGES)
     value = inner[last]
     if what == "leave out" and above:
         del inner[last]
     elif what == "add" and isinstance(value, dict):
-        value[draw(st.sampled_from(NAMES))] = draw(ODDITIES)
+        value[draw(NAMES)] = draw(ODDITIES)
     elif what == "add" and isinstance(value, list):
         value.append(draw(ODDITIES))
     elif what == "wrap":
@@ -158,16 +161,14 @@ def mutate(draw: st.DrawFn, sent: Any) -> Any:
 def double_key(draw: st.DrawFn, body: bytes) -> bytes:
     """Put a key that may stand there already at the head of one object."""
     place = draw(st.sampled_from([k for k, byte in enumerate(body) if byte == ord("{")] or [0])) + 1
-    pair = json.dumps({draw(st.sampled_from(NAMES)): draw(ODDITIES)})[1:-1]
+    pair = json.dumps({draw(NAMES): draw(ODDITIES)})[1:-1]
     return body[:place] + f"{pair}, ".encode() + body[place:]
 
 
 def break_byte(draw: st.DrawFn, body: bytes) -> bytes:
     """Replace, drop or insert one byte anywhere."""
     place = draw(st.integers(0, len(body)))
-    byte = draw(
-        st.sampled_from([b"", b" ", b"-", b"0", b".", b"e5", b",", b'"', b"\\", b"}", b"\x00", b"\xff", b"NaN"])
-    )
+    byte = draw(BYTES)
     return body[:place] + byte + body[place + draw(st.integers(0, 1)) :]
 
 
@@ -178,7 +179,7 @@ def broken_answers(draw: st.DrawFn) -> tuple[str, bytes]:
     for _ in range(draw(st.integers(0, 3))):
         sent = mutate(draw, sent)
     body = json.dumps(sent, ensure_ascii=draw(st.booleans())).encode()
-    kind = draw(st.sampled_from(["values", "values", "key", "byte"]))
+    kind = draw(KINDS)
     return endpoint, body if kind == "values" else double_key(draw, body) if kind == "key" else break_byte(draw, body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ _SIZES = frozenset({"n", "dwell_n"})
 _COUNTS = ("count", "visits", "passing_by", "total_visits", "total_passing_by")
 #: Parts of the names of what a plan may not measure.
 _LICENSED = ("unique", "bounce", "dwell")
+#: What is no mapping, and is asked first whether it is one: the question takes its time.
+_PLAIN = frozenset({int, float, str, bool})
 _STATISTICS = frozenset({"mean", "min", "max", "q25", "q50", "q75", "n"})
 
 #: A row as what it says: (field, value), fields that are None left out.
@@ -39,7 +42,8 @@ Row = frozenset[tuple[str, Any]]
 class Heard:
     """What came of a question: rows and the kinds of notes beside them, or an error."""
 
-    rows: tuple[Row, ...] = ()
+    #: How often each row came.
+    rows: Counter[Row] = attrs.field(factory=Counter)
     notes: frozenset[str] = frozenset()
     error: str | None = None
 
@@ -61,9 +65,9 @@ class Heard:
         return "less" if self._says_less_than(sound) else "SILENT"
 
     def _says_less_than(self, sound: Heard) -> bool:
-        if len(self.rows) != len(sound.rows):
+        if self.rows.total() != sound.rows.total():
             return False
-        pairs = zip(_in_order(self.rows), _in_order(sound.rows), strict=True)
+        pairs = zip(_in_order(self.rows.elements()), _in_order(sound.rows.elements()), strict=True)
         return all(mine <= other and not _unlicensed(other - mine) for mine, other in pairs)
 
 
@@ -107,7 +111,7 @@ async def by_fetch(client: AsyncIndivd, query: Query, _folder: Path) -> Heard:
         for section, name in ((result.summary, "summary"), (result.details, "details"), (result.zone_details, "zones")):
             for period in ("current", "comparison"):
                 rows += _rows_of(attrs.asdict(part) | {"of": f"{name}.{period}"} for part in _parts(section, period))
-    return Heard(rows=_sorted(rows), notes=_kinds(result))
+    return Heard(rows=Counter(rows), notes=_kinds(result))
 
 
 async def by_stream(client: AsyncIndivd, query: Query, _folder: Path) -> Heard:
@@ -120,7 +124,7 @@ async def by_stream(client: AsyncIndivd, query: Query, _folder: Path) -> Heard:
                 raise chunk.error
             rows += _rows_of(attrs.asdict(row) for row in chunk.rows)
             notes |= _kinds(chunk)
-    return Heard(rows=_sorted(rows), notes=frozenset(notes))
+    return Heard(rows=Counter(rows), notes=frozenset(notes))
 
 
 async def by_export(client: AsyncIndivd, query: Query, folder: Path) -> Heard:
@@ -129,13 +133,13 @@ async def by_export(client: AsyncIndivd, query: Query, folder: Path) -> Heard:
     if report.failures:
         raise report.failures[0].error
     table = pyarrow.dataset.dataset(str(folder), format="parquet").to_table()
-    return Heard(rows=_sorted(_rows_of(table.to_pylist())), notes=_kinds(report))
+    return Heard(rows=Counter(_rows_of(table.to_pylist())), notes=_kinds(report))
 
 
 async def by_list(client: AsyncIndivd, name: str) -> Heard:
     """Ask for a list: which entries it has. What an entry says of itself is shown as it came."""
     entries = await getattr(client, name)()
-    return Heard(rows=_sorted({frozenset({("id", entry.id)}) for entry in entries}))
+    return Heard(rows=Counter({frozenset({("id", entry.id)}) for entry in entries}))
 
 
 WAYS = {"fetch": by_fetch, "stream": by_stream, "export": by_export}
@@ -161,11 +165,9 @@ def _rows_of(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def _items(row: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in row.items():
-        if isinstance(value, Mapping):
-            yield from _items(value, f"{prefix}{name}.") if name not in _BESIDE else ()
-        elif name not in _BESIDE and value not in (None, (), (None, None, None)) and (name not in _SIZES or value):
+        if value is None or name in _BESIDE:
+            continue
+        if type(value) not in _PLAIN and isinstance(value, Mapping):
+            yield from _items(value, f"{prefix}{name}.")
+        elif value not in ((), (None, None, None)) and (name not in _SIZES or value):
             yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
-
-
-def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=lambda row: repr(sorted(row))))

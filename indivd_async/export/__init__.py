@@ -7,10 +7,12 @@ folder holds parts (``part-*.parquet``, in folders) and ``_manifest.parquet``, a
 how far it is. Needs the extra `parquet`.
 
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
-``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes; only where parts are exchanged (at the end,
-and by a refresh), for as long as names change and nothing else happens, a reader may see rows twice, or find a part
-gone that it has just listed, and reads again. Who must never see that takes a table, where a commit is a transaction.
-What is half written lies beside the folder.
+``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes: each row is there once, as it was or as it
+is. A part keeps its name and begins with all that was in it, so that who has begun to read it reads on. It is written
+without what counts no longer when it has not changed for a week; in that moment, and where the last row of a part goes
+(`prune`, `accept_empty`), a reader that has listed its files may end with an error, and reads again. Several parts
+change one after the other: who must see all of a run or nothing takes a table, where a commit is a transaction. What is
+half written lies beside the folder.
 
 A row has the names that its location and zone had when it was written; group by ids. Rows that
 somebody deletes from a table are missed by the next run, which tells it and asks again.

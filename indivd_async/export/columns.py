@@ -85,7 +85,13 @@ def has_repeated_keys(table: pa.Table) -> bool:
     return bool(len(pc.unique(_joined(table, names))) < rows)
 
 
-def _joined(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+def is_among(batch: pa.RecordBatch, table: pa.Table) -> pa.Array:
+    """Tell, for each row of *batch*, whether *table* has a row of its key."""
+    names = key_columns(table.schema)
+    return pc.is_in(_joined(batch, names), value_set=_joined(table, names).combine_chunks())
+
+
+def _joined(table: pa.Table | pa.RecordBatch, names: Sequence[str]) -> Any:
     columns = [pc.cast(table[name], pa.string()) for name in names]
     between = _scalar(pa.field("", pa.string()), "\x1f")
     return pc.binary_join_element_wise(*columns, between, null_handling="replace", null_replacement="∅")

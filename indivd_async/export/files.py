@@ -86,8 +86,8 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def take_lock(path: Path) -> IO[bytes]:
-    """Take the file for this process alone, for as long as it is open; the system lets it go when the process dies."""
+def take_lock(path: Path, folder: Path) -> IO[bytes]:
+    """Take *folder* by a file, for this process and while that is open; the system lets it go when the process dies."""
     file = path.open("ab")
     try:
         _lock(file)
@@ -103,7 +103,6 @@ def take_lock(path: Path) -> IO[bytes]:
         taken = True
     if taken:
         file.close()
-        folder = path.parent
         raise ConfigError(f"{{out}}: another export is writing to {folder}; wait for it, or export to another folder")
     return file
 

@@ -3,19 +3,22 @@ The folder of an export: its parts, and the manifest that says which of them cou
 
 Theory of operation. A part is written beside the folder, synced, and so is the manifest that makes it count, together
 with the days whose rows it holds. When a second copy of the manifest is there, the commit counts: parts are moved into
-the folder, the manifest takes the place of the old one, and parts that it does not name go. Nothing slow happens in
-between, so that readers see rows twice only for as long as some names change. Rows that are replaced go by
-writing the parts that hold them anew, under another name: readers that have looked up the size of a file must not find
-another one under its name (polars and DuckDB end with errors then). Of a process that dies before the second copy is
-there nothing is left that counts: the next one asks for those days again. One that dies later leaves all that the next
-one needs to go on. So there is no moment at which rows are lost or doubled for good.
+the folder, and the manifest takes the place of the old one. Of a process that dies before the second copy is there
+nothing is left that counts: the next one asks for those days again. One that dies later leaves all that the next one
+needs to go on.
 
-Why not without seeing rows twice: several files have no one rename. A link inside the folder to all parts of a state
-is not followed by DuckDB and Dask; a folder that is a link itself can be exchanged in one step, but is copied as a link
-by backups, cannot be a mount, loses what others have put into it, and cannot be made by everybody on Windows.
+A row stays in the file that it is in: rows that replace others of their keys are written to the same part, which takes
+the place of its former self in one step and keeps all of its bytes (`parts`). New rows go to a part that has room, or
+to a new one. So there is no moment at which a reader finds a row twice, or not at all. Several files have no one
+rename: a reader may find some parts as they were and others as they are now.
 
-What is half written never lies in the folder, where it would stop readers that take all files of it. Names of parts
-carry a word drawn for this export: files that do not carry it are somebody else's, and are left alone.
+What counts no longer stays in the file until the part has rested for some days; then, or where it has become too much,
+it is written anew without that. A part whose rows are all gone goes. Whoever has listed such a part, or read its
+footer, and opens it again by its name after that step, ends with an error, and never with other figures.
+
+What is half written never lies in the folder, nor does the lock: readers that take all files of it would stop at them,
+or list them and not find them. Names of parts carry a word drawn for this export: files that do not carry it are
+somebody else's, and are left alone.
 """
 
 # pyarrow.compute makes its functions when it is imported.
@@ -24,6 +27,7 @@ carry a word drawn for this export: files that do not carry it are somebody else
 from __future__ import annotations
 
 import errno
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -38,19 +42,19 @@ import pyarrow.parquet as pq
 from ..errors import ConfigError
 from ..results import Note
 from ..results.notes import word_note
-from .columns import filter_regions
+from .columns import filter_regions, is_among
 from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
 from .manifest import Manifest, Part, needs_migration
-from .partitions import Folders, split_rows, up_to
-from .parts import write_part
+from .partitions import Folders, split_rows
+from .parts import Grown, worn_at_rest, write_part
 from .question import Place
 from .store import Change, Region, Store
 
-#: Is there while a process writes. It stays empty: readers of the folder pass over empty files.
-LOCK = "_lock"
+#: In the folder while version 0.1.0 writes.
+_FORMER_LOCK = "_lock"
 _BATCH_ROWS = 10_000
-#: Parts of fewer rows are joined at the end, into parts of so many.
-_SMALL_ROWS, _PART_ROWS = 200_000, 1_000_000
+#: Rows with which a part has no room for more.
+_FULL = 200_000
 #: The manifest that is about to take its place.
 _NEXT = "next"
 _STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFEST)}")
@@ -58,6 +62,19 @@ _STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFE
 _NO_ROOM = frozenset({errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 #: Half written files of earlier versions, which no reader counts.
 _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
+
+
+@attrs.define(kw_only=True)
+class _Growth:
+    """What becomes of a part: rows of these regions go, those of `batches` come; and whether what counts not goes."""
+
+    regions: Sequence[Region] = ()
+    batches: list[pa.RecordBatch] = attrs.field(factory=list)
+    is_anew: bool = False
+
+    def keep(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """Return what stays of *batch*, in the types of *schema*."""
+        return batch.filter(pc.invert(filter_regions(batch, self.regions))) if self.regions else batch.cast(schema)
 
 
 @attrs.define
@@ -89,8 +106,7 @@ class Folder:
     @property
     def unfinished(self) -> Path:
         """Where files are before they are whole: beside the folder, so that they can be moved into it."""
-        path = self.path.resolve()
-        return path.parent / f".{path.name}.unfinished"
+        return _beside(self.path, "unfinished")
 
     def notes(self) -> Iterable[Note]:
         """Name the Parquet files of others in the folder."""
@@ -135,116 +151,115 @@ class Folder:
         """Read the rows that are in any of *regions*."""
         for part in self._parts:
             some = [region for region in regions if part.may_hold(region.location, region.window)]
-            for batch in self._read([part]) if some else ():
+            for batch in self._read(part) if some else ():
                 yield batch.filter(filter_regions(batch, some))
 
-    def _read(self, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            with pq.ParquetFile(self.path / part.path) as file:
-                # One thread: what each takes and gives back is kept apart, and not used again by the others.
-                yield from file.iter_batches(_BATCH_ROWS, use_threads=False)
+    def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(self.path / part.path) as file:
+            # One thread: what each takes and gives back is kept apart, and not used again by the others.
+            yield from file.iter_batches(_BATCH_ROWS, use_threads=False)
 
     # Writing.
 
     def begin(self, manifest: Manifest) -> None:
         """Keep the first manifest."""
         try:
-            self._exchange((), (), manifest)
+            self._exchange((), manifest)
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            raise ConfigError(
-                f"{{out}}: files cannot lie in {self.unfinished.parent} until they are whole, and be moved into "
-                f"{self.path} then ({error.strerror}); export to a folder inside of {self.path}"
-            ) from error
+            raise _has_no_room(self.path, error) from error
 
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
-        replaced = [change.region for change in changes if change.replaces]
-        staged: list[Part] = []
-        removed: list[str] = []
+        rows: dict[Folders, list[pa.RecordBatch]] = {}
+        for change in changes:
+            for batch in change.batches:
+                for folders, some in split_rows(manifest.partition, batch):
+                    rows.setdefault(folders, []).append(some)
         try:
-            for part in self._parts if replaced else ():
-                regions = [region for region in replaced if part.may_hold(region.location, region.window)]
-                if not regions:
-                    continue
-                kept = self._stage(part.folders, self._without(part, regions), manifest.schema)
-                if kept.rows == part.rows:
-                    (self.unfinished / kept.name).unlink()
-                    continue
-                removed.append(part.path)
-                if kept.rows:
-                    staged.append(kept)
-            rows: dict[Folders, list[pa.RecordBatch]] = {}
-            for change in changes:
-                for batch in change.batches:
-                    for folders, some in split_rows(manifest.partition, batch):
-                        rows.setdefault(folders, []).append(some)
-            staged += [self._stage(folders, batches, manifest.schema) for folders, batches in rows.items()]
-            self._exchange(staged, removed, manifest)
+            growths = self._replace([change.region for change in changes if change.replaces], rows)
+            for folders, batches in rows.items():
+                if batches:
+                    part = self._with_room(folders)
+                    growths.setdefault(part or folders, _Growth()).batches += batches
+            staged = [self._stage(target, growth, manifest.schema) for target, growth in growths.items()]
+            self._exchange(staged, manifest)
         finally:
             self._clear()
 
+    def _replace(
+        self, replaced: Sequence[Region], rows: dict[Folders, list[pa.RecordBatch]]
+    ) -> dict[Part | Folders, _Growth]:
+        """Say what becomes of the parts that have rows of regions; what takes their places is taken out of *rows*."""
+        growths: dict[Part | Folders, _Growth] = {}
+        for part in self._parts:
+            regions = [region for region in replaced if part.may_hold(region.location, region.window)]
+            batches = [batch.filter(filter_regions(batch, regions)) for batch in self._read(part)] if regions else []
+            gone = pa.Table.from_batches(batches) if batches else None
+            if gone is None or not gone.num_rows:
+                continue
+            growth = growths[part] = _Growth(regions=regions)
+            some = rows.get(part.folders, [])
+            masks = [is_among(batch, gone) for batch in some]
+            growth.batches += [batch.filter(mask) for batch, mask in zip(some, masks, strict=True)]
+            others = [batch.filter(pc.invert(mask)) for batch, mask in zip(some, masks, strict=True)]
+            rows[part.folders] = [batch for batch in others if batch.num_rows]
+        return growths
+
+    def _with_room(self, folders: Folders) -> Part | None:
+        last = max((part for part in self._parts if part.folders == folders), key=lambda part: part.name, default=None)
+        return last if last is not None and last.rows < _FULL else None
+
     def finish(self) -> None:
-        """Join small parts, and make an empty one where there is no row at all, so that there is a table to read."""
+        """Make an empty part where there is no row at all, so that there is a table to read; tidy parts at rest."""
         manifest = self.manifest
         assert manifest is not None
+        resting = worn_at_rest([Grown(self.path / part.path, part) for part in self._parts])
+        growths: dict[Part | Folders, _Growth] = dict.fromkeys(resting, _Growth(is_anew=True))
         if not self._parts:
-            self._exchange([self._stage((), (), manifest.schema)], [], manifest)
-        folders: dict[Folders, list[Part]] = {}
-        for part in self._parts:
-            if part.rows < _SMALL_ROWS:
-                folders.setdefault(part.folders, []).append(part)
-        joined = [
-            (name, some)
-            for name, parts in folders.items()
-            for some in up_to(parts, _PART_ROWS, lambda part: part.rows)
-            if len(some) > 1
-        ]
-        for few in up_to(joined, _PART_ROWS, lambda one: sum(part.rows for part in one[1])):
-            staged = [self._stage(name, self._read(some), manifest.schema) for name, some in few]
-            self._exchange(staged, [part.path for _, some in few for part in some], self.manifest or manifest)
+            growths[()] = _Growth()
+        self._exchange([self._stage(target, growth, manifest.schema) for target, growth in growths.items()], manifest)
         self._clear()
 
     def close(self) -> None:
         """Let others write; what never began leaves no trace."""
         self._clear()
         with suppress(OSError):
-            (self.path / LOCK).unlink()  # where an open file cannot be removed, it goes with the next run
+            Path(self._lock.name).unlink()  # where an open file cannot be removed, it goes with the next run
         self._lock.close()
         if self._is_made and self.manifest is None and not any(self.path.iterdir()):
             self.path.rmdir()
-
-    def _without(self, part: Part, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:
-        for batch in self._read([part]):
-            yield batch.filter(pc.invert(filter_regions(batch, regions)))
 
     def _migrate(self) -> None:
         """Write all parts anew, in today's types."""
         manifest = self.manifest
         assert manifest is not None
         schema = manifest.schema
-        staged = [
-            self._stage(part.folders, (batch.cast(schema) for batch in self._read([part])), schema)
-            for part in self._parts
-        ]
-        columns = tuple((field.name, str(field.type)) for field in schema)
-        self._exchange(staged, [part.path for part in self._parts], attrs.evolve(manifest, columns=columns))
+        staged = [self._stage(part, _Growth(), schema) for part in self._parts]
+        self._exchange(staged, attrs.evolve(manifest, columns=tuple((field.name, str(field.type)) for field in schema)))
 
-    def _stage(self, folders: Folders, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Part:
-        """Write a part, beside the folder."""
+    def _stage(self, target: Part | Folders, growth: _Growth, schema: pa.Schema) -> Part:
+        """Write a part, beside the folder: one that is there as it is to be, or a new one."""
         assert self.manifest is not None
-        self._number += 1
-        name = f"part-{self.manifest.id}-{self._number:06}"
         self.unfinished.mkdir(exist_ok=True)
-        return write_part(self.unfinished / name, folders, batches, schema)
+        if not isinstance(target, Part):
+            self._number += 1
+            name = f"part-{self.manifest.id}-{self._number:06}"
+            return write_part(self.unfinished / name, target, growth.batches, schema)
+        there, beside = Grown(self.path / target.path, target), self.unfinished / target.name
+        is_anew = growth.is_anew or there.is_worn()
+        if not growth.regions and not is_anew and there.can_add(schema):
+            return write_part(beside, target.folders, growth.batches, schema, after=there, adds=True)
+        stays = (growth.keep(batch, schema) for batch in self._read(target))
+        batches = itertools.chain(stays, growth.batches)
+        return write_part(beside, target.folders, batches, schema, after=None if is_anew else there)
 
-    def _exchange(self, staged: Sequence[Part], removed: Iterable[str], manifest: Manifest) -> None:
-        """Let *manifest* count, with *staged* parts and without those *removed*."""
-        removed = frozenset(removed)
-        kept = [part for part in self._parts if part.path not in removed]
-        parts = {part.path: part for part in (*kept, *staged)}
-        manifest = attrs.evolve(manifest, parts=parts)
+    def _exchange(self, staged: Sequence[Part], manifest: Manifest) -> None:
+        """Let *manifest* count, with *staged* parts as they are now."""
+        parts = {part.path: part for part in (*self._parts, *staged)}
+        empty = {} if any(part.rows for part in parts.values()) else parts
+        manifest = attrs.evolve(manifest, parts={path: part for path, part in parts.items() if part.rows} or empty)
         if manifest == self.manifest:
             return
         self.unfinished.mkdir(exist_ok=True)
@@ -292,6 +307,18 @@ class Folder:
             self.unfinished.rmdir()
 
 
+def _beside(path: Path, what: str) -> Path:
+    whole = path.resolve()
+    return whole.parent / f".{whole.name}.{what}"
+
+
+def _has_no_room(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{{out}}: files cannot lie in {path.resolve().parent} until they are whole, and be moved into {path} then "
+        f"({error.strerror}); export to a folder inside of {path}"
+    )
+
+
 def open_folder(path: Path) -> Store:
     """Open *path*, alone: make it if it is not there, and put right what a process that died has left."""
     for outer in path.resolve().parents:
@@ -305,8 +332,17 @@ def open_folder(path: Path) -> Store:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
-    folder = Folder(path, take_lock(path / LOCK), is_made)
     try:
+        lock = take_lock(_beside(path, "lock"), path)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _has_no_room(path, error) from error
+    folder = Folder(path, lock, is_made)
+    try:
+        if (path / _FORMER_LOCK).exists():
+            take_lock(path / _FORMER_LOCK, path).close()
+            (path / _FORMER_LOCK).unlink()
         folder.recover()
     except BaseException:
         folder.close()

@@ -10,7 +10,7 @@ columns of folders would have them twice, in another type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -53,17 +53,3 @@ def _split_by(column: str, batch: pa.RecordBatch) -> Iterator[tuple[int | None, 
         return
     for key in distinct:  # pyarrow's own scalars: for those of Python it would import pandas
         yield key.as_py(), batch.filter(pc.equal(keys, key) if key.is_valid else pc.is_null(keys))
-
-
-def up_to(them: Iterable[T], most: int, size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Put *them* into lists whose sizes add up to *most*."""
-    some: list[T] = []
-    held = 0
-    for one in them:
-        if some and held + size(one) > most:
-            yield some
-            some, held = [], 0
-        some.append(one)
-        held += size(one)
-    if some:
-        yield some

@@ -144,4 +144,4 @@ def test_a_lock_that_is_held_is_told_from_none(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(ConfigError, match=message):
-        take_lock(tmp_path / "_lock")
+        take_lock(tmp_path / ".out.lock", tmp_path / "out")

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
+import attrs
 import duckdb
 import export_victim
 import pandas
 import polars
 import pyarrow.dataset
+import pyarrow.parquet
 import pytest
+from town import Town
 
 from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
 from indivd_async.export import Progress, export
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
-KEY = ["loc_id", "zone_id", "year", "month", "dayofmonth", "hour"]
+DAY = ["loc_id", "zone_id", "year", "month", "dayofmonth"]
+KEY = [*DAY, "hour"]
 
 
 def by_dask(out: Path) -> Any:
@@ -47,13 +53,13 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def keys_of(table: Any) -> list[tuple[int, ...]]:
+def keys_of(table: Any, names: list[str] = KEY) -> list[tuple[int, ...]]:
     """Return the key of each row that was read; a folder without a part has no columns for some readers."""
     if not len(table.columns):
         return []
     if isinstance(table, pandas.DataFrame):
-        return list(table[KEY].itertuples(index=False, name=None))
-    return polars.DataFrame(table).select(KEY).rows()
+        return list(table[names].itertuples(index=False, name=None))
+    return polars.DataFrame(table).select(names).rows()
 
 
 async def test_a_folder_is_read_while_it_is_written_and_after_kills(tmp_path: Path) -> None:
@@ -79,23 +85,91 @@ async def test_a_folder_is_read_while_it_is_written_and_after_kills(tmp_path: Pa
             while not done.is_set():
                 for name, read in READERS.items():
                     if any(out.rglob("part-*.parquet")):
-                        with passing_over_what_is_gone():
-                            seen[name].append(keys_of(await anyio.to_thread.run_sync(read, out)))
+                        seen[name].append(keys_of(await anyio.to_thread.run_sync(read, out)))
                 await anyio.sleep(0.01)
     for name, read in READERS.items():
         assert seen[name], name
-        assert all(set(found) <= set(expected) for found in seen[name]), name
+        assert all(set(found) <= set(expected) and len(found) == len(set(found)) for found in seen[name]), name
         assert sorted(keys_of(read(out))) == expected, name
 
 
-@contextmanager
-def passing_over_what_is_gone() -> Iterator[None]:
-    """Let a reader miss a part that was joined with others after it had listed it; nothing else may fail."""
-    try:
-        yield
-    except Exception as error:
-        if "No such file" not in str(error) and "No files found" not in str(error):
-            raise
+DAYS = ZoneVisitors("2025-03-20", "2025-04-10", location=[124, 127], aggregate_by="dayofmonth")
+
+
+async def refresh(town: Town, out: Path, partition: str, query: ZoneVisitors = DAYS, days: int = 22) -> None:
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport(sandbox.app(town))) as client:
+        assert (await export(client, query, out, partition=partition, refresh=days)).complete
+
+
+def make_late(night: int) -> dict[tuple[int, date], int]:
+    """Return visits that come late, to four days that change with the *night*."""
+    return {
+        (place, date(2025, 3, 20) + timedelta(days=(7 * night + 11 * some) % 22)): night + 1
+        for place in (124, 127)
+        for some in range(2)
+    }
+
+
+@pytest.mark.parametrize("reader", list(READERS))
+async def test_each_row_is_there_once_while_nights_change_it(reader: str, tmp_path: Path) -> None:
+    """No refresh is seen as a row that is missing, or there twice, or as an error."""
+    read, out, town, done = READERS[reader], tmp_path / "out", Town(), threading.Event()
+    await refresh(town, out, "location,month")
+    expected = sorted(keys_of(read(out), DAY))
+    reads = 0
+
+    def read_on() -> None:
+        nonlocal reads
+        while not done.is_set():
+            assert sorted(keys_of(read(out), DAY)) == expected
+            reads += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, read_on)
+        try:
+            for night in range(6):
+                town.late = make_late(night)
+                await refresh(town, out, "location,month")
+        finally:
+            done.set()
+    assert reads > 1
+
+
+async def test_who_has_read_a_former_footer_finds_its_rows(tmp_path: Path) -> None:
+    """A reader that has looked up the size of a part, or read its footer, reads on in the file of today."""
+    out, town = tmp_path / "out", Town()
+    states: list[tuple[bytes, Any, Any]] = []
+    for night in range(12):
+        town.late = make_late(night)
+        await refresh(town, out, "none", attrs.evolve(DAYS, end_date=DAYS.end_date + timedelta(days=night // 2)))
+        (part,) = out.rglob("part-*.parquet")
+        with pyarrow.parquet.ParquetFile(part) as file:
+            states.append((part.read_bytes(), file.metadata, file.read()))
+        for former, footer, table in states:
+            assert part.read_bytes().startswith(former)
+            with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
+                assert file.read().equals(table)
+    assert len({table.num_rows for _, _, table in states}) == 6
+
+
+async def test_what_counts_no_longer_goes_when_a_part_rests(tmp_path: Path) -> None:
+    """A part that has not changed for days is written anew where most of it is worn; others are left alone."""
+    out, town = tmp_path / "out", Town()
+    for night in range(12):
+        town.late = make_late(night)
+        await refresh(town, out, "month")
+    before = READERS["polars"](out).sort(DAY)
+    worn = {part.name: part.stat().st_size for part in out.rglob("part-*.parquet")}
+    assert min(worn.values()) > 2**16
+    resting = next(out.rglob("2025-03/part-*.parquet"))
+    os.utime(resting, (0, 0))
+    town.late |= {(124, date(2025, 4, 9)): 100}
+    await refresh(town, out, "month", days=3)
+    sizes = {part.name: part.stat().st_size for part in out.rglob("part-*.parquet")}
+    assert sizes[resting.name] < worn[resting.name] / 4
+    assert all(sizes[name] > size for name, size in worn.items() if name != resting.name)
+    after = READERS["polars"](out).sort(DAY)
+    assert after.select(DAY).equals(before.select(DAY))
 
 
 async def test_a_manifest_keeps_its_size(tmp_path: Path) -> None:

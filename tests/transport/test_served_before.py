@@ -38,16 +38,22 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
-def secured(request: pytest.FixtureRequest) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
-    """Contexts of a server and of its client."""
-    if not request.param:
-        return None, None
+@pytest.fixture(scope="module")
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of a server and of its client."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.configure_trust(client)
     return server, client
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def secured(
+    request: pytest.FixtureRequest, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """Contexts of a server and of its client."""
+    return contexts if request.param else (None, None)
 
 
 @pytest.fixture(params=["roomy", "crowded"])

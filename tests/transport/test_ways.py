@@ -29,6 +29,8 @@ from indivd_async.transport import parse_base_url
 pytestmark = pytest.mark.anyio
 anyio_backend = pytest.fixture(each_sender, params=SENDERS)
 EVIL = answer(b'["evil"]')
+#: For what is not about certificates: loading the authorities takes tens of milliseconds.
+TRUST = ssl.create_default_context()
 NAMES = ("127.0.0.1", "::1", "localhost", "xn--bcher-kva.localhost", "many.localhost")
 
 
@@ -265,7 +267,8 @@ async def test_a_proxy_from_the_environment(variable: str, form: str, monkeypatc
         monkeypatch.delenv(name, raising=False)
     with RawServer(Peer.serve) as proxy, RawServer(Peer.serve) as server:
         monkeypatch.setenv(variable, form.format(proxy.url, port=proxy.port))
-        executor = make_executor("http://api.localhost:9", trust_env=True, retry=ONCE, timeouts=ROOMY)
+        options: dict[str, Any] = {"timeouts": ROOMY, "ssl_context": TRUST}
+        executor = make_executor("http://api.localhost:9", trust_env=True, retry=ONCE, **options)
         await executor.send(Question())
         await executor.aclose()
         assert proxy.requests[0].startswith(b"GET http://api.localhost:9/path/")
@@ -276,7 +279,7 @@ async def test_a_proxy_from_the_environment(variable: str, form: str, monkeypatc
             (False, ""),
         ):
             monkeypatch.setenv("NO_PROXY", exceptions)
-            executor = make_executor(server.url, trust_env=trust_env, timeouts=ROOMY)
+            executor = make_executor(server.url, trust_env=trust_env, **options)
             await executor.send(Question())
             await executor.aclose()
     assert proxy.connections == 1
@@ -315,7 +318,8 @@ async def test_names_that_need_no_proxy(exception: str, applies: bool, monkeypat
         monkeypatch.delenv("REQUEST_METHOD", raising=False)
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", exception.format(port=server.port))
-        executor = make_executor(f"http://api.localhost:{server.port}", trust_env=True, timeouts=ROOMY, retry=ONCE)
+        url = f"http://api.localhost:{server.port}"
+        executor = make_executor(url, trust_env=True, timeouts=ROOMY, retry=ONCE, ssl_context=TRUST)
         await executor.send(Question())
         await executor.aclose()
         assert (len(server.requests), len(proxy.requests)) == ((1, 0) if applies else (0, 1))
@@ -344,7 +348,7 @@ async def test_addresses_that_need_no_proxy(
         monkeypatch.delenv("REQUEST_METHOD", raising=False)
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", exception)
-        executor = make_executor(f"http://{host}:9", trust_env=True, timeouts=ROOMY, retry=ONCE)
+        executor = make_executor(f"http://{host}:9", trust_env=True, timeouts=ROOMY, retry=ONCE, ssl_context=TRUST)
         with pytest.raises(ConnectionFailedError) if applies else contextlib.nullcontext():
             await executor.send(Question())
         await executor.aclose()

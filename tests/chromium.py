@@ -6,14 +6,16 @@ import asyncio
 import base64
 import itertools
 import shutil
+import subprocess
 import tempfile
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 _FLAGS = (
     "--headless",
@@ -84,8 +86,9 @@ class Page:
         return reply["result"]
 
     async def attach(self) -> Self:
-        """Open a blank tab and speak to it from now on."""
-        target = await self.tell("Target.createTarget", url="about:blank")
+        """Open a blank tab of an empty profile, which goes with it, and speak to it from now on."""
+        profile = await self.tell("Target.createBrowserContext", disposeOnDetach=True)
+        target = await self.tell("Target.createTarget", url="about:blank", **profile)
         attached = await self.tell("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -148,34 +151,40 @@ class Page:
         return base64.b64decode(shot["data"])
 
 
-@asynccontextmanager
-async def browsing(executable: str) -> AsyncIterator[Page]:
-    """Run a browser with an empty profile, and yield a blank page of it."""
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            executable,
-            *_FLAGS,
-            f"--user-data-dir={profile}",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+@contextmanager
+def running(executable: str) -> Iterator[str]:
+    """Run a browser, and yield the address of its DevTools."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile,
+        subprocess.Popen(
+            [executable, *_FLAGS, f"--user-data-dir={profile}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+    ):
         assert process.stderr is not None
+        hangs = threading.Timer(30, process.kill)
+        hangs.start()
         try:
-            async with asyncio.timeout(30):
-                while b"DevTools listening on " not in (line := await process.stderr.readline()):
-                    assert line, "Chromium ended before it listened"
-            drain = asyncio.create_task(process.stderr.read())  # a full pipe would stop it
-            url = line.decode().split("listening on ")[1].strip()
-            async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
-                page = Page(socket)
-                listener = asyncio.create_task(page.listen())
-                try:
-                    yield await page.attach()
-                finally:
-                    listener.cancel()
-                    drain.cancel()
-                    await asyncio.gather(listener, drain, return_exceptions=True)
+            while b"DevTools listening on " not in (line := process.stderr.readline()):
+                assert line, "Chromium ended before it listened"
+            hangs.cancel()
+            drain = threading.Thread(target=process.stderr.read)  # a full pipe would stop it
+            drain.start()
+            yield line.decode().split("listening on ")[1].strip()
         finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            hangs.cancel()
+            process.terminate()
+            process.wait()
+        drain.join()
+
+
+@asynccontextmanager
+async def browsing(url: str) -> AsyncIterator[Page]:
+    """Yield a blank page of the browser whose DevTools are at *url*."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
+        page = Page(socket)
+        listener = asyncio.create_task(page.listen())
+        try:
+            yield await page.attach()
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from chromium import browsing, find_chromium
+from chromium import browsing, find_chromium, running
 from scripted import Script, visits_by_day
 from serving import serving
 
@@ -22,7 +22,7 @@ from indivd_async import AsyncIndivd, ConfigError, RetryPolicy, sandbox
 from indivd_async.dashboard import main, make_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from chromium import Page
 
@@ -175,15 +175,22 @@ def test_live_needs_a_token_before_anything_listens(monkeypatch: pytest.MonkeyPa
 # The page, in a browser.
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """Open a browser; a machine without one skips, unless CI_CHROMIUM=1 asks for it."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[str]:
+    """Start a browser; a machine without one skips, unless CI_CHROMIUM=1 asks for it."""
     executable = find_chromium()
     if executable is None:
         if os.environ.get("CI_CHROMIUM") == "1":
             pytest.fail("CI_CHROMIUM=1 wants a browser, and there is no chromium on the path")
         pytest.skip("no chromium on the path (Debian's package is `chromium`); CI_CHROMIUM=1 makes this a failure")
-    async with browsing(executable) as page:
+    with running(executable) as url:
+        yield url
+
+
+@pytest.fixture
+async def page(browser: str) -> AsyncIterator[Page]:
+    """Open a page of a profile of its own."""
+    async with browsing(browser) as page:
         yield page
 
 

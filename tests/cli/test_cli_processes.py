@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ def start(*argv: str, **options: Any) -> subprocess.Popen[str]:
 def wait_for_requests(site: Any, number: int) -> None:
     while len(site.application.requests) < number:
         time.sleep(0.005)
+
+
+@cache
+def completion(shell: str) -> str:
+    """Return the script that the command writes for a shell."""
+    done = subprocess.run([*COMMAND, "completion", shell], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
@@ -225,9 +234,8 @@ def test_bash_completes(typed: tuple[str, ...], expected: set[str], tmp_path: Pa
     """Commands, endpoints, options, formats, files and folders, from the script that the command writes."""
     (tmp_path / "visits.csv").touch()
     (tmp_path / "visits").mkdir()
-    script = subprocess.run([*COMMAND, "completion", "bash"], capture_output=True, text=True, check=True).stdout
     words = " ".join(map(repr, ("indivd", *typed)))
-    program = f"""{script}
+    program = f"""{completion("bash")}
 COMP_WORDS=({words}); COMP_CWORD={len(typed)}
 $(complete -p indivd | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 printf '%s\\n' "${{COMPREPLY[@]}}"
@@ -253,9 +261,8 @@ def test_names_are_read_where_the_machine_knows_no_letters(name: str, site: Any)
 @pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])
 def test_other_shells_have_a_script_too(shell: str) -> None:
     """It knows every command."""
-    done = subprocess.run([*COMMAND, "completion", shell], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert all(command in done.stdout for command in ("indivd", "locations", "fetch", "export", "doctor"))
+    script = completion(shell)
+    assert all(command in script for command in ("indivd", "locations", "fetch", "export", "doctor"))
 
 
 def test_a_live_dashboard_asks_as_it_is_told(site: Any) -> None:

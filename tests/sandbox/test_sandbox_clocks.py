@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,6 +56,7 @@ def visits(location: int, start: date, end: date, tz: str | None, grouping: str 
     return counts
 
 
+@cache
 def instants(location: int, day: date) -> Counter[datetime]:
     """Count the visits around *day* by the minute in UTC, where no label is ambiguous."""
     around = visits(location, day - timedelta(days=1), day + timedelta(days=1), "UTC")

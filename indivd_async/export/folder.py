@@ -179,10 +179,12 @@ class Folder:
                     rows.setdefault(folders, []).append(some)
         try:
             growths = self._replace([change.region for change in changes if change.replaces], rows)
+            last = {part.folders: part for part in self._parts} if rows else {}
             for folders, batches in rows.items():
+                part = last.get(folders)
+                target = folders if part is None or part.rows >= _FULL else part
                 if batches:
-                    part = self._with_room(folders)
-                    growths.setdefault(part or folders, _Growth()).batches += batches
+                    growths.setdefault(target, _Growth()).batches += batches
             staged = [self._stage(target, growth, manifest.schema) for target, growth in growths.items()]
             self._exchange(staged, manifest)
         finally:
@@ -206,10 +208,6 @@ class Folder:
             others = [batch.filter(pc.invert(mask)) for batch, mask in zip(some, masks, strict=True)]
             rows[part.folders] = [batch for batch in others if batch.num_rows]
         return growths
-
-    def _with_room(self, folders: Folders) -> Part | None:
-        last = max((part for part in self._parts if part.folders == folders), key=lambda part: part.name, default=None)
-        return last if last is not None and last.rows < _FULL else None
 
     def finish(self) -> None:
         """Make an empty part where there is no row at all, so that there is a table to read; tidy parts at rest."""

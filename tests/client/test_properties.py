@@ -141,6 +141,7 @@ def test_line_crosses_split_and_merged_equal_the_unsplit_answer(query: LineCross
     check_split(query, seed)
 
 
+@pytest.mark.long
 @examples(150)
 @given(query=visit_queries(), seed=SEEDS)
 def test_zone_visitors_split_and_merged_equal_the_unsplit_answer(query: ZoneVisitors, seed: int) -> None:
@@ -152,6 +153,7 @@ def test_zone_visitors_split_and_merged_equal_the_unsplit_answer(query: ZoneVisi
         check_split(attrs.evolve(query, split=None), seed)
 
 
+@pytest.mark.long
 @examples(100)
 @given(query=rate_queries(), seed=SEEDS)
 def test_drop_in_rates_split_and_merged_equal_the_unsplit_answer(query: DropInRate, seed: int) -> None:

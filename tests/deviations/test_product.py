@@ -63,6 +63,7 @@ def table(rows: list[tuple[Any, ...]]) -> str:
     return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
+@pytest.mark.long
 async def test_no_deviation_is_taken_for_the_answer(tmp_path: Path) -> None:
     """By no way of asking; and fetch, which sees all sections, tells what is to be made of it."""
     found = []

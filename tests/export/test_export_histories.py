@@ -306,6 +306,7 @@ KILLERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 def test_random_histories() -> None:
     """Folder and table hold what was last said of each day, whatever happened on the way."""
     # Not made smaller: that would take minutes, and a history of six nights can be read as it is.

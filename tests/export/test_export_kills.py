@@ -54,6 +54,7 @@ async def refresh(town: Town, out: Path, query: ZoneVisitors = DAYS, *, prune: b
         return await export(client, query, out, partition="location,month", refresh=22, prune=prune)
 
 
+@pytest.mark.long
 async def test_a_refresh_that_is_killed_at_any_step_is_gone_on_with(tmp_path: Path) -> None:
     """Readers find each row once, as before or as after; the next run goes on with it."""
     steps = 0

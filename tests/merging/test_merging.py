@@ -475,6 +475,24 @@ def test_a_licence_is_judged_over_windows_parts_of_a_list_and_periods() -> None:
     assert result.comparison.insights[0].unique_visits is None
 
 
+@pytest.mark.parametrize(
+    ("placed", "zones", "named"),
+    [
+        ([124, None], [8, 7], "zones 7 are"),
+        ([None] * 10, range(19, 9, -1), "zones 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 are"),
+        ([None] * 11, range(10, 21), "zones 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 and more are"),
+    ],
+)
+def test_zones_of_no_known_location_are_named(placed: list[int | None], zones: Sequence[int], named: str) -> None:
+    """Ten of them, in order; where each has one there is nothing to say."""
+    plan = Plan(ZoneVisitors(*DAYS, tz="UTC"))
+    rows = [visit(zone, day(1), loc_id=at) for zone, at in zip(zones, placed, strict=True)]
+    known = attrs.evolve(KNOWN, has_asked_for_zones=True)
+    (note,) = [note for note in merge(plan, [visits(*rows)], known).notes if note.kind == "location_unknown"]
+    assert named in note.message
+    assert kinds(merge(plan, [visits(visit(7, day(1), loc_id=124))], known)) == []
+
+
 def test_clocks_are_judged_apart() -> None:
     """One token may see Basic and Pro organisations."""
     result = merge(TWO_CLOCKS, [visits(visit(7, day(1), basic=True)), visits(visit(8, day(1)))])

@@ -491,6 +491,7 @@ def test_zones_of_no_known_location_are_named(placed: list[int | None], zones: S
     (note,) = [note for note in merge(plan, [visits(*rows)], known).notes if note.kind == "location_unknown"]
     assert named in note.message
     assert kinds(merge(plan, [visits(visit(7, day(1), loc_id=124))], known)) == []
+    assert "location_unknown" not in kinds(merge(plan, [visits(*rows)]))  # it was not looked for
 
 
 def test_clocks_are_judged_apart() -> None:
@@ -806,21 +807,6 @@ def test_ids_that_no_list_has_are_noted(locations: Any, rows: list[ZoneVisitorsR
     assert all(f"Locations {unlisted} are not" in note.message for note in result.notes)
     assert kinds(merge(plan, [visits(*rows)])) == []
     assert "possibly_out_of_scope" not in kinds(merge(plan, [None], Known(now=LATER, lists={"locations": LISTED})))
-
-
-@pytest.mark.parametrize(
-    ("zones", "named"),
-    [([7], "7"), ([8, 7], "7, 8"), (range(1, 12), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and more"), ([], None)],
-    ids=["one", "two", "many", "none"],
-)
-def test_zones_whose_location_nothing_tells_are_noted(zones: Sequence[int], named: str | None) -> None:
-    """Where it was looked for: neither their rows nor the list of zones have it. The first ten are named."""
-    plan = Plan(ZoneVisitors(*DAYS, tz="UTC", location=[124, 125]))
-    answer = visits(*(visit(zone, day(1)) for zone in zones), visit(99, day(1), loc_id=124))
-    result = merge(plan, [answer], attrs.evolve(KNOWN, has_asked_for_zones=True))
-    assert kinds(result) == ([] if named is None else ["location_unknown"])
-    assert all(f"zones {named} are." in note.message for note in result.notes)
-    assert kinds(merge(plan, [answer])) == []
 
 
 def test_an_empty_list_of_locations_is_noted() -> None:

@@ -15,7 +15,7 @@ from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInR
 from ..planning import Plan, PlannedRequest
 from ..queries.fields import periods_of
 from ..results import Chunk, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
-from ..results.totals import rate
+from ..results.drop_in_rate import rate
 from .coverage import Covered, has_failed, part_of
 from .keys import check_addable, common
 from .notes import PARTIAL_SUM

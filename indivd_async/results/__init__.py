@@ -1,7 +1,8 @@
 """What the caller holds: the merged rows, what became of each request, and what there is to know about the figures."""
 
-from .answers import (
+from .chunks import (
     Answer as Answer,
+    Chunk as Chunk,
     Dates as Dates,
     DropInAnswer as DropInAnswer,
     DropInBlock as DropInBlock,
@@ -10,7 +11,6 @@ from .answers import (
     first_row as first_row,
     has_rows as has_rows,
 )
-from .chunks import Chunk as Chunk
 from .drop_in_rate import (
     DropInDetails as DropInDetails,
     DropInRateResult as DropInRateResult,

@@ -11,8 +11,7 @@ from ..escaping import ShownAsText
 from ..models import DropInRow, DropInTotals, ZoneDropIn
 from ..wording import counted
 from .notes import Note, word_note
-from .result import Period, Result
-from .totals import Number, of_period
+from .result import Number, Period, Result, of_period
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -75,6 +74,11 @@ class DropInRateResult(Result[DropInRow]):
 
 #: A zone, or None for all together; its rate in percent, who came in, and who passed.
 Rate = tuple[int | None, float | None, int, int]
+
+
+def rate(part: int, whole: int) -> float | None:
+    """Return 100 · *part* / *whole* to one decimal, as the API rounds; None where *whole* is 0."""
+    return round(100 * part / whole, 1) if whole else None
 
 
 def rates_of(total: DropInTotals | None, rows: Iterable[DropInRow], zones: Iterable[ZoneDropIn]) -> list[Rate]:

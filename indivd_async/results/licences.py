@@ -9,8 +9,7 @@ import attrs
 
 from ..models import ZoneVisitorsRow
 from ..models.values import with_changes
-from .answers import ZoneVisitorsAnswer
-from .chunks import Chunk
+from .chunks import Chunk, ZoneVisitorsAnswer
 from .notes import word_note
 
 UNLICENSED = word_note("unlicensed_metrics", where="anywhere")

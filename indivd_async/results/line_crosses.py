@@ -6,8 +6,7 @@ import attrs
 
 from ..errors import InvalidQueryError, NotMergeableError
 from ..models import LineCrossesRow
-from .result import Result
-from .totals import Number
+from .result import Number, Result
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

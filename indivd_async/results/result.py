@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
-from ..errors import IndivdError, PartialResultError
+from ..errors import IndivdError, InvalidQueryError, PartialResultError
 from ..escaping import ShownAsText
 from ..fielded import Fielded
 from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
@@ -20,9 +20,18 @@ from .shown import MOST_SENTENCE, ReadAsTable, Sight, clip_line, question_of, se
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
+Number = int | float
 
 #: Notes that are shown of a result.
 _MOST_NOTES = 5
+
+
+def of_period(parts: Any, period: Period) -> Any:
+    """Return the current or the comparison part; InvalidQueryError where there is none."""
+    found = getattr(parts, period) if period in ("current", "comparison") else None
+    if found is None:
+        raise InvalidQueryError("period", "must be a period of this result", period)
+    return found
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

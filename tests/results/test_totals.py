@@ -32,7 +32,7 @@ from indivd_async import (
 from indivd_async.merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
-from indivd_async.results.totals import rate
+from indivd_async.results.drop_in_rate import rate
 
 DAYS = ("2025-03-01", "2025-03-10")
 

@@ -2,5 +2,4 @@
 
 from .keys import OwnCutConflictError as OwnCutConflictError
 from .notes import Known as Known
-from .result import merge_chunks as merge_chunks
-from .shards import merge_results as merge_results
+from .result import merge_chunks as merge_chunks, merge_results as merge_results

@@ -16,9 +16,7 @@ from ..planning import Plan, PlannedRequest
 from ..queries.fields import periods_of
 from ..results import Chunk, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from ..results.drop_in_rate import rate
-from .coverage import Covered, has_failed, part_of
-from .keys import check_addable, common
-from .notes import PARTIAL_SUM
+from .keys import Covered, check_addable, common, part_of
 from .ordering import Buckets, Pile, line_up
 
 _Block = tuple[PlannedRequest, DropInBlock]
@@ -43,7 +41,6 @@ def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Dr
         summary=DropInSummary(**summary),
         details=DropInDetails(interval=interval, **details),
         zone_details=DropInZones(**zones),
-        notes=(PARTIAL_SUM,) if has_failed(coverage) else (),  # the summary is a sum over all requests
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..errors import MergeConflictError
 from ..models import FrozenMap
 from ..models.values import odd_labels, word_bucket
 from ..planning import Plan, PlannedRequest
-from ..results import Chunk, first_row
+from ..results import Chunk, Coverage, first_row
+
+Covered = tuple[Coverage, ...]
 
 
 class OwnCutConflictError(MergeConflictError):
@@ -66,3 +69,11 @@ def common(one: FrozenMap, other: FrozenMap) -> FrozenMap:
     if one == other:
         return one
     return FrozenMap({name: value for name, value in one.items() if name in other and other[name] == value})
+
+
+def part_of(chunk: Chunk, period: str) -> Any:
+    """Return what the answer of *chunk* says of one period of the query; None where nothing."""
+    answer: Any = chunk.answer
+    if chunk.request.period == "both":
+        return getattr(answer, period)
+    return answer.current if chunk.request.period == period else None

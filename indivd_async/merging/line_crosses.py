@@ -10,9 +10,7 @@ from ..models import LineCrossesRow
 from ..models.values import draft_of
 from ..planning import Plan
 from ..results import Chunk, LineCrossesAnswer, LineCrossesResult
-from .coverage import Covered, has_failed
-from .keys import check_addable, check_years, common
-from .notes import PARTIAL_SUM
+from .keys import Covered, check_addable, check_years, common
 from .ordering import Buckets, Pile, line_up
 
 _LinesDraft = draft_of(LineCrossesRow)
@@ -36,9 +34,7 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
             check_years(group)
             rows = list(map(_add_lines, line_up(buckets, [_lines_of(chunk) for chunk in group])))
         pile.add(request, rows, rows, repeat((families[request.series],), len(rows)))
-    adds = repeats or any(len(members) > 1 for members in plan.layout.families)
-    notes = (PARTIAL_SUM,) if adds and has_failed(coverage) else ()
-    return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort(), notes=notes)
+    return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort())
 
 
 def _lines_of(chunk: Chunk) -> tuple[LineCrossesRow, ...]:

@@ -14,7 +14,7 @@ from ..models import Bucket, LineCrossesRow, clocks
 from ..models.endpoints import LISTED_IN
 from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
-from ..queries import LineCrosses, Query
+from ..queries import DropInRate, LineCrosses, Query
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import numbered, numbering_notes, word_note
@@ -32,13 +32,18 @@ class Known(Fielded):
     has_asked_for_zones: bool = False
 
 
-PARTIAL_SUM = word_note("partial_sum")
 _LAST_OF_WEEK = timedelta(days=6)
 
 
 def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     """Find what is worth saying about *result*; nothing here costs a request."""
     query = plan.query
+    adds = isinstance(query, DropInRate) or (
+        isinstance(query, LineCrosses)
+        and (plan.layout.parts[0].rows_repeat or any(len(members) > 1 for members in plan.layout.families))
+    )
+    if adds and not result.complete:
+        yield word_note("partial_sum")
     if not plan.layout.series:
         yield word_note("no_locations")
     if isinstance(query, LineCrosses) and not (query.zone_to or query.zone_from or query.category or query.line_ids):

@@ -10,7 +10,7 @@ from ..planning import Plan
 from ..queries.fields import periods_of
 from ..results import Chunk, ZoneVisitorsPeriod, ZoneVisitorsResult
 from ..results.licences import UNLICENSED, Licences
-from .coverage import Covered, part_of
+from .keys import Covered, part_of
 from .ordering import Buckets, Pile
 
 

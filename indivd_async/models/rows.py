@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from ..fielded import Fielded
 from ..wording import counted
-from .values import NOTHING_EXTRA, Bucket, FrozenMap
+from .values import Bucket, Extensible, extra_last
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class LineCrossesRow(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class LineCrossesRow(Extensible):
     """
     Crossings of lines in one bucket.
 
@@ -42,12 +41,10 @@ class LineCrossesRow(Fielded):
     """Line that was asked for."""
     loc_name: str | None = None
     """The name of `location`, where it was looked up."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class DwellTimeStats(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class DwellTimeStats(Extensible):
     """Dwell times of the visits in one row, in seconds."""
 
     mean: float | None = None
@@ -62,24 +59,20 @@ class DwellTimeStats(Fielded):
     """
     n: int | None = None
     """Visits in the calculation, those beyond `min_dwell` and `max_dwell` left out. Adds up."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class Exclude(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class Exclude(Extensible):
     """Visits beyond the thresholds of the request; they stay in `visits`. Both add up under equal thresholds."""
 
     min_dwell_time: int | None = None
     """Visits shorter than `min_dwell` of the question."""
     max_dwell_time: int | None = None
     """Visits longer than `max_dwell` of the question."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class Aggregation(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class Aggregation(Extensible):
     """What a row of zone_visitors covers: a zone (a camera area), a bucket, the bounce threshold in force (seconds)."""
 
     zone_id: int
@@ -94,12 +87,10 @@ class Aggregation(Fielded):
     """As labelled (`aggregate_by` names `loc_id`), asked for (one location), or listed; None where nothing tells."""
     loc_name: str | None = None
     """Its name, where it was looked up."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class ZoneVisitorsRow(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class ZoneVisitorsRow(Extensible):
     """One zone in one bucket."""
 
     visits: int
@@ -124,12 +115,10 @@ class ZoneVisitorsRow(Fielded):
     """Zone, bucket and threshold of the row."""
     tz: str | None = None
     """The clock of the bucket, an IANA name: what the request sent as `tz`."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class DropInRow(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class DropInRow(Extensible):
     """Passers-by and entries of all zones asked for together, in one bucket."""
 
     bucket: Bucket
@@ -143,12 +132,10 @@ class DropInRow(Fielded):
     Percent, 100 · enter / passing_by; above 100 the lines are not set up well. Never averaged: recomputed from the
     counts. None where nobody passed.
     """
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class ZoneDropInRow(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class ZoneDropInRow(Extensible):
     """Passers-by and entries of one zone in one bucket."""
 
     bucket: Bucket
@@ -163,12 +150,10 @@ class ZoneDropInRow(Fielded):
     """The zone it belongs to, repeated from the `ZoneDropIn` that holds it."""
     loc_id: int | None = None
     """The location, likewise."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class ZoneDropIn(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class ZoneDropIn(Extensible):
     """One zone over the whole period, with its rows by bucket."""
 
     zone_id: int
@@ -191,12 +176,10 @@ class ZoneDropIn(Fielded):
     """Its rows by bucket."""
     tz: str | None = None
     """The clock of the buckets, an IANA name, where it is known."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class DropInTotals(Fielded):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
+class DropInTotals(Extensible):
     """All zones asked for together, over the whole period (`summary` in the API)."""
 
     startdate: str
@@ -209,5 +192,3 @@ class DropInTotals(Fielded):
     """Entries. Adds up."""
     enter_percentage: float | None
     """Percent, as in `DropInRow.drop_in_rate`."""
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""

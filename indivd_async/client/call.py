@@ -22,7 +22,7 @@ from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..progress import Tally
 from ..queries import Query
-from ..results import Answer, AnyResult, Chunk, Listed, has_rows
+from ..results import Answer, AnyResult, Chunk, Listed, first_row
 from ..results.licences import Licences
 from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
@@ -221,7 +221,7 @@ class Call:
             return self._read(request, reply.body, reply.signs), reply
 
         answer, reply = await self.executor.send(request, read=read, deadline=deadline)
-        if keeping is not None and has_rows(answer):
+        if keeping is not None and first_row(answer) is not None:
             await keeping.keep(request, reply.body, deadline.left(now()))
         return answer, reply.attempts
 

@@ -79,15 +79,6 @@ def _time_zone_of(id: int, location: Location | None) -> str:
     return location.timezone
 
 
-def list_series(
-    query: Query, locations: tuple[tuple[int, str], ...] | None, beside: int, profile: Profile
-) -> tuple[Series, ...]:
-    """List what is asked beside the days; *beside* are the bytes of a URL that days and groupings take."""
-    if isinstance(query, LineCrosses):
-        return tuple(_fan_out(query, locations or (), beside, profile))
-    return tuple(_time_zone_groups(query, locations, beside, profile))
-
-
 def _fan_out(
     query: LineCrosses, locations: tuple[tuple[int, str], ...], beside: int, profile: Profile
 ) -> Iterator[Series]:
@@ -252,7 +243,10 @@ def lay_out(
         size_of([*_dates(part.windows[0], part.comparison), (query.endpoint.grouping, part.grouping or "")])
         for part in parts
     )
-    series = list_series(query, locations, beside, known)
+    if isinstance(query, LineCrosses):
+        series = tuple(_fan_out(query, locations or (), beside, known))
+    else:
+        series = tuple(_time_zone_groups(query, locations, beside, known))
     families: dict[int, tuple[int, ...]] = {}
     for number, item in enumerate(series):
         families[item.family] = (*families.get(item.family, ()), number)

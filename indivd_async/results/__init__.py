@@ -9,7 +9,6 @@ from .chunks import (
     LineCrossesAnswer as LineCrossesAnswer,
     ZoneVisitorsAnswer as ZoneVisitorsAnswer,
     first_row as first_row,
-    has_rows as has_rows,
 )
 from .drop_in_rate import (
     DropInDetails as DropInDetails,

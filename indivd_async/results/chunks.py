@@ -96,11 +96,6 @@ class DropInAnswer(Fielded):
 Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
 
 
-def has_rows(answer: Answer) -> bool:
-    """Tell whether *answer* brought anything."""
-    return first_row(answer) is not None
-
-
 def first_row(answer: Answer) -> Any:
     """Return the first of the rows of *answer*, or None."""
     return next(chain.from_iterable(answer.blocks), None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -30,7 +31,7 @@ from .partitions import Folders
 #: Rows of a row group: of all that is written, so many are held at once.
 _GROUP_ROWS = 25_000
 #: Row groups beyond those of full size with which a part is written anew, for the sake of who reads it.
-_MORE_GROUPS = 8
+_MORE_GROUPS = 32
 #: How worn, and how large, a part must be to be written anew: one that may still grow every night, and one at rest.
 _WORN, _LARGE = 16, 2**22
 _WORN_AT_REST, _LARGE_AT_REST = 2, 2**16
@@ -48,22 +49,25 @@ class Grown:
     file: Path
     part: Part
 
+    @cached_property
+    def footer(self) -> pq.FileMetaData:
+        """What the file says of itself."""
+        return pq.read_metadata(self.file)
+
     def can_add(self, schema: pa.Schema) -> bool:
         """Tell whether rows of *schema* can follow those there: they are of its types, and in few row groups."""
-        metadata = pq.read_metadata(self.file)
-        if not metadata.schema.to_arrow_schema().equals(schema):
+        if not self.footer.schema.to_arrow_schema().equals(schema):
             return False
-        groups: int = metadata.num_row_groups
+        groups: int = self.footer.num_row_groups
         return groups < _MORE_GROUPS + 2 * (self.part.rows // _GROUP_ROWS)
 
     def is_worn(self, times: float = _WORN, large: int = _LARGE) -> bool:
         """Tell whether the file is *large*, and so many *times* as large as what counts in it."""
         if self.part.size <= large:
             return False
-        metadata = pq.read_metadata(self.file)
-        groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+        groups = [self.footer.row_group(n) for n in range(self.footer.num_row_groups)]
         rows: int = sum(group.column(n).total_compressed_size for group in groups for n in range(group.num_columns))
-        footer: int = metadata.serialized_size
+        footer: int = self.footer.serialized_size
         return self.part.size > times * (rows + footer)
 
 
@@ -113,9 +117,8 @@ def write_part(
                 days.extend(days_of(table.to_batches()) or (None,))
                 locations.update(pc.unique(table[location_column(schema)]).to_pylist())
         if said is not None and after is not None:
-            footer = pq.read_metadata(after.file)
-            footer.append_row_groups(added[0])
-            footer.write_metadata_file(sink)
+            after.footer.append_row_groups(added[0])  # which is not asked again
+            after.footer.write_metadata_file(sink)
 
     size = write_durably(file, write)
     known = [day for day in days if day is not None]

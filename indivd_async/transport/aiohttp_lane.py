@@ -19,12 +19,10 @@ from aiohttp.client_proto import ResponseHandler
 
 from ..errors import ConfigError, RequestTimeoutError
 from .address import Way, bracketed
-from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
+from .lane import CLOSING_S, KEEPALIVE_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
 from .network import is_readable
 from .replies import Draft, Failure, Reply, read_body
 
-#: Seconds, as for the default lanes.
-_KEEPALIVE_S = 30.0
 _MOST_HEAD_BYTES = 100 * 2**10
 _MOST_HEADERS = 10_000
 
@@ -87,7 +85,7 @@ class AiohttpLane(Lane):
             host, port = way.proxy_address
             self._options["proxy"] = f"{proxy.url.scheme}://{bracketed(host)}:{port}"
             is_secure = is_secure or proxy.url.scheme == "https"
-        self._connector = _Connector(ssl=way.context() if is_secure else True, limit=1, keepalive_timeout=_KEEPALIVE_S)
+        self._connector = _Connector(ssl=way.context() if is_secure else True, limit=1, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -10,7 +10,7 @@ import anyio
 from .address import SecretBytes
 from .http11 import Answer, ProtocolError
 from .httpx_lane import is_intercepted, visible_lane
-from .lane import CLOSING_S, Attempt, Lane, connection_failure
+from .lane import CLOSING_S, KEEPALIVE_S, Attempt, Lane, connection_failure
 from .network import Connection, connect
 from .replies import Failure, Reply
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..settings import Timeouts
     from .address import Way
 
-#: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
-_KEEPALIVE_S = 30.0
 _TARGET = re.compile(rb"[!-~]+")
 
 
@@ -90,7 +88,7 @@ class DirectLane(Lane):
             self._is_ready = False
             return super().begin(timeouts, limit_s)
         now = connection.now()
-        self._is_ready = now - connection.used_at <= _KEEPALIVE_S and not connection.has_more()
+        self._is_ready = now - connection.used_at <= KEEPALIVE_S and not connection.has_more()
         connection.used_at = now
         return Attempt(timeouts, limit_s, self.first_wait, connection.alarm() if self._is_ready else None, now)
 

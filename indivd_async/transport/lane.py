@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Wait = Literal["connect", "read"]
 #: Seconds; closing never waits for the other side, so this is for the event loop only.
 CLOSING_S = 0.25
+#: Seconds; within the idle timeout of the usual load balancers (60 s and more), beyond a pause between two queries.
+KEEPALIVE_S = 30.0
 #: Waits that have a bound of their own, and what is said where they exceed it.
 WAITS: dict[Wait, str] = {
     "connect": "there was no connection after {:g} s (Timeouts.connect)",

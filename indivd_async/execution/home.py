@@ -22,7 +22,6 @@ class Home:
         self, lanes: LanePool, clock: Callable[[], float] | None, sleep: Callable[[float], Awaitable[object]]
     ) -> None:
         self.clock = clock or anyio.current_time
-        self._is_clock_given = clock is not None
         self.sleep = sleep
         self._lanes = lanes
         self._sleepers: set[anyio.CancelScope] = set()
@@ -43,7 +42,7 @@ class Home:
         loop = _running_loop()
         if self._loop is None:
             self._loop = loop
-            if not self._is_clock_given:  # the same time, without being asked for the event loop each time
+            if self.clock is anyio.current_time:  # the same time, without being asked for the event loop each time
                 self.clock = getattr(loop, "time", anyio.current_time)
         elif loop is not self._loop:
             reason: ClosedReason = "loop_ended" if _has_ended(self._loop) else "other_loop"

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
         DropInTotals as DropInTotals,
         DwellTimeStats as DwellTimeStats,
         Exclude as Exclude,
-        Extensible as Extensible,
         Line as Line,
         LineCrossesRow as LineCrossesRow,
         Location as Location,
@@ -99,7 +98,7 @@ _EXPORTED = {
     "settings": "Limits RetryPolicy Timeouts",
     "profile": "MostDays Numbering Profile",
     "models": (
-        "Aggregation Bucket Category DropInRow DropInTotals DwellTimeStats Exclude Extensible Line LineCrossesRow "
+        "Aggregation Bucket Category DropInRow DropInTotals DwellTimeStats Exclude Line LineCrossesRow "
         "Location Organization Zone ZoneDropIn ZoneDropInRow ZoneVisitorsRow"
     ),
     "queries": "BaseQuery DropInRate LineCrosses Query ZoneQuery ZoneVisitors",

@@ -19,9 +19,4 @@ from .rows import (
     ZoneDropInRow as ZoneDropInRow,
     ZoneVisitorsRow as ZoneVisitorsRow,
 )
-from .values import (
-    NOTHING_EXTRA as NOTHING_EXTRA,
-    Bucket as Bucket,
-    Extensible as Extensible,
-    FrozenMap as FrozenMap,
-)
+from .values import NOTHING_EXTRA as NOTHING_EXTRA, Bucket as Bucket, FrozenMap as FrozenMap

@@ -8,11 +8,11 @@ from typing import Any
 import attrs
 
 from ..fielded import Fielded
-from .values import NOTHING_EXTRA, Extensible, extra_last
+from .values import NOTHING_EXTRA, FrozenMap
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Location(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Location(Fielded):
     """A site. `timezone` is an IANA name; opening hours are as the API sends them, their form is not documented."""
 
     id: int
@@ -29,10 +29,12 @@ class Location(Extensible):
     """As listed; the form is not documented."""
     organization: int | None = None
     """Id of its organisation, where it is listed."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Zone(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Zone(Fielded):
     """A camera area of one location. `bounce_threshold` in seconds."""
 
     id: int
@@ -45,6 +47,8 @@ class Zone(Extensible):
     """Floor, basements below 0, where it is listed."""
     bounce_threshold: int | None = None
     """Its default in seconds, where it is listed."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -60,18 +64,20 @@ class Places(Fielded):
 NOWHERE = Places()
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Category(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Category(Fielded):
     """A group of lines; a line may belong to several."""
 
     id: int
     """As in `category=`."""
     name: str | None = None
     """As people call it."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Line(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Line(Fielded):
     """A virtual boundary. `zone_to` is the zone that a crossing enters, `zone_from` the one it leaves."""
 
     id: int
@@ -88,13 +94,17 @@ class Line(Extensible):
     """Zone that a crossing leaves, where it is listed."""
     category: Any = None
     """Its categories as listed; the form is not documented."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Organization(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Organization(Fielded):
     """A customer of Indivd; a token may span several."""
 
     id: int
     """As in `organization=`."""
     name: str | None = None
     """As people call it."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""

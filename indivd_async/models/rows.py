@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import attrs
 
+from ..fielded import Fielded
 from ..wording import counted
-from .values import Bucket, Extensible, extra_last
+from .values import NOTHING_EXTRA, Bucket, FrozenMap
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class LineCrossesRow(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class LineCrossesRow(Fielded):
     """
     Crossings of lines in one bucket.
 
@@ -41,10 +42,12 @@ class LineCrossesRow(Extensible):
     """Line that was asked for."""
     loc_name: str | None = None
     """The name of `location`, where it was looked up."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class DwellTimeStats(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DwellTimeStats(Fielded):
     """Dwell times of the visits in one row, in seconds."""
 
     mean: float | None = None
@@ -59,20 +62,24 @@ class DwellTimeStats(Extensible):
     """
     n: int | None = None
     """Visits in the calculation, those beyond `min_dwell` and `max_dwell` left out. Adds up."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Exclude(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Exclude(Fielded):
     """Visits beyond the thresholds of the request; they stay in `visits`. Both add up under equal thresholds."""
 
     min_dwell_time: int | None = None
     """Visits shorter than `min_dwell` of the question."""
     max_dwell_time: int | None = None
     """Visits longer than `max_dwell` of the question."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class Aggregation(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class Aggregation(Fielded):
     """What a row of zone_visitors covers: a zone (a camera area), a bucket, the bounce threshold in force (seconds)."""
 
     zone_id: int
@@ -87,10 +94,12 @@ class Aggregation(Extensible):
     """As labelled (`aggregate_by` names `loc_id`), asked for (one location), or listed; None where nothing tells."""
     loc_name: str | None = None
     """Its name, where it was looked up."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class ZoneVisitorsRow(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneVisitorsRow(Fielded):
     """One zone in one bucket."""
 
     visits: int
@@ -115,10 +124,12 @@ class ZoneVisitorsRow(Extensible):
     """Zone, bucket and threshold of the row."""
     tz: str | None = None
     """The clock of the bucket, an IANA name: what the request sent as `tz`."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class DropInRow(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DropInRow(Fielded):
     """Passers-by and entries of all zones asked for together, in one bucket."""
 
     bucket: Bucket
@@ -132,10 +143,12 @@ class DropInRow(Extensible):
     Percent, 100 · enter / passing_by; above 100 the lines are not set up well. Never averaged: recomputed from the
     counts. None where nobody passed.
     """
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class ZoneDropInRow(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneDropInRow(Fielded):
     """Passers-by and entries of one zone in one bucket."""
 
     bucket: Bucket
@@ -150,10 +163,12 @@ class ZoneDropInRow(Extensible):
     """The zone it belongs to, repeated from the `ZoneDropIn` that holds it."""
     loc_id: int | None = None
     """The location, likewise."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class ZoneDropIn(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class ZoneDropIn(Fielded):
     """One zone over the whole period, with its rows by bucket."""
 
     zone_id: int
@@ -176,10 +191,12 @@ class ZoneDropIn(Extensible):
     """Its rows by bucket."""
     tz: str | None = None
     """The clock of the buckets, an IANA name, where it is known."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""
 
 
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False, field_transformer=extra_last)
-class DropInTotals(Extensible):
+@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
+class DropInTotals(Fielded):
     """All zones asked for together, over the whole period (`summary` in the API)."""
 
     startdate: str
@@ -192,3 +209,5 @@ class DropInTotals(Extensible):
     """Entries. Adds up."""
     enter_percentage: float | None
     """Percent, as in `DropInRow.drop_in_rate`."""
+    extra: FrozenMap = NOTHING_EXTRA
+    """Fields of the answer that the article does not name, as they came."""

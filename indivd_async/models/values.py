@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..fielded import Fielded
 from ..profile import Numbering
 from ..refusals import InvalidQueryError
 from ..time_zones import is_time_zone
@@ -86,19 +85,6 @@ class FrozenMap(Mapping[Any, Any]):
 
 
 NOTHING_EXTRA = FrozenMap()
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
-class Extensible(Fielded):
-    """What the API may tell more of than its article names."""
-
-    extra: FrozenMap = NOTHING_EXTRA
-    """Fields of the answer that the article does not name, as they came."""
-
-
-def extra_last(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    """Put what is not known behind what is."""
-    return sorted(fields, key=lambda field: field.name == "extra")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False, cache_hash=True)

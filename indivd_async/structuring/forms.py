@@ -9,9 +9,11 @@ import attrs
 
 from ..fielded import Fielded
 from ..models import (
+    NOTHING_EXTRA,
     Aggregation,
     DropInRow,
     DropInTotals,
+    FrozenMap,
     Line,
     LineCrossesRow,
     Location,
@@ -20,7 +22,6 @@ from ..models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from ..models.values import Extensible
 from .strict import Hook, read_date, read_name
 
 
@@ -52,54 +53,60 @@ Lines = tuple[LineCrossesRow, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Period(Extensible):
+class Period(Fielded):
     """One period of zone_visitors."""
 
     startdate: str | None = None
     enddate: str | None = None
     insights: tuple[ZoneVisitorsRow, ...]
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Visits(Extensible):
+class Visits(Fielded):
     """An answer of zone_visitors."""
 
     current: Period
     comparison: Period | None = None
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Summary(Extensible):
+class Summary(Fielded):
     """The totals of an answer of drop_in_rate."""
 
     current: DropInTotals | None
     comparison: DropInTotals | None = None
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Details(Extensible):
+class Details(Fielded):
     """Its rows of all zones together."""
 
     interval: str | None = None
     current: tuple[DropInRow, ...]
     comparison: tuple[DropInRow, ...] = ()
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Zones(Extensible):
+class Zones(Fielded):
     """Its zones, by their ids."""
 
     current: dict[str, ZoneDropIn]
     comparison: dict[str, ZoneDropIn] = attrs.field(factory=dict)
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class DropIns(Extensible):
+class DropIns(Fielded):
     """An answer of drop_in_rate."""
 
     summary: Summary
     details: Details
     zone_details: Zones
+    extra: FrozenMap = NOTHING_EXTRA
 
 
 _EMPTY: tuple[Any, ...] = ({}, [])

@@ -50,8 +50,6 @@ from .parts import Grown, worn_at_rest, write_part
 from .question import Place
 from .store import Change, Region, Store
 
-#: In the folder while version 0.1.0 writes.
-_FORMER_LOCK = "_lock"
 _BATCH_ROWS = 10_000
 #: Rows with which a part has no room for more.
 _FULL = 200_000
@@ -338,9 +336,6 @@ def open_folder(path: Path) -> Store:
         raise _has_no_room(path, error) from error
     folder = Folder(path, lock, is_made)
     try:
-        if (path / _FORMER_LOCK).exists():
-            take_lock(path / _FORMER_LOCK, path).close()
-            (path / _FORMER_LOCK).unlink()
         folder.recover()
     except BaseException:
         folder.close()

@@ -47,7 +47,6 @@ pytestmark = pytest.mark.anyio
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 MANIFEST = "_manifest.parquet"
-LOCK = "_lock"
 HOURS = ZoneVisitors("2025-01-20", "2025-03-10", location=[124, 127], aggregate_by="hour")
 DAYS = LineCrosses("2025-01-01", "2025-03-31", location=124, aggregate_by="dayofmonth", split=10)
 
@@ -741,14 +740,13 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
         (beside / f"{part.stem[:-6]}000101").write_bytes(b"PAR1")
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
-        (tmp_path / LOCK).touch()
         manifest = (tmp_path / MANIFEST).read_bytes()
         assert (await export(client, DAYS, tmp_path)).requests == 0
         assert (tmp_path / MANIFEST).read_bytes() == manifest
     assert (tmp_path / "notes.txt").exists()
     (tmp_path / "notes.txt").unlink()  # which polars does not take
     assert read(tmp_path).equals(before)
-    assert not [name for name in files(tmp_path) if name.endswith(("99.parquet", ".tmp")) or name == LOCK]
+    assert not [name for name in files(tmp_path) if name.endswith(("99.parquet", ".tmp"))]
     assert not beside.exists()
 
 

@@ -121,6 +121,7 @@ async def test_each_row_is_there_once_while_nights_change_it(reader: str, tmp_pa
     def read_on() -> None:
         nonlocal reads
         while not done.is_set():
+            assert all(name.endswith(".parquet") for _, _, names in os.walk(out) for name in names)
             assert sorted(keys_of(read(out), DAY)) == expected
             reads += 1
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -41,6 +41,7 @@ BASIC = frozenset({140, 141})
 PER = {"line": "line_ids"}
 LINE_FIELDS = ("location", "organization", "floor", "zone_to", "zone_from", "category", "line")
 
+T = TypeVar("T")
 _PROFILE = os.environ.get("HYPOTHESIS_PROFILE")
 _TIMES = {"thorough": 40, "few": 0.1}
 
@@ -297,3 +298,8 @@ def check_tiling(query: Query, requests: Iterable[PlannedRequest]) -> None:
             assert first <= last
             start = last + timedelta(days=1)
         assert start == end + timedelta(days=1)
+
+
+def repeated(cases: Sequence[T]) -> Sequence[T]:
+    """Return *cases*, or a tenth of them with the profile `few`."""
+    return cases[:: 10 if _PROFILE == "few" else 1]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from deviating import question_for, world
 from hypothesis import given, strategies as st
+from oracle import repeated
 
 from indivd_async import IndivdError, LineCrosses, ZoneVisitors, sandbox
 from indivd_async.planning import Plan, PlannedRequest
@@ -52,7 +53,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.mark.parametrize("name", [None, *VISITS])
+@pytest.mark.parametrize("name", [None, *repeated(VISITS)])
 @pytest.mark.anyio
 async def test_what_is_plain_is_what_the_table_is_silent_on(name: str | None) -> None:
     """Of every deviation, by its own question, by days and hours, of one location and several."""
@@ -84,7 +85,7 @@ def _is_plain(request: PlannedRequest, body: bytes) -> bool:
     return plain
 
 
-@pytest.mark.parametrize("name", [None, *LINES])
+@pytest.mark.parametrize("name", [None, *repeated(LINES)])
 @pytest.mark.anyio
 async def test_the_table_is_silent_on_plain_crossings(name: str | None) -> None:
     """Of every deviation, by its own question, by days, hours and weeks."""

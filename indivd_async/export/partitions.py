@@ -11,14 +11,12 @@ columns of folders would have them twice, in another type.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns import location_column
 
-T = TypeVar("T")
 Folders = tuple[str, ...]  # below the export's, such as ("location-124", "2025-03")
 _Split = Callable[[pa.RecordBatch], Iterator[tuple[str, pa.RecordBatch]]]
 

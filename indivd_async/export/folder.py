@@ -50,6 +50,8 @@ from .parts import Grown, worn_at_rest, write_part
 from .question import Place
 from .store import Change, Region, Store
 
+#: The lock of earlier versions, in the folder.
+_FORMER_LOCK = "_lock"
 _BATCH_ROWS = 10_000
 #: Rows with which a part has no room for more.
 _FULL = 200_000
@@ -64,7 +66,7 @@ _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
 
 @attrs.define(kw_only=True)
 class _Growth:
-    """What becomes of a part: rows of these regions go, those of `batches` come; and whether what counts not goes."""
+    """What becomes of a part: rows of these regions go, those of `batches` come, what counts no longer may go, too."""
 
     regions: Sequence[Region] = ()
     batches: list[pa.RecordBatch] = attrs.field(factory=list)
@@ -336,6 +338,9 @@ def open_folder(path: Path) -> Store:
         raise _has_no_room(path, error) from error
     folder = Folder(path, lock, is_made)
     try:
+        if (former := path / _FORMER_LOCK).exists():
+            take_lock(former, path).close()
+            former.unlink()
         folder.recover()
     except BaseException:
         folder.close()

@@ -36,6 +36,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.export import Progress, Report, export
+from indivd_async.export.files import take_lock
 from indivd_async.export.folder import open_folder
 from indivd_async.export.manifest import Manifest, columns_of
 from indivd_async.export.run import Options, run
@@ -47,6 +48,7 @@ pytestmark = pytest.mark.anyio
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 MANIFEST = "_manifest.parquet"
+FORMER_LOCK = "_lock"
 HOURS = ZoneVisitors("2025-01-20", "2025-03-10", location=[124, 127], aggregate_by="hour")
 DAYS = LineCrosses("2025-01-01", "2025-03-31", location=124, aggregate_by="dayofmonth", split=10)
 
@@ -723,6 +725,20 @@ async def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     assert reports[0].complete
 
 
+@on_asyncio
+async def test_a_writer_of_an_earlier_version_is_one_too_many(tmp_path: Path) -> None:
+    """Its lock lies in the folder; while it is held nothing is touched."""
+    async with make_client(Script(counts_by_day)) as client:
+        await export(client, DAYS, tmp_path)
+        with take_lock(tmp_path / FORMER_LOCK, tmp_path):
+            before = files(tmp_path)
+            with pytest.raises(ConfigError, match="another export is writing to"):
+                await export(client, DAYS, tmp_path, refresh=3)
+            assert files(tmp_path) == before
+        assert (await export(client, DAYS, tmp_path, refresh=3)).complete
+    assert FORMER_LOCK not in files(tmp_path)
+
+
 # What a folder may hold.
 
 
@@ -740,13 +756,14 @@ async def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
         (beside / f"{part.stem[:-6]}000101").write_bytes(b"PAR1")
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / ".manifest.tmp").write_bytes(b"PAR1")
+        (tmp_path / FORMER_LOCK).touch()
         manifest = (tmp_path / MANIFEST).read_bytes()
         assert (await export(client, DAYS, tmp_path)).requests == 0
         assert (tmp_path / MANIFEST).read_bytes() == manifest
     assert (tmp_path / "notes.txt").exists()
     (tmp_path / "notes.txt").unlink()  # which polars does not take
     assert read(tmp_path).equals(before)
-    assert not [name for name in files(tmp_path) if name.endswith(("99.parquet", ".tmp"))]
+    assert not [name for name in files(tmp_path) if name.endswith(("99.parquet", ".tmp")) or name == FORMER_LOCK]
     assert not beside.exists()
 
 

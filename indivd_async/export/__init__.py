@@ -8,11 +8,12 @@ how far it is. Needs the extra `parquet`.
 
 Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.dataset("visits")``, ``pandas``, DuckDB's
 ``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes: each row is there once, as it was or as it
-is. A part keeps its name and begins with all that was in it, so that who has begun to read it reads on. It is written
-without what counts no longer when it has not changed for a week; in that moment, and where the last row of a part goes
-(`prune`, `accept_empty`), a reader that has listed its files may end with an error, and reads again. Several parts
-change one after the other: who must see all of a run or nothing takes a table, where a commit is a transaction. What is
-half written lies beside the folder.
+is. A part keeps its name, and what was in it stays in its place, so that who has begun to read it reads on. Rows that
+have not counted for half a day leave a hole: no file gets shorter, but it takes less space (``du`` tells; ``cp`` keeps
+holes, ``rsync`` with ``--sparse``). Where the file system knows none, a part of more than 4 MiB, and more than 16 times
+what is in it, is written anew; in that moment a reader that has listed its files may end with an error, and reads
+again. A part without rows stays, 1,000 of them at most. Several parts change one after the other: who must see all of a
+run or nothing takes a table, where a commit is a transaction. What is half written lies beside the folder.
 
 A row has the names that its location and zone had when it was written; group by ids. Rows that
 somebody deletes from a table are missed by the next run, which tells it and asks again.

@@ -24,7 +24,7 @@ from .report import DestinationError
 
 MANIFEST = "_manifest.parquet"
 _KEY = b"indivd.export"
-#: Bytes of the document of a manifest; twice, four times as many where that is too little.
+#: Bytes of the document of a manifest at its first end; twice, four times as many at the next ones.
 _LEAST_SIZE = 2**15
 #: What a file that somebody else has locked says; anything else says that locks are not to be had there.
 _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK})
@@ -35,13 +35,19 @@ def damaged(folder: Path, what: str) -> ConfigError:
     return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
 
 
-def write_manifest(manifest: Manifest, file: IO[bytes]) -> None:
-    """Write *manifest* as a Parquet file, as large as the one before wherever that can be."""
-    # A reader that has looked up the size of the one before, and then opens this, must find a footer where it looks.
+def write_manifest(manifest: Manifest, file: IO[bytes], least: int = 0) -> None:
+    """Write *manifest* as a Parquet file of *least* bytes or more."""
+    # A reader that has looked up the size of the one before, and then opens this, must find a footer where it looks: so
+    # sizes are few, only grow, and each larger file has the end of each smaller one at its place.
     document = to_json(manifest)
-    size = max(_LEAST_SIZE, 1 << len(document).bit_length())
-    with pq.ParquetWriter(file, manifest.schema) as writer:
-        writer.add_key_value_metadata({_KEY: document.ljust(size)})
+    size = _LEAST_SIZE
+    while True:
+        told = document if len(document) <= size else b""
+        with pq.ParquetWriter(file, manifest.schema) as writer:
+            writer.add_key_value_metadata({_KEY: told.ljust(size)})
+        if told and file.tell() >= least:
+            return
+        size *= 2
 
 
 def read_manifest(folder: Path, place: Place) -> Manifest:

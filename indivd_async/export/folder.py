@@ -12,9 +12,8 @@ the place of its former self in one step and keeps all of its bytes (`parts`). N
 to a new one. So there is no moment at which a reader finds a row twice, or not at all. Several files have no one
 rename: a reader may find some parts as they were and others as they are now.
 
-What counts no longer stays in the file until the part has rested for some days; then, or where it has become too much,
-it is written anew without that. A part whose rows are all gone goes. Whoever has listed such a part, or read its
-footer, and opens it again by its name after that step, ends with an error, and never with other figures.
+What counts no longer leaves a hole when it has not counted for half a day. A part whose rows are all gone stays, as a
+table without rows: somebody may have listed it.
 
 What is half written never lies in the folder, nor does the lock: readers that take all files of it would stop at them,
 or list them and not find them. Names of parts carry a word drawn for this export: files that do not carry it are
@@ -39,6 +38,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .. import wall_clock
 from ..errors import ConfigError
 from ..results import Note
 from ..results.notes import word_note
@@ -46,7 +46,7 @@ from .columns import filter_regions, is_among
 from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
 from .manifest import Manifest, Part, needs_migration
 from .partitions import Folders, split_rows
-from .parts import Grown, worn_at_rest, write_part
+from .parts import Grown, write_part
 from .question import Place
 from .store import Change, Region, Store
 
@@ -55,6 +55,8 @@ _FORMER_LOCK = "_lock"
 _BATCH_ROWS = 10_000
 #: Rows with which a part has no room for more.
 _FULL = 200_000
+#: Parts without rows that stay. Of more the oldest go, which who has just listed them will miss.
+_EMPTY = 1_000
 #: The manifest that is about to take its place.
 _NEXT = "next"
 _STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFEST)}")
@@ -66,11 +68,10 @@ _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
 
 @attrs.define(kw_only=True)
 class _Growth:
-    """What becomes of a part: rows of these regions go, those of `batches` come, what counts no longer may go, too."""
+    """What becomes of a part: rows of these regions go, those of `batches` come."""
 
     regions: Sequence[Region] = ()
     batches: list[pa.RecordBatch] = attrs.field(factory=list)
-    is_anew: bool = False
 
     def keep(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """Return what stays of *batch*, in the types of *schema*."""
@@ -210,15 +211,12 @@ class Folder:
         return growths
 
     def finish(self) -> None:
-        """Make an empty part where there is no row at all, so that there is a table to read; tidy parts at rest."""
+        """Make an empty part where there is none, so that there is a table to read; give back space."""
         manifest = self.manifest
         assert manifest is not None
-        resting = worn_at_rest([Grown(self.path / part.path, part) for part in self._parts])
-        growths: dict[Part | Folders, _Growth] = dict.fromkeys(resting, _Growth(is_anew=True))
-        if not self._parts:
-            growths[()] = _Growth()
-        self._exchange([self._stage(target, growth, manifest.schema) for target, growth in growths.items()], manifest)
-        self._clear()
+        large: list[Part | Folders] = [part for part in self._parts if Grown(self.path / part.path, part).can_shrink()]
+        targets = large if self._parts else [()]
+        self._exchange([self._stage(target, _Growth(), manifest.schema) for target in targets], manifest)
 
     def close(self) -> None:
         """Let others write; what never began leaves no trace."""
@@ -244,25 +242,26 @@ class Folder:
         if not isinstance(target, Part):
             self._number += 1
             name = f"part-{self.manifest.id}-{self._number:06}"
-            return write_part(self.unfinished / name, target, growth.batches, schema)
+            return write_part(self.unfinished / name, target, growth.batches, schema, None, adds=False)
         there, beside = Grown(self.path / target.path, target), self.unfinished / target.name
-        is_anew = growth.is_anew or there.is_worn()
-        if not growth.regions and not is_anew and there.can_add(schema):
-            return write_part(beside, target.folders, growth.batches, schema, after=there, adds=True)
+        after = None if there.is_swollen() else there
+        if not growth.regions and after is not None and there.can_add(schema):
+            return write_part(beside, target.folders, growth.batches, schema, after, adds=True)
         stays = (growth.keep(batch, schema) for batch in self._read(target))
-        batches = itertools.chain(stays, growth.batches)
-        return write_part(beside, target.folders, batches, schema, after=None if is_anew else there)
+        return write_part(beside, target.folders, itertools.chain(stays, growth.batches), schema, after, adds=False)
 
     def _exchange(self, staged: Sequence[Part], manifest: Manifest) -> None:
         """Let *manifest* count, with *staged* parts as they are now."""
         parts = {part.path: part for part in (*self._parts, *staged)}
-        empty = {} if any(part.rows for part in parts.values()) else parts
-        manifest = attrs.evolve(manifest, parts={path: part for path, part in parts.items() if part.rows} or empty)
+        for path in [path for path, part in parts.items() if not part.rows][:-_EMPTY]:
+            del parts[path]
+        manifest = attrs.evolve(manifest, parts=parts)
         if manifest == self.manifest:
             return
         self.unfinished.mkdir(exist_ok=True)
+        least = 0 if self.manifest is None else (self.path / MANIFEST).stat().st_size
         for name in (_NEXT, MANIFEST):  # the second says that the first is whole
-            write_durably(self.unfinished / name, lambda file: write_manifest(manifest, file))
+            write_durably(self.unfinished / name, lambda file: write_manifest(manifest, file, least))
         for directory in (self.unfinished, self.unfinished.parent):
             sync_directory(directory)
         self._take_effect(manifest)
@@ -295,6 +294,9 @@ class Folder:
             return
         if self.manifest is not None and announced.id == self.manifest.id:
             self._take_effect(announced)
+            now = wall_clock.utc_now().timestamp()  # when what they have no longer ceases to count
+            parts = {path: attrs.evolve(part, since=now) for path, part in announced.parts.items()}
+            self.manifest = attrs.evolve(announced, parts=parts)
 
     def _clear(self) -> None:
         """Remove what lies beside the folder, but for what is somebody else's."""

@@ -18,6 +18,8 @@ from .coverage import Holding, Stretch
 from .question import Place
 
 VERSION = 3
+#: How many bytes every Parquet file begins with.
+MAGIC = 4
 T = TypeVar("T", bound=attrs.AttrsInstance)
 #: Period and location; None where a row is a sum over all locations.
 Subject = tuple[str, int | None]
@@ -25,7 +27,12 @@ Subject = tuple[str, int | None]
 
 @attrs.frozen(kw_only=True)
 class Part:
-    """A file that counts: `path` below the folder, first and last day and the locations in it; None: not known."""
+    """
+    A file that counts: `path` below the folder, first and last day and the locations in it; None: not known.
+
+    Of its bytes those before `kept` are a hole, and the rows that count begin at `begin`, or later; what comes before
+    `spare` has not counted since `since` (seconds, 1970, UTC).
+    """
 
     path: str
     rows: int
@@ -33,6 +40,10 @@ class Part:
     first: date | None = None
     last: date | None = None
     locations: frozenset[int] | None = None
+    begin: int = MAGIC
+    kept: int = MAGIC
+    spare: int = MAGIC
+    since: float = 0.0
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -46,6 +57,8 @@ class Part:
 
     def may_hold(self, location: int | None, window: Window | None) -> bool:
         """Tell whether rows of *location* (None: of any) and of *window* (None: of any days) may be in it."""
+        if not self.rows:
+            return False
         if location is not None and self.locations is not None and location not in self.locations:
             return False
         if window is None or self.first is None or self.last is None:
@@ -177,8 +190,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 def _read(kind: type[T], values: Iterable[Any]) -> T:
-    """Read what `_plain` wrote."""
-    named = zip((field.name for field in attrs.fields(kind)), values, strict=True)
+    """Read what `_plain` wrote, or an earlier version, which may have told less."""
+    named = zip((field.name for field in attrs.fields(kind)), values, strict=False)
     return kind(**{name: value if value is None else _READ.get(name, _same)(value) for name, value in named})
 
 

@@ -1,10 +1,13 @@
 """
 A part of a folder: a Parquet file, and what the manifest says of it.
 
-A part keeps its name, and only grows. A file that takes the place of one begins with all its bytes; the rows that are
-new follow, and then a footer that says which rows count now. So whoever has looked up the size of the one before, or
-read its footer, and then opens the file anew by its name, finds there the rows that he looks for, as they were:
-polars opens every file twice, and DuckDB remembers what it has read.
+A part keeps its name, and only grows. A file that takes the place of one has the bytes of that, each at its place; the
+rows that are new follow, and then a footer that says which rows count now. So whoever has looked up the size of the one
+before, or read its footer, and then opens the file anew by its name, finds there the rows that he looks for, as they
+were: polars opens every file twice, and DuckDB remembers what it has read.
+
+Rows that have counted in no footer for half a day are left out: a hole is in their place, which keeps all others in
+theirs, and takes no space where the file system knows holes.
 """
 
 # pyarrow.compute makes its functions when it is imported.
@@ -12,7 +15,8 @@ polars opens every file twice, and DuckDB remembers what it has read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -23,23 +27,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .. import wall_clock
 from .columns import days_of, location_column, row_groups
 from .files import write_durably
-from .manifest import Part
+from .manifest import MAGIC, Part
 from .partitions import Folders
 
 #: Rows of a row group: of all that is written, so many are held at once.
 _GROUP_ROWS = 25_000
 #: Row groups beyond those of full size with which a part is written anew, for the sake of who reads it.
 _MORE_GROUPS = 32
-#: How worn, and how large, a part must be to be written anew: one that may still grow every night, and one at rest.
-_WORN, _LARGE = 16, 2**22
-_WORN_AT_REST, _LARGE_AT_REST = 2, 2**16
-#: Seconds by which a part at rest is older than the youngest.
-_REST_S = 7 * 86_400
+#: Seconds for which rows are kept that no longer count, for the sake of who has read the footer of then.
+_KEPT_S = 43_200
+#: Bytes of a part that is worth being written once more, for their sake alone.
+_LARGE = 2**16
+#: Bytes that a part takes, and how many times what is in it, where its hole takes space, too.
+_SWOLLEN, _SWOLLEN_TIMES = 2**22, 16
 #: Locations that a part's entry names; parts of more may hold any.
 _NAMED_LOCATIONS = 32
-_MAGIC = 4  # bytes with which every Parquet file begins
+#: What stands in a hole.
+_NOTHING = memoryview(bytes(2**20))
 
 
 @attrs.frozen
@@ -61,22 +68,67 @@ class Grown:
         groups: int = self.footer.num_row_groups
         return groups < _MORE_GROUPS + 2 * (self.part.rows // _GROUP_ROWS)
 
-    def is_worn(self, times: float = _WORN, large: int = _LARGE) -> bool:
-        """Tell whether the file is *large*, and so many *times* as large as what counts in it."""
-        if self.part.size <= large:
-            return False
-        groups = [self.footer.row_group(n) for n in range(self.footer.num_row_groups)]
-        rows: int = sum(group.column(n).total_compressed_size for group in groups for n in range(group.num_columns))
-        footer: int = self.footer.serialized_size
-        return self.part.size > times * (rows + footer)
+    def kept(self, now: float) -> int:
+        """Return where the bytes begin that the file in its place must have."""
+        return self.part.spare if now - self.part.since >= _KEPT_S else self.part.kept
+
+    def is_swollen(self) -> bool:
+        """Tell whether the hole takes too much space: the file system knows none, or somebody has copied the file."""
+        state = self.file.stat()
+        taken = 512 * getattr(state, "st_blocks", state.st_size // 512)
+        return taken > max(_SWOLLEN, _SWOLLEN_TIMES * (state.st_size - self.part.kept))
+
+    def can_shrink(self) -> bool:
+        """Tell whether it is worth writing it once more only to take less space."""
+        is_large = self.part.size - self.part.kept > _LARGE
+        return (is_large and self.kept(wall_clock.utc_now().timestamp()) > self.part.kept) or self.is_swollen()
 
 
-def worn_at_rest(parts: Sequence[Grown]) -> Iterator[Part]:
-    """Yield those of *parts* that have not changed for days, and hold much that counts no longer."""
-    written = [grown.file.stat().st_mtime for grown in parts]
-    for grown, when in zip(parts, written, strict=True):
-        if when < max(written) - _REST_S and grown.is_worn(_WORN_AT_REST, _LARGE_AT_REST):
-            yield grown.part
+class _Sparse(io.RawIOBase):
+    """A file that is written to *opened*, but for what comes before *kept*: that becomes a hole."""
+
+    def __init__(self, opened: IO[bytes], kept: int) -> None:
+        self._opened, self._kept = opened, kept
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        begin = self._opened.tell()
+        if begin >= MAGIC and begin + len(data) <= self._kept:
+            self._opened.seek(begin + len(data))
+        else:
+            self._opened.write(data)
+        return len(data)
+
+
+@attrs.define
+class _Rows:
+    """What is known of the rows that count in a file: how many, of which days and locations; None: of any."""
+
+    count: int = 0
+    days: set[date | None] = attrs.field(factory=set)
+    locations: set[int | None] = attrs.field(factory=set)
+
+    def add(self, table: pa.Table) -> None:
+        """Count in the rows of *table*."""
+        self.count += len(table)
+        self.days.update(days_of(table.to_batches()) or (None,))
+        self.locations.update(pc.unique(table[location_column(table.schema)]).to_pylist())
+
+    def describe(self, path: str, size: int) -> Part:
+        """Return the part with these rows."""
+        days = {day for day in self.days if day is not None}
+        places = frozenset(place for place in self.locations if place is not None)
+        is_named = None not in self.locations and len(places) <= _NAMED_LOCATIONS
+        return Part(
+            path=path,
+            rows=self.count,
+            size=size,
+            first=min(days, default=None) if None not in self.days else None,
+            last=max(days, default=None) if None not in self.days else None,
+            locations=places if is_named else None,
+        )
 
 
 def write_part(
@@ -84,50 +136,53 @@ def write_part(
     folders: Folders,
     batches: Iterable[pa.RecordBatch],
     schema: pa.Schema,
+    after: Grown | None,
     *,
-    after: Grown | None = None,
-    adds: bool = False,
+    adds: bool,
 ) -> Part:
     """
     Write *batches* to *file*, whole, for the place that *folders* say.
 
-    It begins with what is in the file *after*, if any; whose rows count on where *batches* are to be added to them.
+    What is in the file *after*, if any, stays in its place; its rows count on where *batches* are to be added to them.
     """
+    now = wall_clock.utc_now().timestamp()
+    kept = MAGIC if after is None else after.kept(now)
     said = after.part if after is not None and adds and after.part.rows else None
-    days: list[date | None] = [] if said is None else [said.first, said.last]
-    locations: set[int | None] = set() if said is None else set(said.locations or (None,))
-    rows = 0 if said is None else said.rows
+    rows = _Rows() if said is None else _Rows(said.rows, {said.first, said.last}, {*(said.locations or (None,))})
 
     def write(opened: IO[bytes]) -> None:
-        nonlocal rows
         added: list[pq.FileMetaData] = []
-        sink = pa.PythonFile(opened, mode="w")  # counts what goes through it: footers tell places in the file
+        sink = pa.PythonFile(
+            _Sparse(opened, kept), mode="w"
+        )  # counts what goes through: footers tell places in the file
         with pq.ParquetWriter(
             sink, schema, compression="zstd", memory_pool=pa.system_memory_pool(), metadata_collector=added
         ) as writer:
             if after is not None:
-                with after.file.open("rb") as before:
-                    before.seek(_MAGIC)  # which the writer has written
-                    while some := before.read(2**20):
-                        sink.write(some)
+                _copy(after.file, sink, kept)
             for table in row_groups(batches, schema, _GROUP_ROWS):
                 writer.write_table(table, row_group_size=_GROUP_ROWS)
-                rows += len(table)
+                rows.add(table)
                 pa.default_memory_pool().release_unused()  # else each thread that wrote keeps much of it
-                days.extend(days_of(table.to_batches()) or (None,))
-                locations.update(pc.unique(table[location_column(schema)]).to_pylist())
         if said is not None and after is not None:
             after.footer.append_row_groups(added[0])  # which is not asked again
             after.footer.write_metadata_file(sink)
 
     size = write_durably(file, write)
-    known = [day for day in days if day is not None]
-    named = None not in locations and len(locations) <= _NAMED_LOCATIONS
-    return Part(
-        path="/".join((*folders, f"{file.name}.parquet")),
-        rows=rows,
-        size=size,
-        first=min(known) if None not in days and known else None,
-        last=max(known) if None not in days and known else None,
-        locations=frozenset(place for place in locations if place is not None) if named else None,
-    )
+    part = rows.describe("/".join((*folders, f"{file.name}.parquet")), size)
+    if after is None:
+        return attrs.evolve(part, since=now)
+    begin = after.part.size if said is None else after.part.begin
+    waits = after.part.spare > kept
+    spare, since = (after.part.spare, after.part.since) if waits else (begin, now)
+    return attrs.evolve(part, begin=begin, kept=kept, spare=spare, since=since)
+
+
+def _copy(file: Path, sink: pa.NativeFile, kept: int) -> None:
+    """Write what *file* holds from *kept* on to *sink*, at the same place; the first bytes are there."""
+    for begin in range(MAGIC, kept, len(_NOTHING)):
+        sink.write(_NOTHING[: kept - begin])
+    with file.open("rb") as before:
+        before.seek(kept)
+        while some := before.read(2**20):
+            sink.write(some)

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import anyio
 import attrs
 import duckdb
 import polars
+import pyarrow.parquet
 import pytest
 from hypothesis import Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -27,7 +28,16 @@ from killing import KilledError, killed_within
 from oracle import examples
 from town import PLACES, Town
 
-from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
+from indivd_async import (
+    AsyncIndivd,
+    ConfigError,
+    DropInRate,
+    LineCrosses,
+    RetryPolicy,
+    ZoneVisitors,
+    sandbox,
+    wall_clock,
+)
 from indivd_async.export import Report, folder, sql
 from indivd_async.export.database import open_database
 from indivd_async.export.folder import open_folder
@@ -171,6 +181,28 @@ def as_model(frame: polars.DataFrame, query: Query) -> dict[tuple[int, date], fr
     return {key: frozenset(rows) for key, rows in found.items()}
 
 
+@attrs.define
+class Readers:
+    """All that readers of a folder can have seen: each part that counted, its footer and rows, and until when."""
+
+    out: Path
+    seen: dict[tuple[Path, int], tuple[datetime, Any, Any]] = attrs.field(factory=dict)
+
+    def look(self, now: datetime) -> None:
+        """Read what counts now."""
+        for part in self.out.rglob("part-*.parquet"):
+            with pyarrow.parquet.ParquetFile(part) as file:
+                self.seen[part, part.stat().st_size] = (now, file.metadata, file.read())
+
+    def read_on(self, now: datetime) -> None:
+        """Whoever has read a footer within half a day finds its rows, and no file is shorter than it was."""
+        for (part, size), (until, footer, table) in self.seen.items():
+            assert part.stat().st_size >= size
+            if until >= now - timedelta(hours=12):
+                with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
+                    assert file.read().equals(table)
+
+
 class Histories(RuleBasedStateMachine):
     """A town, a model, and an export of it into a folder and into DuckDB."""
 
@@ -184,6 +216,8 @@ class Histories(RuleBasedStateMachine):
         self.start, self.end = FIRST, FIRST + timedelta(days=5)
         self.ended = self.end
         self.ask_all = False
+        self.now = datetime.now(UTC)
+        self.readers = Readers(self.out)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -222,6 +256,7 @@ class Histories(RuleBasedStateMachine):
         kills=st.lists(st.tuples(st.sampled_from(["answers", "commits", "moves"]), st.integers(1, 6)), max_size=2),
         lag=st.integers(-1, 3),
         other=st.sampled_from([False, False, False, True]),
+        hours=st.sampled_from([0, 1, 11, 13, 24, 24, 24, 200]),
     )
     def night(
         self,
@@ -234,6 +269,7 @@ class Histories(RuleBasedStateMachine):
         kills: list[tuple[str, int]],
         lag: int,
         other: bool,
+        hours: int,
     ) -> None:
         for event in events:
             self.happen(event)
@@ -250,7 +286,12 @@ class Histories(RuleBasedStateMachine):
         told = dict(words)
         words["keep"] = not prune
         self.model.night(self.town, query, **told)  # type: ignore[arg-type]
-        anyio.run(self.run_both, query, words, kills)
+        self.now += timedelta(hours=hours)
+        self.readers.look(self.now)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wall_clock, "utc_now", lambda: self.now)
+            anyio.run(self.run_both, query, words, kills)
+        self.readers.read_on(self.now)
         expected = self.model.table()
         assert as_model(polars.scan_parquet(self.out).collect(), query) == expected
         with duckdb.connect(self.file) as connection:

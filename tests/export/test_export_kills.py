@@ -94,13 +94,13 @@ async def test_a_commit_that_asyncio_cancels_is_gone_through_with(
         where = {"to": f"duckdb:///{tmp_path}/out.duckdb?table=visits"}
     work, loop, ended, calls = getattr(holder, step), asyncio.get_running_loop(), threading.Event(), 0
 
-    def cancel_and_go_on(*args: Any) -> Any:
+    def cancel_and_go_on(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 2:
             loop.call_soon_threadsafe(running.cancel)
             ended.wait(0.2)  # which it does not
-        return work(*args)
+        return work(*args, **options)
 
     async with make_client(Town()) as client:
         with monkeypatch.context() as patch:
@@ -137,6 +137,7 @@ async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, mo
     await refresh(town, out)
     town.late = {(place, date(2025, 4, 5)): 7 for place in (124, 127)}
     seen: list[tuple[str, Path]] = []
+    monkeypatch.setattr(folder, "_EMPTY", 1)  # so that one of the two that are emptied goes
 
     def watch(name: str, work: Callable[..., Any], path: Any, *rest: Any, **options: Any) -> Any:
         seen.append((name, Path(path)))
@@ -151,9 +152,7 @@ async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, mo
         monkeypatch.setattr(holder, name, watched)
     await refresh(town, out, attrs.evolve(DAYS, start_date="2025-04-01"), prune=True)
     names = [name for name, _ in seen]
-    gone = [
-        at for at, (name, path) in enumerate(seen) if name == "unlink" and path.is_relative_to(out / "location-124")
-    ]
+    gone = [at for at, (name, path) in enumerate(seen) if name == "unlink" and path.match("out/*/*/part-*")]
     assert gone
     assert set(names[names.index("replace") : gone[-1]]) == {"replace", "unlink"}
 

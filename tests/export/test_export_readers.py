@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ import polars
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
+from killing import KilledError, killed_within
 from town import Town
 
-from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
-from indivd_async.export import Progress, export
+from indivd_async import AsyncIndivd, ZoneVisitors, sandbox, wall_clock
+from indivd_async.export import Progress, export, folder, parts
+from indivd_async.export.files import write_manifest
+from indivd_async.export.manifest import Manifest, columns_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -153,24 +156,162 @@ async def test_who_has_read_a_former_footer_finds_its_rows(tmp_path: Path) -> No
     assert len({table.num_rows for _, _, table in states}) == 6
 
 
-async def test_what_counts_no_longer_goes_when_a_part_rests(tmp_path: Path) -> None:
-    """A part that has not changed for days is written anew where most of it is worn; others are left alone."""
+@attrs.define
+class Clock:
+    """The wall clock of exports, set by hours."""
+
+    now: datetime = datetime(2026, 6, 1, tzinfo=UTC)
+
+    def move(self, hours: float) -> None:
+        self.now += timedelta(hours=hours)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(wall_clock, "utc_now", lambda: clock.now)
+    return clock
+
+
+def space_of(part: Path) -> int:
+    """Return how many bytes of the disk a file takes."""
+    return part.stat().st_blocks * 512
+
+
+def copy_without_holes(part: Path) -> None:
+    """Do what a file system does that knows no holes."""
+    content = part.read_bytes()
+    part.unlink()
+    part.write_bytes(content)
+
+
+async def test_rows_that_have_not_counted_for_half_a_day_take_no_space(tmp_path: Path, clock: Clock) -> None:
+    """No file ever gets shorter; whoever has read a footer within half a day finds its rows, and all are given back."""
     out, town = tmp_path / "out", Town()
-    for night in range(12):
+    states: list[tuple[datetime, Path, Any, Any]] = []
+    sizes: dict[Path, int] = {}
+    for night in range(24):
         town.late = make_late(night)
+        clock.move((1, 5, 24, 11)[night % 4])
         await refresh(town, out, "month")
+        held = [state for state in states if state[0] >= clock.now - timedelta(hours=12)]
+        for _, part, footer, table in held:
+            with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
+                assert file.read().equals(table)
+        states = [(clock.now, *state[1:]) if state in states[-2:] else state for state in held]
+        for part in out.rglob("part-*.parquet"):
+            with pyarrow.parquet.ParquetFile(part) as file:
+                states.append((clock.now, part, file.metadata, file.read()))
+            assert part.stat().st_size >= sizes.get(part, 0)
+            sizes[part] = part.stat().st_size
+    (first, whole), *_ = sorted(sizes.items())
+    assert whole > 2**17
+    assert space_of(first) < whole / 2
     before = READERS["polars"](out).sort(DAY)
-    worn = {part.name: part.stat().st_size for part in out.rglob("part-*.parquet")}
-    assert min(worn.values()) > 2**16
-    resting = next(out.rglob("2025-03/part-*.parquet"))
-    os.utime(resting, (0, 0))
-    town.late |= {(124, date(2025, 4, 9)): 100}
-    await refresh(town, out, "month", days=3)
-    sizes = {part.name: part.stat().st_size for part in out.rglob("part-*.parquet")}
-    assert sizes[resting.name] < worn[resting.name] / 4
-    assert all(sizes[name] > size for name, size in worn.items() if name != resting.name)
-    after = READERS["polars"](out).sort(DAY)
-    assert after.select(DAY).equals(before.select(DAY))
+    for _ in range(3):
+        clock.move(24)
+        await refresh(town, out, "month")
+    assert max(map(space_of, sizes)) < 2**16 + 2**13, [space_of(part) for part in sizes]
+    assert all(part.stat().st_size >= size for part, size in sizes.items())
+    for name, read in READERS.items():
+        assert sorted(keys_of(read(out), DAY)) == before.select(DAY).rows(), name
+    assert READERS["polars"](out).sort(DAY).equals(before)
+    written = {part: part.stat().st_mtime_ns for part in sizes}
+    clock.move(24)
+    await refresh(town, out, "month")
+    assert written == {part: part.stat().st_mtime_ns for part in sizes}
+
+
+async def test_who_refreshes_every_hour_keeps_no_more_than_a_day(tmp_path: Path, clock: Clock) -> None:
+    """What ceases to count within half a day is given back together."""
+    out, town = tmp_path / "out", Town()
+    for hour in range(40):
+        town.late = make_late(hour)
+        clock.move(1)
+        await refresh(town, out, "none")
+    (part,) = out.rglob("part-*.parquet")
+    assert part.stat().st_size / 8 < space_of(part) < part.stat().st_size * 3 / 4
+
+
+async def test_a_file_system_without_holes_does_not_run_full(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part whose hole takes space is written anew where that has become much; figures are the same."""
+    monkeypatch.setattr(parts, "_SWOLLEN", 2**17)
+    out, town = tmp_path / "out", Town()
+    largest = 0
+    for night in range(40):
+        town.late = make_late(night)
+        clock.move(24)
+        await refresh(town, out, "none")
+        (part,) = out.rglob("part-*.parquet")
+        copy_without_holes(part)
+        largest = max(largest, space_of(part))
+    assert 2**17 < largest < 2**19
+    assert part.stat().st_size < largest
+    await refresh(town, tmp_path / "clean", "none")
+    read = READERS["polars"]
+    assert read(out).sort(DAY).equals(read(tmp_path / "clean").sort(DAY))
+
+
+@pytest.mark.parametrize("how", ["prune", "accept_empty"])
+async def test_a_part_stays_when_its_last_row_goes(how: str, tmp_path: Path, clock: Clock) -> None:
+    """Whoever has listed it opens it; and rows that come back are in it again."""
+    out, town = tmp_path / "out", Town()
+    await refresh(town, out, "location,month")
+    listed = sorted(out.rglob("part-*.parquet"))
+    later, options = attrs.evolve(DAYS, start_date=date(2025, 4, 1)), {"refresh": 22, how: True}
+    if how == "accept_empty":
+        town.silent, later = {124, 127}, DAYS
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport(sandbox.app(town))) as client:
+        report = await export(client, later, out, partition="location,month", **options)
+    assert report.parts == len(listed)
+    assert sorted(out.rglob("part-*.parquet")) == listed
+    left = 10 if how == "prune" else 0
+    assert {row[4] for read in READERS.values() for row in keys_of(read(out), DAY)} == set(range(1, 1 + left))
+    rows = [pyarrow.parquet.read_metadata(part).num_rows for part in listed]
+    assert [rows.count(0), report.rows] == [2 if left else 4, sum(rows)]
+    if left:
+        return
+    town.silent = set()
+    await refresh(town, out, "location,month")
+    assert sorted(out.rglob("part-*.parquet")) == listed
+    await refresh(town, tmp_path / "clean", "location,month")
+    read = READERS["polars"]
+    assert read(out).sort(DAY).equals(read(tmp_path / "clean").sort(DAY))
+
+
+async def test_of_very_many_parts_without_rows_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export whose start moves on for years does not fill its folder with them."""
+    monkeypatch.setattr(folder, "_EMPTY", 3)
+    out, query = tmp_path / "out", attrs.evolve(DAYS, start_date=date(2025, 1, 1))
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport(sandbox.app(Town()))) as client:
+        for month in (1, 2, 3):
+            later = attrs.evolve(query, start_date=date(2025, month, 1))
+            assert (await export(client, later, out, partition="location,month", prune=month > 1)).complete
+    rows = [pyarrow.parquet.read_metadata(part).num_rows for part in out.rglob("part-*.parquet")]
+    assert [rows.count(0), len(rows)] == [3, 7]
+
+
+async def test_an_exchange_that_is_gone_on_with_days_later_keeps_what_counted_until_then(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Half a day begins when rows cease to count, not when that is prepared."""
+    out, town = tmp_path / "out", Town()
+    await refresh(town, out, "none")
+    clock.move(24)
+    town.late = make_late(1)
+    with pytest.raises(KilledError), killed_within((Path, "replace"))(0):
+        await refresh(town, out, "none")
+    (part,) = out.rglob("part-*.parquet")
+    with pyarrow.parquet.ParquetFile(part) as file:
+        footer, table = file.metadata, file.read()
+    clock.move(24)
+    for night in (2, 3):
+        town.late = make_late(night)
+        await refresh(town, out, "none")
+    with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
+        assert file.read().equals(table)
 
 
 async def test_a_manifest_keeps_its_size(tmp_path: Path) -> None:
@@ -186,3 +327,21 @@ async def test_a_manifest_keeps_its_size(tmp_path: Path) -> None:
     look(Progress(done=0, total=0, rows=0, failed=0))
     assert report.requests == 62
     assert len(sizes) == 1
+
+
+async def test_a_manifest_that_grows_has_the_ends_of_all_smaller_ones(tmp_path: Path) -> None:
+    """Whatever size a reader has looked up, it finds a table without rows; and no manifest is smaller than another."""
+    manifest = Manifest(id="0", query=DAYS, columns=columns_of(DAYS))
+    sizes = []
+    for members in (1, 20_000, 40_000, 90_000):
+        with (tmp_path / "manifest").open("wb") as file:
+            write_manifest(attrs.evolve(manifest, members=tuple(range(members))), file)
+            sizes.append(file.tell())
+    assert len(set(sizes)) == 4
+    content = (tmp_path / "manifest").read_bytes()
+    for size in sizes:
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(content[:size]))
+        assert (table.num_rows, table.column_names) == (0, manifest.schema.names)
+    with (tmp_path / "manifest").open("wb") as file:
+        write_manifest(manifest, file, least=sizes[2])
+        assert file.tell() == sizes[2]

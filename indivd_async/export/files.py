@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +27,8 @@ MANIFEST = "_manifest.parquet"
 _KEY = b"indivd.export"
 #: Bytes of the document of a manifest at its first end; twice, four times as many at the next ones.
 _LEAST_SIZE = 2**15
+#: What the system says where files cannot be moved from beside the folder into it: it is mounted there, or not ours.
+_NO_ROOM = frozenset({errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 #: What a file that somebody else has locked says; anything else says that locks are not to be had there.
 _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK})
 
@@ -33,6 +36,26 @@ _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK
 def damaged(folder: Path, what: str) -> ConfigError:
     """Say that *folder* cannot be relied on."""
     return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
+
+
+def beside(folder: Path, what: str) -> Path:
+    """Return where things of *folder* are that must not lie in it."""
+    whole = folder.resolve()
+    return whole.parent / f".{whole.name}.{what}"
+
+
+@contextmanager
+def moving_into(folder: Path) -> Iterator[None]:
+    """Say so where what is done within shows that no file can lie beside *folder* and be moved into it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ConfigError(
+            f"{{out}}: files cannot lie in {folder.resolve().parent} until they are whole, and be moved into {folder} "
+            f"then ({error.strerror}); export to a folder inside of {folder}"
+        ) from error
 
 
 def write_manifest(manifest: Manifest, file: IO[bytes], least: int = 0) -> None:

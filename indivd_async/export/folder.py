@@ -25,7 +25,6 @@ somebody else's, and are left alone.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +42,18 @@ from ..errors import ConfigError
 from ..results import Note
 from ..results.notes import word_note
 from .columns import filter_regions, is_among
-from .files import MANIFEST, damaged, read_manifest, sync_directory, take_lock, walk, write_durably, write_manifest
+from .files import (
+    MANIFEST,
+    beside,
+    damaged,
+    moving_into,
+    read_manifest,
+    sync_directory,
+    take_lock,
+    walk,
+    write_durably,
+    write_manifest,
+)
 from .manifest import Manifest, Part, needs_migration
 from .partitions import Folders, split_rows
 from .parts import Grown, write_part
@@ -60,8 +70,6 @@ _EMPTY = 1_000
 #: The manifest that is about to take its place.
 _NEXT = "next"
 _STAGED = re.compile(rf"part-[0-9a-f]{{8}}-[0-9]{{6,}}|{_NEXT}|{re.escape(MANIFEST)}")
-#: What the system says where files cannot be moved from beside the folder into it: it is mounted there, or not ours.
-_NO_ROOM = frozenset({errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 #: Half written files of earlier versions, which no reader counts.
 _UNFINISHED = re.compile(r"\.(part-[0-9]{6,}|manifest)\.tmp")
 
@@ -90,6 +98,8 @@ class Folder:
     held_bytes: int = attrs.field(default=8 * 2**20, init=False)
     patience_s: float = attrs.field(default=0.0, init=False)
     manifest: Manifest | None = None
+    #: Whether what lies beside the folder counts, though not all of it is in the folder.
+    _is_announced: bool = False
     _number: int = 0
     _foreign: list[str] = attrs.field(factory=list)
 
@@ -107,7 +117,7 @@ class Folder:
     @property
     def unfinished(self) -> Path:
         """Where files are before they are whole: beside the folder, so that they can be moved into it."""
-        return _beside(self.path, "unfinished")
+        return beside(self.path, "unfinished")
 
     def notes(self) -> Iterable[Note]:
         """Name the Parquet files of others in the folder."""
@@ -164,12 +174,8 @@ class Folder:
 
     def begin(self, manifest: Manifest) -> None:
         """Keep the first manifest."""
-        try:
+        with moving_into(self.path):
             self._exchange((), manifest)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            raise _has_no_room(self.path, error) from error
 
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
@@ -243,12 +249,12 @@ class Folder:
             self._number += 1
             name = f"part-{self.manifest.id}-{self._number:06}"
             return write_part(self.unfinished / name, target, growth.batches, schema, None, adds=False)
-        there, beside = Grown(self.path / target.path, target), self.unfinished / target.name
+        there, new = Grown(self.path / target.path, target), self.unfinished / target.name
         after = None if there.is_swollen() else there
         if not growth.regions and after is not None and there.can_add(schema):
-            return write_part(beside, target.folders, growth.batches, schema, after, adds=True)
+            return write_part(new, target.folders, growth.batches, schema, after, adds=True)
         stays = (growth.keep(batch, schema) for batch in self._read(target))
-        return write_part(beside, target.folders, itertools.chain(stays, growth.batches), schema, after, adds=False)
+        return write_part(new, target.folders, itertools.chain(stays, growth.batches), schema, after, adds=False)
 
     def _exchange(self, staged: Sequence[Part], manifest: Manifest) -> None:
         """Let *manifest* count, with *staged* parts as they are now."""
@@ -259,12 +265,16 @@ class Folder:
         if manifest == self.manifest:
             return
         self.unfinished.mkdir(exist_ok=True)
-        least = 0 if self.manifest is None else (self.path / MANIFEST).stat().st_size
         for name in (_NEXT, MANIFEST):  # the second says that the first is whole
-            write_durably(self.unfinished / name, lambda file: write_manifest(manifest, file, least))
+            self._write(name, manifest)
+        self._is_announced = self.manifest is not None
         for directory in (self.unfinished, self.unfinished.parent):
             sync_directory(directory)
         self._take_effect(manifest)
+
+    def _write(self, name: str, manifest: Manifest) -> None:
+        least = 0 if self.manifest is None else (self.path / MANIFEST).stat().st_size
+        write_durably(self.unfinished / name, lambda file: write_manifest(manifest, file, least))
 
     def _take_effect(self, manifest: Manifest) -> None:
         """Move what lies beside the folder into it, and remove what counts no longer; nothing slow in between."""
@@ -283,7 +293,7 @@ class Folder:
         inner = {outer for one in directories for outer in one.parents if self.path in outer.parents}
         for directory in directories | inner:
             sync_directory(directory)
-        self.manifest = manifest
+        self.manifest, self._is_announced = manifest, False
         self._clear()
 
     def _go_on(self) -> None:
@@ -293,30 +303,22 @@ class Folder:
         except ConfigError:  # there is none, or half of one
             return
         if self.manifest is not None and announced.id == self.manifest.id:
-            self._take_effect(announced)
+            self._is_announced = True
             now = wall_clock.utc_now().timestamp()  # when what they have no longer ceases to count
             parts = {path: attrs.evolve(part, since=now) for path, part in announced.parts.items()}
-            self.manifest = attrs.evolve(announced, parts=parts)
+            announced = attrs.evolve(announced, parts=parts)
+            self._write(_NEXT, announced)  # whoever dies meanwhile leaves the second one, which says the same
+            self._take_effect(announced)
 
     def _clear(self) -> None:
-        """Remove what lies beside the folder, but for what is somebody else's."""
+        """Remove what lies beside the folder, but for what counts, and what is somebody else's."""
+        if self._is_announced:
+            return
         for file in self.unfinished.glob("*"):
             if _STAGED.fullmatch(file.name):
                 file.unlink(missing_ok=True)
         with suppress(OSError):  # there is none, or others have something there
             self.unfinished.rmdir()
-
-
-def _beside(path: Path, what: str) -> Path:
-    whole = path.resolve()
-    return whole.parent / f".{whole.name}.{what}"
-
-
-def _has_no_room(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"{{out}}: files cannot lie in {path.resolve().parent} until they are whole, and be moved into {path} then "
-        f"({error.strerror}); export to a folder inside of {path}"
-    )
 
 
 def open_folder(path: Path) -> Store:
@@ -332,12 +334,8 @@ def open_folder(path: Path) -> Store:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
-    try:
-        lock = take_lock(_beside(path, "lock"), path)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise _has_no_room(path, error) from error
+    with moving_into(path):
+        lock = take_lock(beside(path, "lock"), path)
     folder = Folder(path, lock, is_made)
     try:
         if (former := path / _FORMER_LOCK).exists():

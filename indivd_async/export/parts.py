@@ -152,9 +152,8 @@ def write_part(
 
     def write(opened: IO[bytes]) -> None:
         added: list[pq.FileMetaData] = []
-        sink = pa.PythonFile(
-            _Sparse(opened, kept), mode="w"
-        )  # counts what goes through: footers tell places in the file
+        # It counts what goes through: footers tell places in the file.
+        sink = pa.PythonFile(_Sparse(opened, kept), mode="w")
         with pq.ParquetWriter(
             sink, schema, compression="zstd", memory_pool=pa.system_memory_pool(), metadata_collector=added
         ) as writer:
@@ -174,7 +173,8 @@ def write_part(
         return attrs.evolve(part, since=now)
     begin = after.part.size if said is None else after.part.begin
     waits = after.part.spare > kept
-    spare, since = (after.part.spare, after.part.since) if waits else (begin, now)
+    # A clock that was ahead once must not make them wait for years.
+    spare, since = (after.part.spare, min(after.part.since, now)) if waits else (begin, now)
     return attrs.evolve(part, begin=begin, kept=kept, spare=spare, since=since)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,36 @@ async def test_nothing_slow_happens_while_parts_are_exchanged(tmp_path: Path, mo
     gone = [at for at, (name, path) in enumerate(seen) if name == "unlink" and path.match("out/*/*/part-*")]
     assert gone
     assert set(names[names.index("replace") : gone[-1] + 1]) == {"replace", "unlink"}
+
+
+async def test_an_exchange_that_the_system_stops_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file cannot take the place of one, such as where a reader's system does not let it, the next run does."""
+    work, at = Path.replace, 0
+    while True:
+        town, out, left = Town(), tmp_path / f"out{at}", [at]
+        await refresh(town, out)
+        town.late = {(place, date(2025, month, 5 + 20 * (month == 3))): 7 for place in (124, 127) for month in (3, 4)}
+
+        def refuse(file: Path, path: Path, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if left[0] == -1:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return work(file, path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", refuse)
+            with suppress(PermissionError):
+                await refresh(town, out)
+        if left[0] >= 0:
+            break
+        at += 1
+        assert (await refresh(town, out)).complete
+        await refresh(town, tmp_path / f"clean{at}")
+        assert read(out).equals(read(tmp_path / f"clean{at}"))
+        assert not (tmp_path / f".{out.name}.unfinished").exists()
+    assert at >= 5  # four parts and the manifest
 
 
 @pytest.mark.parametrize("left", ["half a manifest", "another export's", "nothing but a part"])

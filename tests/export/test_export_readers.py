@@ -247,8 +247,9 @@ async def test_a_file_system_without_holes_does_not_run_full(
         (part,) = out.rglob("part-*.parquet")
         copy_without_holes(part)
         largest = max(largest, space_of(part))
-    assert 2**17 < largest < 2**19
+    (part,) = out.rglob("part-*.parquet")
     assert part.stat().st_size < largest
+    assert 2**17 < largest < 2**19
     await refresh(town, tmp_path / "clean", "none")
     read = READERS["polars"]
     assert read(out).sort(DAY).equals(read(tmp_path / "clean").sort(DAY))
@@ -293,10 +294,11 @@ async def test_of_very_many_parts_without_rows_the_oldest_go(tmp_path: Path, mon
     assert [rows.count(0), len(rows)] == [3, 7]
 
 
+@pytest.mark.parametrize("idle", [False, True])
 async def test_an_exchange_that_is_gone_on_with_days_later_keeps_what_counted_until_then(
-    tmp_path: Path, clock: Clock
+    idle: bool, tmp_path: Path, clock: Clock
 ) -> None:
-    """Half a day begins when rows cease to count, not when that is prepared."""
+    """Half a day begins when rows cease to count, not when that is prepared; however little is done next."""
     out, town = tmp_path / "out", Town()
     await refresh(town, out, "none")
     clock.move(24)
@@ -307,11 +309,25 @@ async def test_an_exchange_that_is_gone_on_with_days_later_keeps_what_counted_un
     with pyarrow.parquet.ParquetFile(part) as file:
         footer, table = file.metadata, file.read()
     clock.move(24)
+    if idle:
+        async with AsyncIndivd(token="sandbox", transport=sandbox.transport(sandbox.app(town))) as client:
+            assert (await export(client, DAYS, out)).requests == 0
     for night in (2, 3):
         town.late = make_late(night)
         await refresh(town, out, "none")
     with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
         assert file.read().equals(table)
+
+
+async def test_a_clock_that_was_ahead_does_not_make_rows_wait_for_years(tmp_path: Path, clock: Clock) -> None:
+    """Half a day after it has been set right they take no more space."""
+    out, town = tmp_path / "out", Town()
+    for night, hours in enumerate((0, 87_600, -87_600, *[24] * 9)):
+        clock.move(hours)
+        town.late = make_late(night)
+        await refresh(town, out, "none")
+    (part,) = out.rglob("part-*.parquet")
+    assert space_of(part) < part.stat().st_size / 2
 
 
 async def test_a_manifest_keeps_its_size(tmp_path: Path) -> None:

@@ -70,8 +70,7 @@ class Grown:
 
     def kept(self, now: float) -> int:
         """Return where the bytes begin that the file in its place must have."""
-        age_s = abs(now - self.part.since)  # below 0 by much where a clock was wrong: not for ever
-        return self.part.spare if age_s >= _KEPT_S else self.part.kept
+        return self.part.spare if now - self.part.since >= _KEPT_S else self.part.kept
 
     def is_swollen(self) -> bool:
         """Tell whether the hole takes too much space: the file system knows none, or somebody has copied the file."""

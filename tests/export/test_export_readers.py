@@ -233,17 +233,6 @@ async def test_who_refreshes_every_hour_keeps_no_more_than_a_day(tmp_path: Path,
     assert part.stat().st_size / 8 < space_of(part) < part.stat().st_size * 3 / 4
 
 
-async def test_a_clock_that_was_wrong_once_does_not_keep_everything(tmp_path: Path, clock: Clock) -> None:
-    """Neither one that was years ahead, nor, for more than half a day, one that was a little."""
-    out, town = tmp_path / "out", Town()
-    for hours in (0, 40_000, -40_000, *([24] * 12)):
-        clock.move(hours)
-        town.late = make_late(clock.now.toordinal())
-        await refresh(town, out, "none")
-    (part,) = out.rglob("part-*.parquet")
-    assert space_of(part) < part.stat().st_size * 3 / 5
-
-
 async def test_a_file_system_without_holes_does_not_run_full(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,7 +198,7 @@ class Readers:
         """Whoever has read a footer within half a day finds its rows, and no file is shorter than it was."""
         for (part, size), (until, footer, table) in self.seen.items():
             assert part.stat().st_size >= size
-            if until >= now - timedelta(hours=12):
+            if until > now - timedelta(hours=12):
                 with pyarrow.parquet.ParquetFile(part, metadata=footer) as file:
                     assert file.read().equals(table)
 

@@ -37,7 +37,7 @@ from indivd_async import (
     UnexpectedStatusError,
     errors,
 )
-from indivd_async.execution.sending import api_error
+from indivd_async.execution.failures import api_error
 from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.planning import make_plan

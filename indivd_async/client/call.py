@@ -50,9 +50,6 @@ class Call:
     flights: SingleFlight[Answered]
     keeping: Keeping | None
     profile: Profile | None
-    concurrency: int
-    #: Seconds a request may take, from when it is pulled.
-    deadline_s: float | None
     #: The end of the whole call.
     deadline: Deadline
     collects: bool = False
@@ -147,7 +144,7 @@ class Call:
             return make(self._counted(licences.hide(chunk)))
 
         pull = JobSource(queries, open_item).pull
-        return ChunkStream(pull, ask, workers=self.concurrency, ordered=ordered, waiting=waiting)
+        return ChunkStream(pull, ask, workers=self.executor.limits.concurrency, ordered=ordered, waiting=waiting)
 
     async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
         """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
@@ -168,7 +165,7 @@ class Call:
             assert job is not None
             take(*await ask(job))
             return
-        async with ChunkStream(source.pull, ask, workers=min(self.concurrency, count)) as chunks:
+        async with ChunkStream(source.pull, ask, workers=min(self.executor.limits.concurrency, count)) as chunks:
             async for number, chunk in chunks:
                 take(number, chunk)
 
@@ -236,7 +233,8 @@ class Call:
 
     def _deadline(self) -> Deadline:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""
-        return Deadline.after(self.deadline_s, self.executor.now(), "{Timeouts.deadline}").earlier(self.deadline)
+        own_s, now = self.executor.timeouts.deadline, self.executor.now()
+        return Deadline.after(own_s, now, "{Timeouts.deadline}").earlier(self.deadline)
 
     def _merge(self, plan: Plan, chunks: Sequence[Chunk], *, is_own: bool = False) -> AnyResult | None:
         """Merge, or return None where the plan must be asked again, unsplit."""

@@ -112,13 +112,12 @@ class AsyncIndivd(Endpoints):
         self._progress, self._display = progress, Display()
         self.profile = read_profile(profile)
         """What is known of the service; None where nothing is."""
-        self._timeouts = timeouts or Timeouts()
-        self._limits = limits or Limits()
+        limits = limits or Limits()
         self._executor = Executor(
             lanes=plan_lanes(
                 address,
                 secret,
-                self._limits,
+                limits,
                 http_client=http_client,
                 transport=transport,
                 proxy=proxy,
@@ -126,9 +125,9 @@ class AsyncIndivd(Endpoints):
                 trust_env=trust_env,
             ),
             base_url=address,
-            timeouts=self._timeouts,
+            timeouts=timeouts or Timeouts(),
             retry=retry or RetryPolicy(),
-            limits=self._limits,
+            limits=limits,
             on_event=on_event,
         )
         self._catalogue = Catalogue(self._executor)
@@ -144,7 +143,6 @@ class AsyncIndivd(Endpoints):
         check_options(locals())
         twin = object.__new__(type(self))
         copy_attributes(self, twin)  # also what a subclass has put there
-        twin._timeouts = timeouts or self._timeouts
         twin._executor = self._executor.with_options(timeouts=timeouts, retry=retry)
         twin._catalogue = Catalogue(twin._executor, self._catalogue.known)
         twin._flights = SingleFlight(twin._executor.now)  # other options, other answers: nothing is shared in the air
@@ -183,7 +181,7 @@ class AsyncIndivd(Endpoints):
         progress: Wanted = None,
     ) -> AbstractContextManager[Call]:
         """Begin the call *name*: the one way in."""
-        executor, timeouts = self._executor, self._timeouts
+        executor = self._executor
         executor.check()
         check_options({"progress": progress})
         call = Call(
@@ -192,9 +190,7 @@ class AsyncIndivd(Endpoints):
             flights=self._flights,
             keeping=self._keeping,
             profile=self.profile,
-            concurrency=self._limits.concurrency,
-            deadline_s=timeouts.deadline,
-            deadline=Deadline.after(timeouts.total, executor.now(), "{Timeouts.total}"),
+            deadline=Deadline.after(executor.timeouts.total, executor.now(), "{Timeouts.total}"),
             collects=collects,
         )
         wanted = self._progress if progress is None else progress

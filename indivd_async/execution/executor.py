@@ -56,6 +56,7 @@ class Executor:
         self.timeouts = timeouts
         self.retry = retry
         # Views share what follows.
+        self.limits = limits
         self.lanes = lanes
         self.home = Home(lanes, clock, sleep)
         self.budget = RetryBudget(retry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -83,19 +84,18 @@ class Catalogue:
 
     async def look_up(self, name: str, deadline: Deadline) -> Listed[Any]:
         """Ask the filter endpoint *name*."""
-        paths = FILTER_ENDPOINTS[name].paths
-        for number, path in enumerate(paths, start=1):
-            request = PlannedRequest(index=0, endpoint=name, path=path, reason=f"the list of {name}")
-            ask = partial(self._ask, request, deadline)
-            try:
-                found = await self._executor.share(self._flights, path, request, ask, deadline)
-            except NotFoundError:
-                if number == len(paths):
-                    raise
-            else:
-                self._remember(name, found)
-                return found
-        raise AssertionError("every endpoint has a path")
+        *others, last = FILTER_ENDPOINTS[name].paths
+        for path in others:
+            with suppress(NotFoundError):
+                return await self._look_up_at(path, name, deadline)
+        return await self._look_up_at(last, name, deadline)
+
+    async def _look_up_at(self, path: str, name: str, deadline: Deadline) -> Listed[Any]:
+        request = PlannedRequest(index=0, endpoint=name, path=path, reason=f"the list of {name}")
+        ask = partial(self._ask, request, deadline)
+        found = await self._executor.share(self._flights, path, request, ask, deadline)
+        self._remember(name, found)
+        return found
 
     def _remember(self, name: str, found: Listed[Any]) -> None:
         known = self.known
@@ -133,6 +133,6 @@ class Catalogue:
 def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:
     from ..witnessing import witness_list  # only an answer needs it
 
-    listing = read_entities(request, reply)
+    listing = read_entities(request, reply.body)
     witness_list(request, len(listing.entities), listing.extra, reply.signs)
     return Listed(listing.entities, FILTER_ENDPOINTS[request.endpoint].entity)

@@ -8,20 +8,17 @@ or declines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from .places import place_rows
+from .places import place_rows as place_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ..planning import PlannedRequest
     from ..results import Answer
-    from ..transport import Reply
     from .reading import Listing
-
-S = TypeVar("S")
 
 # Both ways are imported at first use: cattrs and msgspec would double what `import indivd_async` adds to that of httpx.
 
@@ -42,40 +39,26 @@ def structure_answer(
     from .documented import read_documented
 
     answer = read_documented(endpoint, body, tz=tz, carried=carried, for_table=for_table)
-    if answer is None:
-        from .reading import decide_answer
+    if answer is not None:
+        return answer
+    from .reading import decide_answer
 
-        answer = decide_answer(endpoint, body, tz=tz, carried=carried)
-    return answer
-
-
-def structure_entities(endpoint: str, body: bytes) -> Listing:
-    """
-    Structure the answer of a filter endpoint: a list, one object, an object with one list in it, or a mapping by id.
-
-    What else stands in the object that has the list is kept in `extra`. Raises `DecodeError`.
-    """
-    from .reading import decide_entities
-
-    return decide_entities(endpoint, body)
+    return decide_answer(endpoint, body, tz=tz, carried=carried)
 
 
 def read_answer(request: PlannedRequest, body: bytes, *, for_table: bool = False) -> Answer:
     """Structure the answer to *request*; a `DecodeError` names it."""
-    asked: Any = {"tz": request.tz, "carried": request.carried, "for_table": for_table}
-    return _name(request, lambda: structure_answer(request.endpoint, body, **asked))
-
-
-def read_entities(request: PlannedRequest, reply: Reply) -> Listing:
-    """Structure the list that *request* asked for; a `DecodeError` names it."""
-    return _name(request, lambda: structure_entities(request.endpoint, reply.body))
-
-
-def _name(request: PlannedRequest, structure: Callable[[], S]) -> S:
     try:
-        return structure()
+        return structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried, for_table=for_table)
     except DecodeError as error:
         raise DecodeError(error.problems, request=request) from error
 
 
-__all__ = ["place_rows", "read_answer", "read_entities", "structure_answer", "structure_entities"]
+def read_entities(request: PlannedRequest, body: bytes) -> Listing:
+    """Structure the list that *request* asked for; a `DecodeError` names it."""
+    from .reading import structure_entities
+
+    try:
+        return structure_entities(request.endpoint, body)
+    except DecodeError as error:
+        raise DecodeError(error.problems, request=request) from error

@@ -57,8 +57,12 @@ class Listing(Fielded):
     extra: FrozenMap = NOTHING_EXTRA
 
 
-def decide_entities(endpoint: str, body: bytes) -> Listing:
-    """Structure the answer of a filter endpoint, as `structure_entities` promises."""
+def structure_entities(endpoint: str, body: bytes) -> Listing:
+    """
+    Structure the answer of a filter endpoint: a list, one object, an object with one list in it, or a mapping by id.
+
+    What else stands in the object that has the list is kept in `extra`. Raises `DecodeError`.
+    """
     return _decide(lambda value: _read_listing(value, FILTER_ENDPOINTS[endpoint].entity), body)
 
 

@@ -31,9 +31,9 @@ from indivd_async.models import (
     ZoneVisitorsRow,
 )
 from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
-from indivd_async.structuring import structure_answer, structure_entities
+from indivd_async.structuring import structure_answer
 from indivd_async.structuring.documented import read_documented
-from indivd_async.structuring.reading import decide_answer
+from indivd_async.structuring.reading import decide_answer, structure_entities
 
 if TYPE_CHECKING:
     from collections.abc import Callable

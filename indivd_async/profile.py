@@ -63,18 +63,6 @@ WEEKDAYS: Mapping[str, Callable[[date], int]] = {
 }
 
 
-def week_start(numbering: str, year: int, week: int) -> date | None:
-    """
-    Return the first day of a week; None where there is no such week, or the label stands for two weeks of a year.
-
-    A week that the numbering cuts at New Year begins on 1 January.
-
-    >>> week_start("iso", 2026, 1), week_start("sunday-0", 2026, 0)
-    (datetime.date(2025, 12, 29), datetime.date(2026, 1, 1))
-    """
-    return _week_starts(numbering, year).get(week) if 1 < year < 9999 else None
-
-
 @lru_cache(maxsize=256)
 def _week_starts(numbering: str, year: int) -> Mapping[int, date | None]:
     days: dict[int, list[date]] = {}
@@ -101,8 +89,17 @@ class Numbering(Fielded):
     """A name in `WEEKDAYS`; None where it is not known."""
 
     def week_start(self, year: int | None, week: int) -> date | None:
-        """Return the first day of a week, where numbering and year are known."""
-        return None if self.weeks is None or year is None else week_start(self.weeks, year, week)
+        """
+        Return the first day of a week; None where there is no such week, or the label stands for two weeks of a year.
+
+        None, too, where numbering or year is not known. A week that is cut at New Year begins on 1 January.
+
+        >>> Numbering(weeks="iso").week_start(2026, 1), Numbering(weeks="sunday-0").week_start(2026, 0)
+        (datetime.date(2025, 12, 29), datetime.date(2026, 1, 1))
+        """
+        if self.weeks is None or year is None or not 1 < year < 9999:
+            return None
+        return _week_starts(self.weeks, year).get(week)
 
     def weekday(self, label: int) -> int | None:
         """

@@ -10,7 +10,7 @@ import pytest
 
 from indivd_async import AsyncIndivd, ConfigError
 from indivd_async.models import Bucket
-from indivd_async.profile import WEEKDAYS, WEEKS, MostDays, Numbering, Profile, read_profile, week_start
+from indivd_async.profile import WEEKDAYS, WEEKS, MostDays, Numbering, Profile, read_profile
 
 DAYS = [date(2014, 12, 20) + timedelta(days=number) for number in range(5_000)]
 PROFILE = Profile(
@@ -27,7 +27,7 @@ PROFILE = Profile(
 def test_a_week_begins_on_its_first_day(numbering: str) -> None:
     """Under every numbering each day lies in the seven days that its label begins; the odd one may not be known."""
     for day in DAYS:
-        start = week_start(numbering, *WEEKS[numbering](day))
+        start = Numbering(weeks=numbering).week_start(*WEEKS[numbering](day))
         assert start is not None or numbering == "iso-calendar-year"
         if start is not None:
             assert start <= day < start + timedelta(days=7)
@@ -48,15 +48,15 @@ def test_numberings_are_those_of_their_names() -> None:
 
 def test_a_label_of_two_weeks_has_no_start() -> None:
     """29 December 2025 under 2025, week 1, as 1 January 2025 is."""
-    assert week_start("iso-calendar-year", 2025, 1) is None
-    assert week_start("iso-calendar-year", 2025, 2) == date(2025, 1, 6)
+    assert Numbering(weeks="iso-calendar-year").week_start(2025, 1) is None
+    assert Numbering(weeks="iso-calendar-year").week_start(2025, 2) == date(2025, 1, 6)
 
 
 def test_weeks_that_there_are_not_have_no_start() -> None:
     """Week 54 of ISO 8601, week 60 of any, years beyond the calendar."""
-    assert week_start("iso", 2026, 54) is None
-    assert week_start("sunday-0", 2026, 60) is None
-    assert week_start("iso", 9999, 1) is None
+    assert Numbering(weeks="iso").week_start(2026, 54) is None
+    assert Numbering(weeks="sunday-0").week_start(2026, 60) is None
+    assert Numbering(weeks="iso").week_start(9999, 1) is None
     assert Numbering(weeks="iso").week_start(None, 1) is None
     assert Numbering().week_start(2026, 1) is None
 

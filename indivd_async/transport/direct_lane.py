@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import anyio
 
-from .address import SecretBytes
+from ..settings import Timeouts
+from .address import SecretBytes, Way
 from .http11 import Answer, ProtocolError
 from .httpx_lane import is_intercepted, visible_lane
 from .lane import CLOSING_S, KEEPALIVE_S, Attempt, Lane, connection_failure
 from .network import Connection, connect
 from .replies import Failure, Reply
-
-if TYPE_CHECKING:
-    from ..settings import Timeouts
-    from .address import Way
 
 _TARGET = re.compile(rb"[!-~]+")
 

@@ -100,12 +100,10 @@ class Answer:
         """Read on to the end of the head, if it is there, and return the place behind it."""
         if not self._last and data[at] != 0x48:
             raise ProtocolError("what came is no answer in HTTP")
-        # It may begin in what came before.
-        found = (self._last + data[at : at + 3]).find(_END_OF_HEAD) if self._last else -1
-        end = at - len(self._last) + found + 4 if found >= 0 else data.find(_END_OF_HEAD, at) + 4
-        is_whole = end > 3 or found >= 0
-        if not is_whole:
-            end = len(data)
+        joined = self._last + data  # its end may begin in what came before
+        found = joined.find(_END_OF_HEAD, at)
+        is_whole = found >= 0
+        end = found + 4 - len(self._last) if is_whole else len(data)
         self._count_beside(end - at)
         self._parse(memoryview(data)[at:end])
         if self._headed is not is_whole:
@@ -113,7 +111,7 @@ class Answer:
         if is_whole:
             self._end_head()
         else:
-            self._last = (self._last + data[max(at, end - 3) :])[-3:]
+            self._last = joined[-3:]
         return end
 
     def _end_head(self) -> None:

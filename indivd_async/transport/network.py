@@ -8,22 +8,18 @@ import select
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ref
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from .address import SecretBytes, bracketed, certified_name
+from .address import SecretBytes, Way, bracketed, certified_name
 from .http11 import Answer, ProtocolError
 from .lane import Alarm, is_on_trio
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from .address import Way
 
 #: As much as asyncio reads at once: asked for less, a stream keeps the rest, where nobody can see it.
 _READ_BYTES = 2**18

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .planning import PlannedRequest
 
 ClosedReason = Literal["closed", "other_loop", "loop_ended", "forked"]
-
-
 #: Requests that a message names; usually there are two.
 _TOLD = 3
 

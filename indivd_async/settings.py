@@ -14,8 +14,6 @@ from .refusals import ConfigError
 from .wording import brief, literally
 
 _MOST = sys.float_info.max  # an int may be larger, and then no clock can add it
-
-
 #: What a value must be: whether it is, and the words for it.
 Rule = tuple[Callable[[Any], bool], str]
 

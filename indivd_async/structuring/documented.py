@@ -96,10 +96,6 @@ def _carry(wires: list[Any], carried: Mapping[str, Any]) -> None:
                 setattr(wire, name, value)
 
 
-def _build_lines(wires: list[Any], _: str | None, carried: Mapping[str, int], make_rows: _MakeRows) -> Answer:
-    return LineCrossesAnswer(rows=make_rows(wires, carried))
-
-
 def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[LineCrossesRow, ...]:
     new_row, share_bucket, labels_of = draft_of(LineCrossesRow), bucket_of, _fields_of
     location, organization, floor = map(carried.get, ("location", "organization", "floor"))
@@ -313,7 +309,7 @@ class _Shape(Fielded):
 _SHAPES: Mapping[str, _Shape] = {
     "line_crosses": _Shape(
         sent=lambda for_table: list[struct_of(LineCrossesRow, for_table)],  # type: ignore[misc]
-        build=_build_lines,
+        build=lambda wires, _, carried, make_rows: LineCrossesAnswer(rows=make_rows(wires, carried)),
         build_rows=_build_line_rows,
         complete_rows=_complete_line_rows,
     ),

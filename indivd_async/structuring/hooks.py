@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import attrs
 from cattrs import (
@@ -43,16 +43,12 @@ def make_converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: FrozenMap.freeze(value))
     for is_kind, make_hook in (
         (attrs.has, _object_hook),
-        (lambda kind: _is_of(tuple, kind), _array_hook),
-        (lambda kind: _is_of(dict, kind), _mapping_hook),
+        (lambda kind: getattr(kind, "__origin__", None) is tuple, _array_hook),
+        (lambda kind: getattr(kind, "__origin__", None) is dict, _mapping_hook),
         (lambda kind: type(None) in get_args(kind), _optional_hook),
     ):
         converter.register_structure_hook_factory(is_kind, make_hook)
     return converter
-
-
-def _is_of(container: Any, kind: Any) -> bool:
-    return get_origin(kind) is container
 
 
 def problems_of(error: Exception) -> list[str]:

@@ -80,10 +80,6 @@ def _decide(structure: Callable[[Any], T], body: bytes) -> T:
 # From what was sent to the answer.
 
 
-def _lines(rows: Lines) -> LineCrossesAnswer:
-    return LineCrossesAnswer(rows=rows)
-
-
 def _visits(sent: Visits) -> ZoneVisitorsAnswer:
     current, comparison = sent.current, sent.comparison
     return ZoneVisitorsAnswer(
@@ -164,7 +160,7 @@ _ID = re.compile("0|-?[1-9][0-9]{0,17}")
 _fill = object.__setattr__  # completes frozen rows that nobody holds yet
 _converter = make_converter()
 _SHAPES: Mapping[str, tuple[Any, Callable[[Any], Answer]]] = {
-    "line_crosses": (Lines, _lines),
+    "line_crosses": (Lines, lambda rows: LineCrossesAnswer(rows=rows)),
     "zone_visitors": (Visits, _visits),
     "drop_in_rate": (DropIns, _drop_in),
 }

@@ -20,8 +20,6 @@ Hook = Callable[[Any, Any], Any]
 _MOST_EXACT = 2.0**53
 #: Digits of a moment since 1970, and how many of its units make a second.
 _EPOCHS = {10: 1, 13: 1000}
-
-
 #: In place of a value that was not sent.
 MISSING: Any = object()
 

@@ -38,8 +38,6 @@ _WHOM_TO_TRUST = "{ssl_context:…} says whom to trust, and {trust_env:True} tak
 _CROWDED = {errno.EMFILE, errno.ENFILE}
 #: In the reasons of TLS, where the other side misses or refuses a certificate of ours, or all that we offer.
 _OF_CERTIFICATES = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
-
-
 #: Share of a wait that it may end early: moving a timer with each piece would cost more than reading the piece.
 _EARLY = 0.01
 

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import anyio
 import attrs
@@ -21,6 +21,7 @@ _DRAINED = 64 * 2**10
 #: An unread body that goes on for so long without a pause is a generator of the caller's.
 _ABANDONED = 2**20
 _GZIP = ([b"gzip"], [b"x-gzip"])
+_gzip_decoder = partial(zlib.decompressobj, wbits=16 + zlib.MAX_WBITS)
 #: Said in Content-Encoding by servers that mean a charset, a type, or nothing: they change no byte.
 _MEANINGLESS = (
     rb"identity|none|null|text|plain|binary|[78]bit|amz-1\.0|[a-z]+/.+"
@@ -208,7 +209,3 @@ async def _abandon(chunks: AsyncIterator[bytes]) -> None:
     close = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
-
-
-def _gzip_decoder() -> zlib._Decompress:
-    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)

@@ -93,15 +93,19 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> int:
     """Write a file so that it outlasts the machine's end; return its size. DestinationError where there is no room."""
-    with path.open("wb") as file:
-        try:
+    try:
+        with path.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
             return file.tell()
-        except OSError as error:  # of a write, which names no file
-            problem = f"{path} cannot be written ({error.strerror or error}); what was committed stays"
-            raise DestinationError(problem) from error
+    except OSError as error:
+        if (
+            error.filename is not None
+        ):  # it cannot be opened; a write names no file, nor does the close that tries again
+            raise
+        problem = f"{path} cannot be written ({error.strerror or error}); what was committed stays"
+        raise DestinationError(problem) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -116,12 +116,13 @@ async def test_a_commit_that_asyncio_cancels_is_gone_through_with(
         assert report.rows == len(await client.fetch(DAYS))
 
 
-async def test_a_disk_without_room_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [2**9, 2**12, 2**13, 2**15])
+async def test_a_disk_without_room_is_told(room: int, tmp_path: Path) -> None:
     """By the file that could not be written; what was committed is gone on with."""
     out, (soft, hard) = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
     async with make_client(Town()) as client:
         first = await export(client, attrs.evolve(DAYS, location=[124]), out)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
         try:
             with pytest.raises(DestinationError, match=r"unfinished.* cannot be written \(File too large\); what was"):
                 await export(client, DAYS, out)

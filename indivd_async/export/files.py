@@ -19,7 +19,7 @@ from typing import IO
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from .manifest import Manifest, from_json, to_json
+from .manifest import Manifest, Part, from_json, to_json
 from .question import Place
 from .report import DestinationError
 
@@ -36,6 +36,17 @@ _TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK
 def damaged(folder: Path, what: str) -> ConfigError:
     """Say that *folder* cannot be relied on."""
     return ConfigError(f"{{out}}: {folder} is damaged: {what}. Remove the folder to begin anew")
+
+
+@contextmanager
+def reading(folder: Path, part: Part) -> Iterator[None]:
+    """Say so where what is read of *part* within is not what was written."""
+    try:
+        yield
+    except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's own are such
+        if getattr(error, "errno", None) is not None:  # of the system, which does not let it be read
+            raise
+        raise damaged(folder, f"{part.path} is not as it was written") from error
 
 
 def beside(folder: Path, what: str) -> Path:

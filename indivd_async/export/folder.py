@@ -48,6 +48,7 @@ from .files import (
     damaged,
     moving_into,
     read_manifest,
+    reading,
     sync_directory,
     take_lock,
     walk,
@@ -147,11 +148,12 @@ class Folder:
                 raise damaged(self.path, f"{part.path} is not there as it was written")
         self._number = max((int(re.findall(r"[0-9]+", name)[-1]) for name in parts), default=0)
         ours = None if manifest is None else re.compile(rf"part-{manifest.id}-[0-9]{{6,}}\.parquet")
+        names = {found[name].name for name in parts}  # what is called so elsewhere is somebody's copy
         migrates = manifest is not None and needs_migration(manifest, self.place)
         for name, path in found.items():
             if name in parts or name == MANIFEST:
                 continue
-            if _UNFINISHED.fullmatch(path.name) or (ours and ours.fullmatch(path.name)):
+            if _UNFINISHED.fullmatch(path.name) or (ours and ours.fullmatch(path.name) and path.name not in names):
                 path.unlink()
             elif name.endswith(".parquet"):
                 self._foreign.append(name)
@@ -166,7 +168,7 @@ class Folder:
                 yield batch.filter(filter_regions(batch, some))
 
     def _read(self, part: Part) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self.path / part.path) as file:
+        with reading(self.path, part), pq.ParquetFile(self.path / part.path) as file:
             # One thread: what each takes and gives back is kept apart, and not used again by the others.
             yield from file.iter_batches(_BATCH_ROWS, use_threads=False)
 

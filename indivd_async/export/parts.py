@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from .. import wall_clock
 from .columns import days_of, location_column, row_groups
-from .files import write_durably
+from .files import reading, write_durably
 from .manifest import MAGIC, Part
 from .partitions import Folders
 
@@ -59,7 +59,8 @@ class Grown:
     @cached_property
     def footer(self) -> pq.FileMetaData:
         """What the file says of itself."""
-        return pq.read_metadata(self.file)
+        with reading(self.file.parents[len(self.part.folders)], self.part):
+            return pq.read_metadata(self.file)
 
     def can_add(self, schema: pa.Schema) -> bool:
         """Tell whether rows of *schema* can follow those there: they are of its types, and in few row groups."""

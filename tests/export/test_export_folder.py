@@ -784,6 +784,18 @@ def cut_a_part(out: Path) -> None:
     part.write_bytes(part.read_bytes()[:-1])
 
 
+def garble_a_part(out: Path) -> None:
+    part = next(out.rglob("part-*.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+
+
+def garble_an_end(out: Path) -> None:
+    part = next(out.rglob("part-*.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:-200] + bytes(190) + content[-10:])
+
+
 def cut_the_manifest(out: Path) -> None:
     (out / MANIFEST).write_bytes((out / MANIFEST).read_bytes()[:-1])
 
@@ -803,11 +815,21 @@ def age(out: Path) -> None:
     [
         (lose_a_part, "is damaged: .*is not there as it was written. Remove the folder to begin anew"),
         (cut_a_part, "is not there as it was written"),
+        (garble_a_part, "is damaged: .*part-.* is not as it was written. Remove the folder to begin anew"),
+        (garble_an_end, "is damaged: .*part-.* is not as it was written"),
         (cut_the_manifest, "is damaged: _manifest.parquet cannot be read"),
         (garble_the_manifest, "is damaged: _manifest.parquet cannot be read"),
         (age, "format 7, this one knows 3"),
     ],
-    ids=["a part is lost", "a part is cut", "the manifest is cut", "the manifest is garbled", "another version"],
+    ids=[
+        "a part is lost",
+        "a part is cut",
+        "a part is garbled",
+        "the end of a part is garbled",
+        "the manifest is cut",
+        "the manifest is garbled",
+        "another version",
+    ],
 )
 @on_asyncio
 async def test_a_damaged_folder_is_refused(harm: Callable[[Path], None], message: str, tmp_path: Path) -> None:
@@ -817,7 +839,7 @@ async def test_a_damaged_folder_is_refused(harm: Callable[[Path], None], message
         harm(tmp_path)
         before = files(tmp_path)
         with pytest.raises(ConfigError, match=message):
-            await export(client, DAYS, tmp_path)
+            await export(client, DAYS, tmp_path, refresh=1000)
     assert files(tmp_path) == before
 
 
@@ -854,17 +876,21 @@ async def test_an_export_inside_another_is_refused(tmp_path: Path) -> None:
 
 @on_asyncio
 async def test_what_is_not_of_the_export_is_left_alone(tmp_path: Path) -> None:
-    """Whatever its name: parts of other exports, and an export that an earlier version has let begin inside."""
+    """Whatever its name: parts of others, an export that an earlier version has let begin inside, a copy of a part."""
     out, other = tmp_path / "out", tmp_path / "other"
     async with make_client(Script(counts_by_day)) as client:
         for folder in (out, other):
             await export(client, DAYS, folder)
+        mine = next(out.rglob("part-*.parquet"))
         other.rename(out / "lines")
         part = next((out / "lines").rglob("part-*.parquet"))
         theirs = {name for name in files(out) if name.startswith("lines/")}
         for name in (part.name, "part-000001.parquet", "part-1.parquet"):
             (out / "location-124" / name).write_bytes(part.read_bytes())
             theirs.add(f"location-124/{name}")
+        (out / "backup").mkdir()
+        shutil.copy(mine, out / "backup")
+        theirs.add(f"backup/{mine.name}")
         longer = attrs.evolve(DAYS, end_date="2025-04-20")
         for options in ({}, {"refresh": 90}):
             assert (await export(client, longer, out, **options)).complete

@@ -49,6 +49,16 @@ def reading(folder: Path, part: Part) -> Iterator[None]:
         raise damaged(folder, f"{part.path} is not as it was written") from error
 
 
+def check_outside(folder: Path) -> None:
+    """ConfigError where *folder* lies in an export."""
+    for outer in folder.resolve().parents:
+        if (outer / MANIFEST).exists():
+            raise ConfigError(
+                f"{{out}}: {folder} lies in the export {outer}, whose readers would take its rows for theirs; export "
+                "to a folder outside of it"
+            )
+
+
 def beside(folder: Path, what: str) -> Path:
     """Return where things of *folder* are that must not lie in it."""
     whole = folder.resolve()

@@ -45,6 +45,7 @@ from .columns import filter_regions, is_among
 from .files import (
     MANIFEST,
     beside,
+    check_outside,
     damaged,
     moving_into,
     read_manifest,
@@ -55,7 +56,7 @@ from .files import (
     write_durably,
     write_manifest,
 )
-from .manifest import Manifest, Part, needs_migration
+from .manifest import Manifest, Part, columns_of, needs_migration
 from .partitions import Folders, split_rows
 from .parts import Grown, write_part
 from .question import Place
@@ -144,7 +145,7 @@ class Folder:
             )
         self._foreign += [f"{name}/**" for name in sorted(inner)]
         for part in parts.values():
-            if part.path not in found or found[part.path].stat().st_size != part.size:
+            if part.path not in found or not Grown(found[part.path], part).is_there():
                 raise damaged(self.path, f"{part.path} is not there as it was written")
         self._number = max((int(re.findall(r"[0-9]+", name)[-1]) for name in parts), default=0)
         ours = None if manifest is None else re.compile(rf"part-{manifest.id}-[0-9]{{6,}}\.parquet")
@@ -239,9 +240,8 @@ class Folder:
         """Write all parts anew, in today's types."""
         manifest = self.manifest
         assert manifest is not None
-        schema = manifest.schema
-        staged = [self._stage(part, _Growth(), schema) for part in self._parts]
-        self._exchange(staged, attrs.evolve(manifest, columns=tuple((field.name, str(field.type)) for field in schema)))
+        staged = [self._stage(part, _Growth(), manifest.schema) for part in self._parts]
+        self._exchange(staged, attrs.evolve(manifest, columns=columns_of(manifest.query)))
 
     def _stage(self, target: Part | Folders, growth: _Growth, schema: pa.Schema) -> Part:
         """Write a part, beside the folder: one that is there as it is to be, or a new one."""
@@ -304,13 +304,18 @@ class Folder:
             announced = read_manifest(self.unfinished, self.place)
         except ConfigError:  # there is none, or half of one
             return
-        if self.manifest is not None and announced.id == self.manifest.id:
+        is_ours = self.manifest is not None and announced.id == self.manifest.id
+        if is_ours and all(map(self._is_there, announced.parts.values())):
             self._is_announced = True
             now = wall_clock.utc_now().timestamp()  # when what they have no longer ceases to count
             parts = {path: attrs.evolve(part, since=now) for path, part in announced.parts.items()}
             announced = attrs.evolve(announced, parts=parts)
             self._write(_NEXT, announced)  # whoever dies meanwhile leaves the second one, which says the same
             self._take_effect(announced)
+
+    def _is_there(self, part: Part) -> bool:
+        """Tell whether *part* lies in or beside the folder: not if somebody has put back the folder of another day."""
+        return any(Grown(file, part).is_there() for file in (self.path / part.path, self.unfinished / part.name))
 
     def _clear(self) -> None:
         """Remove what lies beside the folder, but for what counts, and what is somebody else's."""
@@ -325,12 +330,7 @@ class Folder:
 
 def open_folder(path: Path) -> Store:
     """Open *path*, alone: make it if it is not there, and put right what a process that died has left."""
-    for outer in path.resolve().parents:
-        if (outer / MANIFEST).exists():
-            raise ConfigError(
-                f"{{out}}: {path} lies in the export {outer}, whose readers would take its rows for theirs; export to "
-                "a folder outside of it"
-            )
+    check_outside(path)
     is_made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,10 @@ class Grown:
         with reading(self.file.parents[len(self.part.folders)], self.part):
             return pq.read_metadata(self.file)
 
+    def is_there(self) -> bool:
+        """Tell whether the file is there, of the size that it was written in."""
+        return self.file.is_file() and self.file.stat().st_size == self.part.size
+
     def can_add(self, schema: pa.Schema) -> bool:
         """Tell whether rows of *schema* can follow those there: they are of its types, and in few row groups."""
         if not self.footer.schema.to_arrow_schema().equals(schema):

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import resource
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -188,6 +189,25 @@ async def test_an_exchange_that_the_system_stops_is_gone_on_with(
         assert read(out).equals(read(tmp_path / f"clean{at}"))
         assert not (tmp_path / f".{out.name}.unfinished").exists()
     assert at >= 5  # four parts and the manifest
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+async def test_a_folder_that_is_put_back_after_a_kill_is_not_spoilt(moved: int, tmp_path: Path) -> None:
+    """What lies beside it belongs to the folder that was there before: it takes no effect, and the folder goes on."""
+    town, out = Town(), tmp_path / "out"
+    await refresh(town, out)
+    shutil.copytree(out, tmp_path / "saved")
+    for place, moves in ((124, 9), (127, moved)):
+        town.late |= {(place, date(2025, month, 3 + 20 * (month == 3))): 7 for month in (3, 4)}
+        with killed_within((Path, "replace"))(moves), suppress(KilledError):
+            await refresh(town, out)
+        assert (tmp_path / ".out.unfinished").exists() == (place == 127)
+    shutil.rmtree(out)
+    (tmp_path / "saved").rename(out)
+    assert (await refresh(town, out)).complete
+    await refresh(town, tmp_path / "clean")
+    assert read(out).equals(read(tmp_path / "clean"))
+    assert not (tmp_path / ".out.unfinished").exists()
 
 
 @pytest.mark.parametrize("left", ["half a manifest", "another export's", "nothing but a part"])

@@ -10,10 +10,12 @@ Read it as one table: ``polars.scan_parquet("visits")``, ``pyarrow.dataset.datas
 ``FROM 'visits/**/*.parquet'``, at any moment, also while a process writes: each row is there once, as it was or as it
 is. A part keeps its name, and what was in it stays in its place, so that who has begun to read it reads on. Rows that
 have not counted for half a day leave a hole: no file gets shorter, but it takes less space (``du`` tells; ``cp`` keeps
-holes, ``rsync`` with ``--sparse``). Where the file system knows none, a part of more than 4 MiB, and more than 16 times
-what is in it, is written anew; in that moment a reader that has listed its files may end with an error, and reads
-again. A part without rows stays, 1,000 of them at most. Several parts change one after the other: who must see all of a
-run or nothing takes a table, where a commit is a transaction. What is half written lies beside the folder.
+holes, ``rsync`` with ``--sparse``). What is older, such as a LazyFrame or a dataset made the day before, ends with an
+error then, and is made again. Where the file system knows no holes, or the folder was copied without them, a part of
+more than 4 MiB, and more than 16 times what is in it, is written anew; in that moment a reader that has listed its
+files may end with an error, and reads again. A part without rows stays, 1,000 of them at most. Several parts change one
+after the other: who must see all of a run or nothing takes a table, where a commit is a transaction. What is half
+written lies beside the folder.
 
 A row has the names that its location and zone had when it was written; group by ids. Rows that
 somebody deletes from a table are missed by the next run, which tells it and asks again.

@@ -59,7 +59,6 @@ class Call:
     for_table: bool = False
 
     async def look_up(self, name: str) -> Listed[Any]:
-        """Ask the filter endpoint *name*."""
         return await self.catalogue.look_up(name, self._deadline())
 
     async def plan(self, query: Query, cutoff: date | None = None) -> Plan:

@@ -54,7 +54,6 @@ class Keeping(Fielded):
         return None if self.renews else await _soon(partial(self.cache.get, self._key(request)), left_s, "read")
 
     async def keep(self, request: PlannedRequest, body: bytes, left_s: float | None) -> None:
-        """Keep *body* for *request*."""
         await _soon(partial(self.cache.put, self._key(request), body), left_s, "write")
 
     def _key(self, request: PlannedRequest) -> str:

@@ -79,21 +79,22 @@ def _is_sent(wire: Any) -> bool:
 _MakeRows = Callable[[list[Any], Mapping[str, Any]], tuple[Any, ...]]
 
 
-def _complete_rows(wires: list[Any], labelled: list[Any], carried: Mapping[str, Any]) -> None:
+def _complete_rows(wires: list[Any], labelled: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
     """Let *wires* stand for rows: give them the bucket of *labelled*, and what is *carried*."""
     share_bucket = bucket_of
     for wire, sent in zip(wires, labelled, strict=True):
         wire.bucket = share_bucket(
             sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute
         )
-    _carry(wires, carried)
+    return _carry(wires, carried)
 
 
-def _carry(wires: list[Any], carried: Mapping[str, Any]) -> None:
+def _carry(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
     for name, value in carried.items():
         if value is not None:
             for wire in wires:
                 setattr(wire, name, value)
+    return tuple(wires)
 
 
 def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[LineCrossesRow, ...]:
@@ -117,11 +118,6 @@ def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Line
         row.__class__ = LineCrossesRow
         rows.append(row)
     return tuple(rows)
-
-
-def _complete_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
-    _complete_rows(wires, [wire.labels for wire in wires], carried)
-    return tuple(wires)
 
 
 def _build_visits(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
@@ -196,14 +192,13 @@ def _complete_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[
     """Also give what was sent as {} the form that it has in rows."""
     places = [wire.aggregation for wire in wires]
     _complete_rows(places, places, {})
-    _carry(wires, carried)
     share_exclude, is_sent = _exclude, _is_sent
     for wire in wires:
         if (sent := wire.dwell_time_stats) is not None and not is_sent(sent):
             wire.dwell_time_stats = None
         if (sent := wire.exclude) is not None:
             wire.exclude = share_exclude(sent.min_dwell_time, sent.max_dwell_time)
-    return tuple(wires)
+    return _carry(wires, carried)
 
 
 @lru_cache(maxsize=1024)
@@ -290,11 +285,10 @@ def _build_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Z
 
 
 def _complete_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
-    _complete_rows(wires, wires, carried)
     for wire in wires:
         if wire.passing_by == 0:
             wire.drop_in_rate = None
-    return tuple(wires)
+    return _complete_rows(wires, wires, carried)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -311,7 +305,7 @@ _SHAPES: Mapping[str, _Shape] = {
         sent=lambda for_table: list[struct_of(LineCrossesRow, for_table)],  # type: ignore[misc]
         build=lambda wires, _, carried, make_rows: LineCrossesAnswer(rows=make_rows(wires, carried)),
         build_rows=_build_line_rows,
-        complete_rows=_complete_line_rows,
+        complete_rows=lambda wires, carried: _complete_rows(wires, [wire.labels for wire in wires], carried),
     ),
     "zone_visitors": _Shape(
         sent=lambda for_table: struct_of(Visits, for_table, comparison=struct_of(Period, for_table) | list[Any] | None),

@@ -81,7 +81,6 @@ def read_date(value: Any, _: Any) -> str:
 
 
 def read_object(value: Any) -> dict[str, Any]:
-    """Take an object."""
     if type(value) is not dict:
         raise expected("object", value)
     return value

@@ -184,7 +184,6 @@ class Way:
 
     @property
     def headers(self) -> Headers:
-        """The headers of every request."""
         return [
             (b"Host", self.base_url.authority.encode("ascii")),
             (b"Accept", b"application/json"),
@@ -200,7 +199,6 @@ class Way:
 
     @property
     def proxy_address(self) -> tuple[str, int]:
-        """The host and port of the proxy."""
         assert self.proxy is not None
         url = self.proxy.url
         return url.raw_host.decode("ascii").replace("%25", "%"), url.port or PORTS[url.scheme]

@@ -64,8 +64,6 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class AiohttpLane(Lane):
-    """A lane over a session of aiohttp's."""
-
     ends = (aiohttp.ClientError, _EndedError, OSError, UnicodeError, TimeoutError)
     #: Errors of aiohttp's hold the request, and the token with it.
     tells_cause = False

@@ -10,7 +10,7 @@ from ..settings import Timeouts
 from .address import SecretBytes, Way
 from .http11 import Answer, ProtocolError
 from .httpx_lane import is_intercepted, visible_lane
-from .lane import CLOSING_S, KEEPALIVE_S, Attempt, Lane, connection_failure
+from .lane import CLOSING_S, KEEPALIVE_S, Attempt, Lane
 from .network import Connection, connect
 from .replies import Failure, Reply
 
@@ -95,9 +95,6 @@ class DirectLane(Lane):
         connection.used_at = anyio.current_time()
         attempt.allow("read", connection.used_at)
         return connection
-
-    def sort(self, error: Exception, attempt: Attempt) -> Failure:
-        return connection_failure(error, stale=attempt.is_stale)
 
     async def retire(self) -> None:
         connection, self._connection = self._connection, None

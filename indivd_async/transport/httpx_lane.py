@@ -14,7 +14,7 @@ import httpx
 
 from ..errors import ClientClosedError, RequestTimeoutError
 from .address import Way
-from .lane import CLOSING_S, Attempt, Lane, connection_failure, words_of
+from .lane import CLOSING_S, Attempt, Lane, words_of
 from .replies import Draft, Failure, Reply, read_body
 
 #: What a transport raises that leaves to its callers what the network does; all else is an error of its code.
@@ -106,13 +106,13 @@ class HttpxLane(Lane):
             with anyio.move_on_after(CLOSING_S, shield=True):
                 await response.aclose()
 
-    def sort(self, error: Exception, attempt: Attempt) -> Failure:  # noqa: ARG002
+    def sort(self, error: Exception, attempt: Attempt) -> Failure:
         if isinstance(error, self._library.TimeoutException | TimeoutError):
             return Failure(reason=words_of(error), error=RequestTimeoutError)
         if isinstance(error, self._library.StreamError):
             # A hook of the caller's that took the body would take it again.
             return Failure(reason=words_of(error), is_retried=False)
-        return connection_failure(error)
+        return super().sort(error, attempt)
 
     async def retire(self) -> None:
         # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.

@@ -69,7 +69,6 @@ class Alarm:
         self._timer = None if moment == math.inf else self._loop.call_at(moment, self.cancel)
 
     def cancel(self) -> None:
-        """Ring now."""
         self.cancel_called = True
         with suppress(OSError):  # it ended by itself
             self._connected.shutdown(socket.SHUT_RDWR)
@@ -193,7 +192,6 @@ class Lane:
         await self.retire()
 
     def begin(self, timeouts: Timeouts, limit_s: float | None) -> Attempt:
-        """Begin an attempt."""
         return Attempt(timeouts, limit_s, self.first_wait)
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
@@ -202,7 +200,7 @@ class Lane:
 
     def sort(self, error: Exception, attempt: Attempt) -> Failure:
         """Say what one of `ends` means."""
-        raise NotImplementedError
+        return connection_failure(error, stale=attempt.is_stale)
 
     async def retire(self) -> None:
         """Close the connection, if there is one, whatever interrupts it."""

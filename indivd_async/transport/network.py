@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from weakref import ref
@@ -32,14 +32,14 @@ _ARE_FILES = os.name == "posix"
 class Connection:
     """One connection, which can tell whether there is anything that nobody asked for."""
 
-    __slots__ = ("_raw", "_stream", "_tls", "alarm", "now", "receive", "send", "used_at")
+    __slots__ = ("_raw", "_tls", "aclose", "alarm", "now", "receive", "send", "used_at")
 
     def __init__(self, raw: _Socket, stream: ByteStream) -> None:
         self._raw = raw
-        self._stream = stream
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610  # anyio's, not Django's
         self.receive = stream.receive
         self.send = stream.send
+        self.aclose = stream.aclose
         self.now: Callable[[], float] = anyio.current_time if is_on_trio() else asyncio.get_running_loop().time
         self.alarm = raw.alarm
         #: When the last request began.
@@ -52,9 +52,6 @@ class Connection:
             or is_readable(self._raw.socket)
             or (self._tls is not None and _has_read_ahead(self._tls))
         )
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def is_readable(sock: Any) -> bool:
@@ -119,10 +116,6 @@ class _Socket(ByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._stream.extra_attributes
 
 
 class _Watched(_Socket):

@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
-from ..errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    ConnectionFailedError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitedError,
-    RequestTimeoutError,
-    ResponseTooLargeError,
-    ServerError,
-    TransportError,
-    UnexpectedStatusError,
-)
+from .. import errors
 from ..planning import PlannedRequest
 from ..transport import BaseURL
 
 _STATUS_PAGE = "indivd.statuspage.io"
 
 #: Status to error, and what to do about it. 5xx and whatever is not here are added by `api_error`.
-_STATUS: dict[int, tuple[type[ApiError], str]] = {
+_STATUS: dict[int, tuple[type[errors.ApiError], str]] = {
     400: (
-        BadRequestError,
+        errors.BadRequestError,
         "The API does not say which parameter it refuses; please report it, for this client should have refused it",
     ),
     401: (
-        AuthenticationError,
+        errors.AuthenticationError,
         "The token is unknown or revoked. It is sent as 'Authorization: Token …': pass it bare, without that word",
     ),
     403: (
-        PermissionDeniedError,
+        errors.PermissionDeniedError,
         "A location or organisation is outside the token's scope. {locations()} lists what it may see",
     ),
-    404: (NotFoundError, "There is no such path. Check {base_url}, and its path prefix if there is a gateway"),
-    429: (RateLimitedError, "Too many requests: lower {Limits.requests_per_second} or {Limits.concurrency}"),
+    404: (errors.NotFoundError, "There is no such path. Check {base_url}, and its path prefix if there is a gateway"),
+    429: (errors.RateLimitedError, "Too many requests: lower {Limits.requests_per_second} or {Limits.concurrency}"),
 }
-_SERVER = (ServerError, f"The service failed. See {_STATUS_PAGE} for incidents before changing anything of your own")
+_SERVER = (
+    errors.ServerError,
+    f"The service failed. See {_STATUS_PAGE} for incidents before changing anything of your own",
+)
 _UNEXPECTED = (
-    UnexpectedStatusError,
+    errors.UnexpectedStatusError,
     "The API documents no such status (redirects are never followed). Check {base_url}, and what stands between",
 )
 #: What to do about it.
-_ADVICE: dict[type[TransportError], str] = {
-    ConnectionFailedError: f"Check {{base_url}} and what stands between; {_STATUS_PAGE} tells of incidents.",
-    RequestTimeoutError: "Ask for a shorter period, or allow more time.",
-    ResponseTooLargeError: "Ask for a shorter period, or raise the limit.",
+_ADVICE: dict[type[errors.TransportError], str] = {
+    errors.ConnectionFailedError: f"Check {{base_url}} and what stands between; {_STATUS_PAGE} tells of incidents.",
+    errors.RequestTimeoutError: "Ask for a shorter period, or allow more time.",
+    errors.ResponseTooLargeError: "Ask for a shorter period, or raise the limit.",
 }
 
 
@@ -60,7 +50,7 @@ def api_error(
     retry_after: float | None = None,
     gave_up: str = "",
     out_of_time: bool = False,
-) -> ApiError:
+) -> errors.ApiError:
     """Build the error for *status*; *gave_up* says why there was no further attempt, where that is worth saying."""
     cls, advice = _STATUS.get(status) or (_SERVER if 500 <= status <= 599 else _UNEXPECTED)
     # A question of another kind has nothing to advise.
@@ -79,8 +69,14 @@ def api_error(
 
 
 def transport_error(
-    kind: type[TransportError], base_url: BaseURL, words: str, *, request: PlannedRequest, attempts: int, why: str
-) -> TransportError:
+    kind: type[errors.TransportError],
+    base_url: BaseURL,
+    words: str,
+    *,
+    request: PlannedRequest,
+    attempts: int,
+    why: str,
+) -> errors.TransportError:
     """Build the error of *kind*; *why* is the option that set the deadline."""
     return kind(
         f"{base_url.host}:{base_url.port}: {words}",

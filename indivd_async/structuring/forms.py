@@ -7,21 +7,8 @@ from typing import Any
 
 import attrs
 
+from .. import models
 from ..fielded import Fielded
-from ..models import (
-    NOTHING_EXTRA,
-    Aggregation,
-    DropInRow,
-    DropInTotals,
-    FrozenMap,
-    Line,
-    LineCrossesRow,
-    Location,
-    Zone,
-    ZoneDropIn,
-    ZoneDropInRow,
-    ZoneVisitorsRow,
-)
 from .strict import Hook, read_date, read_name
 
 
@@ -49,7 +36,7 @@ class Form(Fielded):
     key: str = "id"
 
 
-Lines = tuple[LineCrossesRow, ...]
+Lines = tuple[models.LineCrossesRow, ...]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -58,8 +45,8 @@ class Period(Fielded):
 
     startdate: str | None = None
     enddate: str | None = None
-    insights: tuple[ZoneVisitorsRow, ...]
-    extra: FrozenMap = NOTHING_EXTRA
+    insights: tuple[models.ZoneVisitorsRow, ...]
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -68,16 +55,16 @@ class Visits(Fielded):
 
     current: Period
     comparison: Period | None = None
-    extra: FrozenMap = NOTHING_EXTRA
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Summary(Fielded):
     """The totals of an answer of drop_in_rate."""
 
-    current: DropInTotals | None
-    comparison: DropInTotals | None = None
-    extra: FrozenMap = NOTHING_EXTRA
+    current: models.DropInTotals | None
+    comparison: models.DropInTotals | None = None
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -85,18 +72,18 @@ class Details(Fielded):
     """Its rows of all zones together."""
 
     interval: str | None = None
-    current: tuple[DropInRow, ...]
-    comparison: tuple[DropInRow, ...] = ()
-    extra: FrozenMap = NOTHING_EXTRA
+    current: tuple[models.DropInRow, ...]
+    comparison: tuple[models.DropInRow, ...] = ()
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Zones(Fielded):
     """Its zones, by their ids."""
 
-    current: dict[str, ZoneDropIn]
-    comparison: dict[str, ZoneDropIn] = attrs.field(factory=dict)
-    extra: FrozenMap = NOTHING_EXTRA
+    current: dict[str, models.ZoneDropIn]
+    comparison: dict[str, models.ZoneDropIn] = attrs.field(factory=dict)
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -106,7 +93,7 @@ class DropIns(Fielded):
     summary: Summary
     details: Details
     zone_details: Zones
-    extra: FrozenMap = NOTHING_EXTRA
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 _EMPTY: tuple[Any, ...] = ({}, [])
@@ -123,28 +110,30 @@ def _read_optional_date(value: Any, kind: Any) -> str | None:
 
 
 FORMS: Mapping[type, Form] = {
-    LineCrossesRow: Form(
+    models.LineCrossesRow: Form(
         labels="_id",
-        carried=tuple(name for name in attrs.fields_dict(LineCrossesRow) if name not in ("bucket", "count", "extra")),
+        carried=tuple(
+            name for name in attrs.fields_dict(models.LineCrossesRow) if name not in ("bucket", "count", "extra")
+        ),
     ),
-    ZoneVisitorsRow: Form(
+    models.ZoneVisitorsRow: Form(
         carried=("tz",),
         empty=dict.fromkeys(("unique_visits", "bounce", "dwell_time", "dwell_time_stats"), _UNLICENSED)
         | {"exclude": (_EMPTY, None)},
     ),
-    Aggregation: Form(labels="", carried=("loc_name",), read={"zone_name": read_name}),
-    DropInRow: Form(
+    models.Aggregation: Form(labels="", carried=("loc_name",), read={"zone_name": read_name}),
+    models.DropInRow: Form(
         labels="",
         aliases={"visits": "enter", "enter_percentage": "drop_in_rate"},
         rate=("drop_in_rate", "passing_by"),
     ),
-    ZoneDropInRow: Form(
+    models.ZoneDropInRow: Form(
         labels="",
         aliases={"enter": "visits", "enter_percentage": "drop_in_rate"},
         carried=("zone_id", "loc_id"),
         rate=("drop_in_rate", "passing_by"),
     ),
-    ZoneDropIn: Form(
+    models.ZoneDropIn: Form(
         aliases={"enter_percentage": "drop_in_rate"},
         carried=("tz",),
         rate=("drop_in_rate", "total_passing_by"),
@@ -152,14 +141,14 @@ FORMS: Mapping[type, Form] = {
         read=dict.fromkeys(("zone_name", "loc_name", "location_custom_id"), read_name),
         key="zone_id",
     ),
-    DropInTotals: Form(
+    models.DropInTotals: Form(
         aliases={"visits": "enter", "drop_in_rate": "enter_percentage", **_DATES},
         rate=("enter_percentage", "passing_by"),
         read=dict.fromkeys(("startdate", "enddate"), read_date),
     ),
-    Location: Form(guessed=("organization",)),
-    Zone: Form(guessed=("location", "floor", "bounce_threshold")),
-    Line: Form(guessed=("location", "floor", "zone_to", "zone_from")),
+    models.Location: Form(guessed=("organization",)),
+    models.Zone: Form(guessed=("location", "floor", "bounce_threshold")),
+    models.Line: Form(guessed=("location", "floor", "zone_to", "zone_from")),
     Period: Form(aliases=_DATES, read=dict.fromkeys(("startdate", "enddate"), _read_optional_date)),
     Visits: Form(empty={"current": (_EMPTY, {"insights": []}), "comparison": (_EMPTY, None)}),
     Summary: Form(empty=dict.fromkeys(("current", "comparison"), (_NOTHING, None))),

@@ -15,27 +15,16 @@ import attrs
 import orjson
 from cattrs import AttributeValidationNote, BaseValidationError
 
+from .. import models
 from ..errors import DecodeError
 from ..fielded import Fielded
-from ..models import (
-    NOTHING_EXTRA,
-    Category,
-    DropInRow,
-    DropInTotals,
-    FrozenMap,
-    Line,
-    Location,
-    Organization,
-    Zone,
-    ZoneDropIn,
-)
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Lines, Visits
 from .hooks import faults_of_object, make_converter, problems_of
 from .strict import Key, Misfit, read_object
 
-Entity = Location | Zone | Category | Line | Organization
+Entity = models.Location | models.Zone | models.Category | models.Line | models.Organization
 T = TypeVar("T")
 #: RFC 8259 lets a reader ignore it, since there are servers that send it.
 _BOM = b"\xef\xbb\xbf"
@@ -54,7 +43,7 @@ class Listing(Fielded):
     """What one answer of a filter endpoint says; `extra` is what stands beside the list."""
 
     entities: tuple[Entity, ...]
-    extra: FrozenMap = NOTHING_EXTRA
+    extra: models.FrozenMap = models.NOTHING_EXTRA
 
 
 def structure_entities(endpoint: str, body: bytes) -> Listing:
@@ -103,7 +92,7 @@ def _drop_in(sent: DropIns) -> DropInAnswer:
 
 
 def _block(
-    summary: DropInTotals | None, details: tuple[DropInRow, ...], zones: Mapping[str, ZoneDropIn]
+    summary: models.DropInTotals | None, details: tuple[models.DropInRow, ...], zones: Mapping[str, models.ZoneDropIn]
 ) -> DropInBlock:
     for zone in zones.values():
         for row in zone.details:
@@ -112,12 +101,12 @@ def _block(
     return DropInBlock(summary=summary, details=details, zones=tuple(zones.values()))
 
 
-def _all_extra(sent: Any, **inside: Any) -> FrozenMap:
+def _all_extra(sent: Any, **inside: Any) -> models.FrozenMap:
     """Gather what is not known of an answer and of the objects in it, by its path."""
     extra = dict(sent.extra)
     for path, part in inside.items():
         extra |= {f"{path}.{name}": item for name, item in (part.extra if part is not None else {}).items()}
-    return FrozenMap.adopt(extra) if extra else NOTHING_EXTRA
+    return models.FrozenMap.adopt(extra) if extra else models.NOTHING_EXTRA
 
 
 def _carry(answer: Answer, tz: str | None, carried: Mapping[str, int]) -> None:
@@ -144,7 +133,9 @@ def _read_listing(value: Any, entity: Any) -> Listing:
     if len(lists) == 1:
         listed = value.pop(lists[0])
         try:
-            return Listing(entities=_converter.structure(listed, tuple[entity, ...]), extra=FrozenMap.freeze(value))
+            return Listing(
+                entities=_converter.structure(listed, tuple[entity, ...]), extra=models.FrozenMap.freeze(value)
+            )
         except BaseValidationError as error:
             error.add_note(AttributeValidationNote("", repr(Key(lists[0])), entity))
             raise faults_of_object("", [error], Listing) from None

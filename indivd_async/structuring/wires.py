@@ -8,24 +8,13 @@ import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..models import (
-    NOTHING_EXTRA,
-    Aggregation,
-    Bucket,
-    DropInRow,
-    DropInTotals,
-    DwellTimeStats,
-    Exclude,
-    LineCrossesRow,
-    ZoneDropInRow,
-    ZoneVisitorsRow,
-)
+from .. import models
 from ..models.values import LABELS, MOST_INT
 from .forms import FORMS, Form, Period
 
 _Int: Any = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
 #: Objects of which all is sent, or {}.
-_WHOLE_OR_EMPTY = (DwellTimeStats, Exclude, Period, DropInTotals)
+_WHOLE_OR_EMPTY = (models.DwellTimeStats, models.Exclude, Period, models.DropInTotals)
 
 
 class _Ours:
@@ -33,7 +22,7 @@ class _Ours:
 
 
 #: Classes whose place the structs can take: they have the fields that are not sent, too.
-_STANDS_FOR = frozenset({LineCrossesRow, ZoneVisitorsRow, Aggregation, ZoneDropInRow})
+_STANDS_FOR = frozenset({models.LineCrossesRow, models.ZoneVisitorsRow, models.Aggregation, models.ZoneDropInRow})
 
 
 def _wire_of(kind: Any, for_table: bool) -> Any:
@@ -61,13 +50,13 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
     for field in attrs.fields(cls):
         if field.name in (*form.carried, "extra"):
             continue
-        if hints[field.name] is Bucket and form.labels:
-            fields.append(("labels", struct_of(Bucket, for_table), msgspec.field(name=form.labels)))
-        elif hints[field.name] is Bucket:
-            day = "day" if cls is DropInRow else None
+        if hints[field.name] is models.Bucket and form.labels:
+            fields.append(("labels", struct_of(models.Bucket, for_table), msgspec.field(name=form.labels)))
+        elif hints[field.name] is models.Bucket:
+            day = "day" if cls is models.DropInRow else None
             named = {"dayofmonth": msgspec.field(default=None, name=day)}
             # Ordered as the article writes them: msgspec looks for a field first behind the one before it.
-            labels = reversed(LABELS) if cls is Aggregation else LABELS
+            labels = reversed(LABELS) if cls is models.Aggregation else LABELS
             fields = [*((label, _Int | None, named.get(label)) for label in labels), *fields]
         else:
             wire = otherwise.get(field.name) or _wire_of(hints[field.name], for_table)
@@ -79,7 +68,7 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
     if for_table and cls in _STANDS_FOR:
         bucket = ("bucket",) if form.labels is not None else ()
         fields += [(name, _Ours, None) for name in (*bucket, *form.carried)]
-        namespace = {"extra": NOTHING_EXTRA}
+        namespace = {"extra": models.NOTHING_EXTRA}
     # Without the collector: these objects hold no cycles, and none outlives the call.
     return msgspec.defstruct(
         cls.__name__, fields, namespace=namespace, kw_only=True, forbid_unknown_fields=True, gc=False

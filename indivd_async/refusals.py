@@ -6,11 +6,17 @@ Whoever looks for an error finds all of them in `indivd_async.errors`.
 
 from __future__ import annotations
 
-import copyreg
 from typing import Any
 
 from .escaping import escape_controls
 from .wording import Spelling, brief, literally, spell_words
+
+
+def _restore(cls: type[IndivdError], message: str, fields: dict[str, Any]) -> IndivdError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(fields)
+    return error
 
 
 class IndivdError(Exception):
@@ -52,8 +58,7 @@ class IndivdError(Exception):
         self.__dict__.update(known, advice=spell_words(advice))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As its class would be called with other arguments than a message, it is made without.
-        return copyreg.__newobj__, (type(self),), {**self.__dict__, "args": (str(self),)}  # type: ignore[attr-defined]
+        return _restore, (type(self), str(self), dict(self.__dict__))
 
 
 class ConfigError(IndivdError, ValueError):
@@ -84,12 +89,11 @@ class InvalidQueryError(IndivdError, ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         import pickle
 
-        make, given, state = super().__reduce__()
         try:
             pickle.dumps(self.value)
         except Exception:  # the value was refused, so it may be anything at all
-            state["value"] = brief(self.value, 80)
-        return make, given, state
+            return _restore, (type(self), str(self), {**self.__dict__, "value": brief(self.value, 80)})
+        return super().__reduce__()
 
 
 class NotMergeableError(IndivdError):

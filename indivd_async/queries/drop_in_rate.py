@@ -23,15 +23,13 @@ class DropInRate(ZoneQuery):
     """
 
     endpoint: ClassVar[DataEndpoint] = DROP_IN_RATE
-    interval: str | None = attrs.field(
-        default=None, converter=to_interval, validator=check_grouping(DROP_IN_RATE), kw_only=True
-    )
+    interval: str | None = attrs.field(default=None, converter=to_interval, validator=check_grouping, kw_only=True)
     """
     Names of the API with commas, or a list; None: hours for 1 day, days to 31, weeks to 364, months beyond (the
     article).
     """
     comparison_interval: str | None = attrs.field(
-        default=None, converter=to_interval, validator=check_grouping(DROP_IN_RATE), kw_only=True
+        default=None, converter=to_interval, validator=check_grouping, kw_only=True
     )
     """Its grouping; None takes that of the period."""
     location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)

@@ -9,10 +9,12 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Literal
 
 import attrs
+from attrs import converters
 from attrs.validators import optional
 
 from ..fielded import Fielded
 from ..models.endpoints import DataEndpoint
+from ..models.values import MOST_INT
 from ..refusals import InvalidQueryError
 from ..time_zones import is_time_zone
 from ..wording import brief
@@ -20,7 +22,6 @@ from ..wording import brief
 Split = int | Literal["auto"] | None
 OnError = Literal["raise", "collect"]
 Ids = int | Iterable[int] | None
-MOST_INT = 2**63 - 1  # what a database holds; larger ids are nobody's
 
 _ISO_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
@@ -44,10 +45,6 @@ def to_date(value: date | str) -> date:
     return value  # type: ignore[return-value]
 
 
-def to_optional_date(value: date | str | None) -> date | None:
-    return None if value is None else to_date(value)
-
-
 def _is_int(value: object) -> bool:
     # True is an int to Python, and never meant as one here.
     return isinstance(value, int) and not isinstance(value, bool)
@@ -68,21 +65,18 @@ def to_split(value: Split) -> Split:
 
 def to_grouping(value: Groupings, day: str = "dayofmonth") -> str | None:
     """Join the names of a grouping with commas; the *day* goes by one of its two names."""
-    return _join_names(value, day)  # type: ignore[no-any-return]
+    given: Any = value
+    if given is None or isinstance(given, (bytes, Mapping)):
+        return given  # type: ignore[return-value]
+    try:
+        names = given.split(",") if isinstance(given, str) else list(given)
+        return ",".join([day if name in ("day", "dayofmonth") else name for name in names])
+    except TypeError:
+        return given  # type: ignore[no-any-return]
 
 
 def to_interval(value: Groupings) -> str | None:
     return to_grouping(value, "day")
-
-
-def _join_names(value: Any, day: str) -> Any:
-    if value is None or isinstance(value, (bytes, Mapping)):
-        return value
-    try:
-        names = value.split(",") if isinstance(value, str) else list(value)
-        return ",".join([day if name in ("day", "dayofmonth") else name for name in names])
-    except TypeError:
-        return value
 
 
 def to_ids(value: Ids) -> tuple[int, ...] | None:
@@ -162,27 +156,23 @@ check_per = optional(
 )
 
 
-def check_grouping(endpoint: DataEndpoint) -> Any:
-    allowed = ", ".join(sorted(endpoint.groupings))
-    rule = f"must be {'one or more, with commas,' if endpoint.combines else 'one'} of {allowed}"
-
-    def check(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if value is None:
-            return
-        names = value.split(",") if isinstance(value, str) and endpoint.combines else [value]
-        if not isinstance(value, str) or not endpoint.groupings.issuperset(names):
-            raise InvalidQueryError(field.name, rule, value)
-        if len(set(names)) != len(names):
-            raise InvalidQueryError(field.name, "must name each grouping once", value)
-        if "zone" in names and len(names) > 1:
-            raise InvalidQueryError(
-                field.name,
-                "zone stands alone: it asks for one total per zone over the whole period",
-                value,
-                "Rows are per zone whatever the grouping, so leave zone out.",
-            )
-
-    return check
+def check_grouping(query: "BaseQuery", field: "attrs.Attribute[Any]", value: object) -> None:
+    if value is None:
+        return
+    endpoint = query.endpoint
+    names = value.split(",") if isinstance(value, str) and endpoint.combines else [value]
+    if not isinstance(value, str) or not endpoint.groupings.issuperset(names):
+        several = "one or more, with commas," if endpoint.combines else "one"
+        raise InvalidQueryError(field.name, f"must be {several} of {', '.join(sorted(endpoint.groupings))}", value)
+    if len(set(names)) != len(names):
+        raise InvalidQueryError(field.name, "must name each grouping once", value)
+    if "zone" in names and len(names) > 1:
+        raise InvalidQueryError(
+            field.name,
+            "zone stands alone: it asks for one total per zone over the whole period",
+            value,
+            "Rows are per zone whatever the grouping, so leave zone out.",
+        )
 
 
 def check_order(start: date, end: date, name: str) -> None:
@@ -224,11 +214,11 @@ class ZoneQuery(BaseQuery):
     """What the queries of zones have in common: a period to compare with, a clock, and locations asked apart."""
 
     comparison_start_date: date | None = attrs.field(
-        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+        default=None, converter=converters.optional(to_date), validator=optional(check_date), kw_only=True
     )
     """First day of the period to compare with; needs `comparison_end_date`."""
     comparison_end_date: date | None = attrs.field(
-        default=None, converter=to_optional_date, validator=optional(check_date), kw_only=True
+        default=None, converter=converters.optional(to_date), validator=optional(check_date), kw_only=True
     )
     """Last day of the period to compare with, included."""
     tz: str | None = attrs.field(default=None, validator=check_tz, kw_only=True)

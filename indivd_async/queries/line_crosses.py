@@ -30,9 +30,7 @@ class LineCrosses(BaseQuery):
     """
 
     endpoint: ClassVar[DataEndpoint] = LINE_CROSSES
-    aggregate_by: str | None = attrs.field(
-        default=None, converter=to_grouping, validator=check_grouping(LINE_CROSSES), kw_only=True
-    )
+    aggregate_by: str | None = attrs.field(default=None, converter=to_grouping, validator=check_grouping, kw_only=True)
     """Names of the API with commas, or a list; None: hours for 1 day, days to 31, months beyond (the article)."""
     organization: tuple[int, ...] | None = attrs.field(
         default=None, converter=to_ids, validator=check_ids, kw_only=True

@@ -7,18 +7,9 @@ from typing import ClassVar
 import attrs
 
 from ..models.endpoints import ZONE_VISITORS, DataEndpoint
+from ..models.values import MOST_INT
 from ..refusals import InvalidQueryError
-from .fields import (
-    MOST_INT,
-    ZoneQuery,
-    arrange,
-    check_grouping,
-    check_ids,
-    check_seconds,
-    to_grouping,
-    to_ids,
-    to_whole,
-)
+from .fields import ZoneQuery, arrange, check_grouping, check_ids, check_seconds, to_grouping, to_ids, to_whole
 
 MAX_DWELL_S = 10_800
 
@@ -39,15 +30,13 @@ class ZoneVisitors(ZoneQuery):
     """
 
     endpoint: ClassVar[DataEndpoint] = ZONE_VISITORS
-    aggregate_by: str | None = attrs.field(
-        default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
-    )
+    aggregate_by: str | None = attrs.field(default=None, converter=to_grouping, validator=check_grouping, kw_only=True)
     """
     Names of the API with commas, or a list; None: hours for 1 day, days to 31, weeks to 364, months beyond (the
     article).
     """
     comparison_aggregate_by: str | None = attrs.field(
-        default=None, converter=to_grouping, validator=check_grouping(ZONE_VISITORS), kw_only=True
+        default=None, converter=to_grouping, validator=check_grouping, kw_only=True
     )
     """Its grouping; None takes that of the period."""
     location: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)

@@ -25,7 +25,7 @@ from ..planning.windows import bucket_unit, default_grouping
 from ..profile import Profile
 from ..queries import LineCrosses, Query
 from ..results import Chunk, Note
-from ..results.tables import chunk_batches, record_batches
+from ..results.tables import record_batches
 from .columns import ZONE, days_of, location_column, with_constant
 from .coverage import first_day_of_bucket
 from .question import groupings_of, periods_of
@@ -66,7 +66,7 @@ class Piece:
 
 def make_columns(chunk: Chunk) -> Piece:
     """Take the rows of *chunk* as columns, which are a fifth of their size."""
-    batches = () if chunk.error is not None else tuple(chunk_batches(chunk))
+    batches = () if chunk.error is not None else tuple(record_batches(chunk))
     return _make_piece(chunk, batches=batches)
 
 
@@ -168,7 +168,7 @@ class Asked:
         if not chunks:
             batches = [batch for one in pieces for batch in one.batches]
         elif not self.merges:
-            batches = [batch for chunk in chunks for batch in chunk_batches(chunk)]
+            batches = [batch for chunk in chunks for batch in record_batches(chunk)]
         else:
             count = len(self.plan.layout.families)
             selection = None if self._size == len(self.plan) else (unit * count, (unit + 1) * count)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ..client import AsyncIndivd
 from ..errors import ClientClosedError, IndivdError
 from ..planning import each_query
-from ..results import Chunk, tables
+from ..results import Chunk
 from ..settings import check, check_options, is_kind
 from .problems import problem_of, tell_log
 
@@ -130,7 +130,7 @@ class _Answering:
     def _lines(self, chunk: Chunk) -> bytes:
         if chunk.error is not None:
             return self._error_line(chunk.error, f"A piece of {self._asked} failed")
-        return b"".join([orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in tables.rows_of_chunk(chunk)])
+        return b"".join([orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in chunk.to_dicts()])
 
     def _error_line(self, error: IndivdError, what: str) -> bytes:
         tell_log(what, error)

@@ -15,8 +15,10 @@ from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCros
 from ..planning import PlannedRequest
 from ..queries import Query
 from ..wording import counted, plural
+from .columns import Table
 from .listed import Listed
 from .notes import Note
+from .shown import Tabular
 
 #: The first and the last day of a period, as an answer repeats them; None where it does not.
 Dates = tuple[str | None, str | None]
@@ -102,11 +104,12 @@ def first_row(answer: Answer) -> Any:
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
-class Chunk(ShownAsText):
+class Chunk(Tabular, ShownAsText):
     """
     What became of one planned request of one query.
 
-    Either `error` is None and the rows are there, or the request failed for good and there are none.
+    Either `error` is None and the rows are there, or the request failed for good and there are none: who reads it as an
+    Arrow stream is then given the error.
     """
 
     query: Query
@@ -126,15 +129,12 @@ class Chunk(ShownAsText):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the rows as flat dictionaries, one column a key, as those of a result; a failed chunk has none."""
+        return [] if self.error is not None else list(self._dicts())
+
+    def _table(self) -> Table:
         from . import tables
 
-        return tables.rows_of_chunk(self)
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Export the rows as an Arrow stream (extra `arrow`); a failed chunk raises its error."""
-        from . import tables
-
-        return tables.ArrowStream(self.query, [self]).__arrow_c_stream__(requested_schema)
+        return tables.schema_of(self.query), tables.batches_of_chunks(self.query, [self])
 
     @property
     def notes(self) -> Listed[Note]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -106,3 +106,15 @@ class Batch(Fielded):
 
     rows: int
     columns: Sequence[Values]
+
+
+#: The columns of a table, and the rows in them.
+Table = tuple[Sequence[Column], Iterable[Batch]]
+
+
+def dicts_of(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
+    """Return the rows of a table, one after the other, as dictionaries with a key a column."""
+    names = [column.name for column in columns]
+    for batch in batches:
+        for values in zip(*batch.columns, strict=True):
+            yield dict(zip(names, values, strict=True))

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar
 
 from ..wording import plural
-from .columns import Batch, Column
+from .columns import Batch, Column, Table
 from .shown import MOST_SENTENCE, ReadAsTable, Sight, told
 
 T = TypeVar("T")
@@ -79,31 +79,27 @@ class Listed(ReadAsTable, _Entries[T]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the values as flat dictionaries, one column a key; what has no flat form is JSON."""
-        columns = columns_of(self.entry_class)
-        return [{name: read(entry) for name, (_, read) in columns.items()} for entry in self]
+        return list(self._dicts())
 
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Export the values as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
-        from . import arrow
-
+    def _table(self) -> Table:
         columns = columns_of(self.entry_class)
-        values = [list(map(read, self)) for _, read in columns.values()]
-        batches = [Batch(rows=len(self), columns=values)] if self else []
-        return arrow.stream([Column(name, kind) for name, (kind, _) in columns.items()], batches, requested_schema)
+        values = [list(map(read, self)) for read in columns.values()]
+        return list(columns), [Batch(rows=len(self), columns=values)] if self else []
 
     def _sight(self) -> Sight:
         """Show the first, or the first of those that failed."""
         failed = [entry for entry in self if getattr(entry, "error", None) is not None]
         first = Listed((failed or self)[:_MOST_ENTRIES], self.entry_class)
         rows = first.to_dicts()
+        names = [name for name in told(rows) if name not in _WIDE]
         hidden = len(failed or self) - len(first)
         counted_as = plural(len(self), _NOUNS.get(self.entry_class.__name__, self.entry_class.__name__.lower()))
         return Sight(
             head=[f"{counted_as}, {len(failed):,} failed:" if failed else counted_as],
             rows=rows,
-            names=[name for name in told(rows) if name not in _WIDE],
+            names=names,
             below=[f"and {hidden:,} more"] if hidden else [],
-            most_cell=MOST_SENTENCE if {"message", "reason"} & {*columns_of(self.entry_class)} else _MOST_NAME,
+            most_cell=MOST_SENTENCE if {"message", "reason"}.intersection(names) else _MOST_NAME,
         )
 
 
@@ -115,18 +111,14 @@ _WIDE = ("opening_hours", "asked")
 _NOUNS = {"Coverage": "request"}
 
 
-#: The columns of a table: kind (int64 or string), and what reads it from a value.
-Columns = Mapping[str, tuple[str, Callable[[Any], Any]]]
-
-
-def columns_of(entry_class: type) -> Columns:
-    """Return the columns of a table of *entry_class*."""
-    found: dict[str, tuple[str, Callable[[Any], Any]]] = {}
+def columns_of(entry_class: type) -> Mapping[Column, Callable[[Any], Any]]:
+    """Return the columns of a table of *entry_class*, each with what reads it from a value."""
+    found: dict[Column, Callable[[Any], Any]] = {}
     for word in _COLUMNS[entry_class.__name__].split():
-        (name, _, kind), path = word.partition("=")[0].partition(":"), word.partition("=")[2]
-        read = attrgetter(path or name)
-        write = _WRITERS.get(kind)
-        found[name] = ("int64" if kind == "int" else "string", read if write is None else partial(_write, read, write))
+        name, kind, path, *_ = f"{word}::".split(":")
+        read, write = attrgetter(path or name), _WRITERS.get(kind)
+        column = Column(name, "int64" if kind == "int" else "string")
+        found[column] = read if write is None else partial(_write, read, write)
     return found
 
 
@@ -139,14 +131,14 @@ _WRITERS: Mapping[str, Callable[[Any], str]] = {
     "json": partial(json.dumps, default=dict, ensure_ascii=False),
     "text": str,
 }
-#: By class: NAME, NAME:KIND or NAME:KIND=WHERE IT STANDS.
+#: By class: NAME:KIND:WHERE IT STANDS, of which the last two may be left out.
 _COLUMNS = {
     "Location": "id:int name city country timezone organization:int opening_hours:json",
     "Zone": "id:int name location:int floor:int bounce_threshold:int",
     "Category": "id:int name",
     "Line": "id:int name location:int floor:int zone_to:int zone_from:int category:json",
     "Organization": "id:int name",
-    "Coverage": "period=request.period start_date:text=request.window.start end_date:text=request.window.end status "
-    "rows:int attempts:int reason=request.reason asked:text=request problem:text=error",
+    "Coverage": "period::request.period start_date:text:request.window.start end_date:text:request.window.end status "
+    "rows:int attempts:int reason::request.reason asked:text:request problem:text:error",
     "Note": "kind message",
 }

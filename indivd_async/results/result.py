@@ -14,6 +14,7 @@ from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
 from ..planning import Plan, PlannedRequest
 from ..wording import plural
 from .chunks import Chunk
+from .columns import Table
 from .listed import Listed
 from .notes import Note
 from .shown import MOST_SENTENCE, ReadAsTable, Sight, clip_line, question_of, see_rows
@@ -88,19 +89,14 @@ class Result(ReadAsTable, Fielded, Generic[Row]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
+        return list(self._dicts())
+
+    def _table(self) -> Table:
         from . import tables
 
-        return list(tables.dicts_of(self))
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
-        from . import arrow, tables
-
-        return arrow.stream(tables.schema_of(self.plan.query), tables.batches_of(self), requested_schema)
+        return tables.schema_of(self.plan.query), tables.batches_of(self)
 
     def _sight(self) -> Sight:
-        from . import tables
-
         failed = sum(item.status == "failed" for item in self.coverage)
         state = f"{failed} of {len(self.coverage)} requests failed" if failed else f"requests: {len(self.coverage)}"
         zones = getattr(self, "zone_details", None)  # the rows of a table are theirs
@@ -109,7 +105,7 @@ class Result(ReadAsTable, Fielded, Generic[Row]):
         if len(self.notes) > _MOST_NOTES:
             below.append(f"and {len(self.notes) - _MOST_NOTES} more notes")
         head = [f"{type(self).__name__}: {plural(len(self), 'row')}{apart}, {state}", question_of(self.plan.query)]
-        return see_rows(head, tables.dicts_of(self), {item.request.tz for item in self.coverage}, below)
+        return see_rows(head, self._dicts(), {item.request.tz for item in self.coverage}, below)
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

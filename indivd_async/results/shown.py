@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
 from itertools import islice
@@ -14,6 +14,7 @@ import attrs
 from ..escaping import escape_controls
 from ..fielded import Fielded
 from ..wording import brief, clip
+from .columns import Table, dicts_of
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_TEXT = 6, 9, 110
 #: Characters of a cell: names in a wide table, and what a request or a note says.
@@ -137,8 +138,26 @@ class ShownAsTable:
         return self._sight().html
 
 
-class ReadAsTable(ShownAsTable):
-    """The same of what libraries of frames can read, and are kept from reading as objects."""
+class Tabular:
+    """What libraries of frames read column by column."""
+
+    __slots__ = ()
+
+    def _table(self) -> Table:
+        raise NotImplementedError
+
+    def _dicts(self) -> Iterator[dict[str, Any]]:
+        return dicts_of(*self._table())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
+        from . import arrow
+
+        return arrow.stream(*self._table(), requested_schema)
+
+
+class ReadAsTable(ShownAsTable, Tabular):
+    """What shows itself as a table and is read as one: those libraries are kept from reading it as objects."""
 
     __slots__ = ()
 

@@ -24,9 +24,9 @@ from ..models.values import LABELS, labels_of
 from ..profile import NOTHING_KNOWN, Numbering
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from . import arrow
-from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Values
+from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Table, Values
 from .moments import MOMENTS, PLACE, Known, alike, when_and_where
-from .shown import question_of
+from .shown import Tabular, question_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -53,21 +53,11 @@ def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
     return tuple(Column(name, MEANINGS[name][0], clocks.get(name)) for name in names)
 
 
-def dicts_of(result: Merged) -> Iterator[dict[str, Any]]:
-    """Return the rows of *result*, both periods, one after the other, as dictionaries with a key a column."""
-    return _dicts(result.plan.query, batches_of(result))
-
-
-def dicts_of_visits(rows: Sequence[ZoneVisitorsRow]) -> Iterator[dict[str, Any]]:
-    """Return *rows*, of which nothing else is known, as dictionaries with a key a column."""
+def table_of_visits(rows: Sequence[ZoneVisitorsRow]) -> Table:
+    """Return the table of *rows* of which nothing else is known."""
     query = ZoneVisitors("2000-01-01", "2000-01-01")  # any: the columns are those of all that have no clock for all
     known = Known(profile=NOTHING_KNOWN, line_clocks={})
-    return _dicts(query, _batches(query, [("current", known, rows)]))
-
-
-def rows_of_chunk(chunk: Answered) -> list[dict[str, Any]]:
-    """Return the rows of *chunk* as dictionaries with a key a column; a failed chunk has none."""
-    return [] if chunk.error is not None else list(_dicts(chunk.query, batches_of_chunks(chunk.query, [chunk])))
+    return schema_of(query), _batches(query, [("current", known, rows)])
 
 
 def check_same_columns(queries: Iterable[Query]) -> Query:
@@ -108,14 +98,9 @@ class ArrowStream(Fielded):
         return arrow.stream(schema_of(self.query), batches_of_chunks(self.query, self._chunks), requested_schema)
 
 
-def record_batches(result: Merged) -> Iterator[pyarrow.RecordBatch]:
-    """Return *result* in batches of pyarrow, for writing files; needs the extra `parquet`."""
-    return arrow.record_batches(schema_of(result.plan.query), batches_of(result))
-
-
-def chunk_batches(chunk: Answered) -> Iterator[pyarrow.RecordBatch]:
-    """Return *chunk* in batches of pyarrow; needs the extra `parquet`."""
-    return arrow.record_batches(schema_of(chunk.query), batches_of_chunks(chunk.query, [chunk]))
+def record_batches(answered: Tabular) -> Iterator[pyarrow.RecordBatch]:
+    """Return a result or a chunk in batches of pyarrow, for writing files; needs the extra `parquet`."""
+    return arrow.record_batches(*answered._table())  # noqa: SLF001  of this room
 
 
 def arrow_schema(query: Query) -> pyarrow.Schema:
@@ -175,13 +160,6 @@ def _join(blocks: Iterable[_Block]) -> Iterator[_Block]:
                 held = []
         if held:
             yield period, known, held
-
-
-def _dicts(query: Query, batches: Iterable[Batch]) -> Iterator[dict[str, Any]]:
-    names = [column.name for column in schema_of(query)]
-    for batch in batches:
-        for values in zip(*batch.columns, strict=True):
-            yield dict(zip(names, values, strict=True))
 
 
 def _order(bucket: Bucket) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from ..errors import InvalidQueryError, NotMergeableError
 from ..fielded import Fielded
 from ..models import Exclude, ZoneVisitorsRow
 from ..wording import plural
+from .columns import dicts_of
 from .result import Number, Period, Result, of_period
 from .shown import ShownAsTable, Sight, see_rows
 
@@ -37,10 +38,10 @@ class ZoneVisitorsPeriod(ShownAsTable, Fielded):
     """Its rows, by bucket and zone."""
 
     def _sight(self) -> Sight:
-        from . import tables
+        from .tables import table_of_visits
 
         head = f"{type(self).__name__} {self.startdate} to {self.enddate}: {plural(len(self.insights), 'row')}"
-        return see_rows([head], tables.dicts_of_visits(self.insights), set())
+        return see_rows([head], dicts_of(*table_of_visits(self.insights)), set())
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

@@ -142,8 +142,8 @@ async def test_chunks_of_a_stream_are_the_same_table(query: Query) -> None:
     ):
         collected = [chunk async for chunk in chunks]
     rows = pyarrow.table(tables.ArrowStream(query, collected)).to_pylist()
-    assert rows == [row for chunk in collected for row in tables.rows_of_chunk(chunk)]
-    batches = [batch for chunk in collected for batch in tables.chunk_batches(chunk)]
+    assert rows == [row for chunk in collected for row in chunk.to_dicts()]
+    batches = [batch for chunk in collected for batch in tables.record_batches(chunk)]
     assert pyarrow.Table.from_batches(batches, tables.arrow_schema(query)).to_pylist() == rows
 
     def order(row: dict[str, Any]) -> list[str]:
@@ -157,10 +157,10 @@ def test_a_failed_chunk_is_not_an_empty_one() -> None:
     query = LineCrosses("2025-06-02", "2025-06-04")
     request = PlannedRequest(index=0, endpoint="line_crosses", path="/line_crosses/")
     failed = Chunk(query=query, request=request, error=ServerError("500", status=500))
-    assert tables.rows_of_chunk(failed) == []
+    assert failed.to_dicts() == []
     for read in (
         lambda: pyarrow.table(tables.ArrowStream(query, [failed])),
-        lambda: list(tables.chunk_batches(failed)),
+        lambda: list(tables.record_batches(failed)),
     ):
         with pytest.raises(ServerError, match="500"):
             read()
@@ -248,7 +248,7 @@ def test_rows_without_statistics_stand_beside_those_with() -> None:
     ]
     query = ZoneVisitors("2025-03-01", "2025-03-01")
     chunk = chunk_of(query, {"current": {"insights": insights}, "comparison": {}})
-    rows = tables.rows_of_chunk(chunk)
+    rows = chunk.to_dicts()
     assert pyarrow.table(tables.ArrowStream(query, [chunk])).to_pylist() == rows
     assert polars.DataFrame(tables.ArrowStream(query, [chunk])).to_dicts() == rows
 
@@ -274,14 +274,14 @@ def test_a_row_that_tells_its_location_is_believed(location: int | None, expecte
         ZoneVisitors("2025-03-01", "2025-03-01", location=location),
         {"current": {"insights": insights}, "comparison": {}},
     )
-    assert [row["loc_id"] for row in tables.rows_of_chunk(chunk)] == expected
+    assert [row["loc_id"] for row in chunk.to_dicts()] == expected
 
 
 def test_a_single_location_is_told() -> None:
     """Rows that came of a question for one location belong to it."""
     query = ZoneVisitors("2025-03-01", "2025-03-01", location=124)
     chunk = chunk_of(query, {"current": {"insights": [visits(1), visits(2)]}, "comparison": {}})
-    assert [row["loc_id"] for row in tables.rows_of_chunk(chunk)] == [124, 124]
+    assert [row["loc_id"] for row in chunk.to_dicts()] == [124, 124]
 
 
 def test_a_request_of_the_comparison_period_brings_comparison_rows() -> None:
@@ -290,9 +290,9 @@ def test_a_request_of_the_comparison_period_brings_comparison_rows() -> None:
         "2025-03-01", "2025-03-01", comparison_start_date="2025-02-01", comparison_end_date="2025-02-28"
     )
     body = {"current": {"insights": [visits(1)]}, "comparison": {}}
-    assert [row["period"] for row in tables.rows_of_chunk(chunk_of(query, body, period="comparison"))] == ["comparison"]
+    assert [row["period"] for row in chunk_of(query, body, period="comparison").to_dicts()] == ["comparison"]
     body = {"current": {"insights": [visits(1)]}, "comparison": {"insights": [visits(1), visits(2)]}}
-    periods = [row["period"] for row in tables.rows_of_chunk(chunk_of(query, body, period="both"))]
+    periods = [row["period"] for row in chunk_of(query, body, period="both").to_dicts()]
     assert periods == ["current", "comparison", "comparison"]
 
 
@@ -430,7 +430,7 @@ def test_a_chunk_is_batches_under_the_schema_of_its_query() -> None:
     """As exports write it, each batch with all columns; and it shows itself as its question."""
     query = ZoneVisitors("2025-03-01", "2025-03-02", location=124, tz="Europe/Stockholm")
     chunk = chunk_of(query, {"current": {"startdate": "a", "enddate": "b", "insights": [visits(201)]}})
-    (batch,) = tables.chunk_batches(chunk)
+    (batch,) = tables.record_batches(chunk)
     assert batch.schema == tables.arrow_schema(query)
     assert (batch.num_rows, batch.column("zone_id").to_pylist()) == (1, [201])
     assert repr(tables.ArrowStream(query, [chunk])).startswith("<ArrowStream of zone_visitors 2025-03-01 to 2025-03-02")

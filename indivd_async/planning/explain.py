@@ -96,14 +96,12 @@ def _explain_merge(query: Query, layout: Layout) -> Iterator[str]:
 
 def _explain_ends(layout: Layout, selection: tuple[int, int] | None) -> Iterator[str]:
     first, end = selection or (0, layout.units)
-    if first == end:
-        return
-    only = layout.count((first, end)) == 1
-    for name, unit, position in (("request" if only else "first", first, 0), ("last", end - 1, -1)):
-        request = list(layout.build((unit, unit + 1)))[position]
-        yield f"  {name}: {_shorten(encode_params(request.params.items()), _MOST_TEXT)}"
-        if only:
-            return
+    if first < end:
+        opening, *_ = layout.build((first, first + 1))
+        *_, closing = layout.build((end - 1, end))
+        ends = {"request": opening} if opening == closing else {"first": opening, "last": closing}
+        for name, request in ends.items():
+            yield f"  {name}: {_shorten(encode_params(request.params.items()), _MOST_TEXT)}"
 
 
 def _shorten(text: str, most: int) -> str:

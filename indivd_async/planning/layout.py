@@ -164,7 +164,7 @@ class Layout(Fielded):
     @property
     def units(self) -> int:
         """How many units shards can be made of."""
-        return sum(1 for _ in self._walk())
+        return sum(1 for _ in self._selected(None))
 
     def count(self, selection: tuple[int, int] | None = None) -> int:
         """Count the requests without building them."""
@@ -178,23 +178,19 @@ class Layout(Fielded):
             for index, (window, number) in enumerate(product(windows, members), first):
                 yield self._build(part, window, number, index)
 
-    def _walk(self) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...]]]:
-        """Yield the part, windows and series of each unit."""
-        for part in self.parts:
-            apart = [part.windows] if part.rows_repeat else [(window,) for window in part.windows]
-            for windows, members in product(apart, self.families):
-                yield part, windows, members
-
     def _selected(
         self, selection: tuple[int, int] | None
     ) -> Iterator[tuple[Part, Sequence[Window], tuple[int, ...], int]]:
-        """Yield the selected units, each with the index of its first request."""
+        """Yield the part, windows and series of each selected unit, and the index of its first request."""
         first, end = selection or (0, math.inf)
-        index = 0
-        for unit, (part, windows, members) in enumerate(self._walk()):
-            if first <= unit < end:
-                yield part, windows, members, index
-            index += len(windows) * len(members)
+        unit = index = 0
+        for part in self.parts:
+            apart = [part.windows] if part.rows_repeat else [(window,) for window in part.windows]
+            for windows, members in product(apart, self.families):
+                if first <= unit < end:
+                    yield part, windows, members, index
+                unit += 1
+                index += len(windows) * len(members)
 
     def _build(self, part: Part, window: Window, number: int, index: int) -> PlannedRequest:
         series = self.series[number]

@@ -88,8 +88,7 @@ class PlannedRequest(Fielded):
         """Say which limit that no page tells may have been met, where this request was refused with *status*."""
         if self.window is None or status not in _REFUSED_AS_TOO_LONG:
             return ""
-        endpoint, days, url_bytes = DATA_ENDPOINTS[self.endpoint], self.window.days, len(self.target)
-        grouping = self.params.get(endpoint.grouping) or default_grouping(endpoint, self.window)
+        grouping, days, url_bytes = grouping_of(self), self.window.days, len(self.target)
         advice = []
         if days > 1:
             if (unit := bucket_unit(grouping)) is not None:
@@ -115,6 +114,13 @@ class PlannedRequest(Fielded):
 
     def __str__(self) -> str:
         return f"GET {clip(self.target, _MOST_TEXT)}"
+
+
+def grouping_of(request: PlannedRequest) -> str:
+    """Return the grouping that was sent, or else the one that is documented for so many days."""
+    endpoint, window = DATA_ENDPOINTS[request.endpoint], request.window
+    assert window is not None
+    return request.params.get(endpoint.grouping) or default_grouping(endpoint, window)
 
 
 def encode_params(params: Iterable[tuple[str, str]]) -> str:

@@ -195,6 +195,5 @@ def _even_ends(size: int, rows: int) -> bytes:
 def _bitmap(valid: Sequence[bool]) -> bytes:
     """Pack truth values into bits, the first into the lowest."""
     digits = "".join(["1" if one else "0" for one in reversed(valid)])
-    return int(digits, 2).to_bytes(
-        -(-len(valid) // 8), "little"
-    )  # a base that is a power of two is read in linear time
+    # A base that is a power of two is read in linear time.
+    return int(digits, 2).to_bytes(-(-len(valid) // 8), "little")

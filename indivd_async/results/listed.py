@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar
@@ -50,13 +50,7 @@ else:
         def __radd__(self, other: Iterable[Any]) -> tuple[Any, ...]:
             return (*other, *self._entries)
 
-        def index(self, *wanted: Any) -> int:
-            """Return the place of the first that is equal; ValueError where none is."""
-            return self._entries.index(*wanted)
-
-        def count(self, entry: object) -> int:
-            """Count those that are equal to *entry*."""
-            return self._entries.count(entry)
+        index, count = Sequence.index, Sequence.count
 
 
 class Listed(ReadAsTable, _Entries[T]):

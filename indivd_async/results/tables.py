@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-#: A chunk, and a result of any endpoint: they know their tables, which therefore do not know them.
+#: A chunk, or a result of any endpoint: they know their tables, which therefore do not know them.
 Answered = Any
-Merged = Any
 
 
 def schema_of(query: Query | type[Query]) -> tuple[Column, ...]:
@@ -108,7 +107,7 @@ def arrow_schema(query: Query) -> pyarrow.Schema:
     return arrow.pyarrow_schema(schema_of(query))
 
 
-def batches_of(result: Merged) -> Iterator[Batch]:
+def batches_of(result: Answered) -> Iterator[Batch]:
     """Cut the rows of *result* into batches of columns."""
     query, profile = result.plan.query, result.plan.profile or NOTHING_KNOWN
     if any(note.kind == "profile_contradicted" for note in result.notes):
@@ -253,7 +252,7 @@ class _Table(Fielded):
     columns_of_rows: Callable[[Any, Any, Known], list[Values]]
     #: The rows of each period.
     blocks_of_result: Callable[[Any], Iterable[Sequence[Any]]]
-    blocks_of_answer: Callable[[Any], Iterable[Sequence[Any]]]
+    blocks_of_answer: Callable[[Any], Iterable[Sequence[Any]]] = attrgetter("blocks")
     #: Whether rows are on the clocks of what `Known` says.
     has_line_clocks: bool = False
 
@@ -263,7 +262,6 @@ _TABLES: Mapping[type, _Table] = {
         columns=(*_CARRIED, "count"),
         columns_of_rows=_columns_of_lines,
         blocks_of_result=lambda result: [result.rows],
-        blocks_of_answer=lambda answer: [answer.rows],
         has_line_clocks=True,
     ),
     ZoneVisitors: _Table(
@@ -274,7 +272,6 @@ _TABLES: Mapping[type, _Table] = {
         ),
         columns_of_rows=_columns_of_visits,
         blocks_of_result=lambda result: [period.insights for period in (result.current, result.comparison) if period],
-        blocks_of_answer=lambda answer: [answer.current, answer.comparison or ()],
     ),
     DropInRate: _Table(
         columns=("passing_by", "enter", "drop_in_rate"),

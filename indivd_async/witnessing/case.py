@@ -10,10 +10,9 @@ import attrs
 
 from ..fielded import Fielded
 from ..models import Bucket
-from ..models.endpoints import DATA_ENDPOINTS
 from ..models.values import word_bucket
 from ..planning import PlannedRequest, Window
-from ..planning.windows import default_grouping
+from ..planning.request import grouping_of
 from ..results import Answer, Dates, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 
 
@@ -73,13 +72,6 @@ class Case(Fielded):
         """Return a parameter as it was sent, None where it was not."""
         value: str | None = self.request.params.get(name)
         return value
-
-
-def grouping_of(request: PlannedRequest) -> str:
-    """Return the grouping that was sent, or else the one that is documented for so many days."""
-    endpoint, window = DATA_ENDPOINTS[request.endpoint], request.window
-    assert window is not None
-    return request.params.get(endpoint.grouping) or default_grouping(endpoint, window)
 
 
 def take_apart(

@@ -12,10 +12,11 @@ from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
 from ..models.values import odd_labels, with_changes
 from ..planning import PlannedRequest
+from ..planning.request import grouping_of
 from ..planning.windows import bucket_unit
 from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
-from .case import Case, Mismatch, Testimony, grouping_of, take_apart
+from .case import Case, Mismatch, Testimony, take_apart
 from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar
 
@@ -105,6 +105,7 @@ _WIDE = ("opening_hours", "asked")
 _NOUNS = {"Coverage": "request"}
 
 
+@cache
 def columns_of(entry_class: type) -> Mapping[Column, Callable[[Any], Any]]:
     """Return the columns of a table of *entry_class*, each with what reads it from a value."""
     found: dict[Column, Callable[[Any], Any]] = {}

@@ -39,8 +39,8 @@ _GROUP_ROWS = 25_000
 _MORE_GROUPS = 32
 #: Seconds for which rows are kept that no longer count, for the sake of who has read the footer of then.
 _KEPT_S = 43_200
-#: Bytes of a part that is worth being written once more, for their sake alone.
-_LARGE = 2**16
+#: Bytes for whose sake a part is worth being written once more.
+_LARGE = 2**15
 #: Bytes that a part takes, and how many times what is in it, where its hole takes space, too.
 _SWOLLEN, _SWOLLEN_TIMES = 2**22, 16
 #: Locations that a part's entry names; parts of more may hold any.
@@ -67,11 +67,14 @@ class Grown:
         return self.file.is_file() and self.file.stat().st_size == self.part.size
 
     def can_add(self, schema: pa.Schema) -> bool:
-        """Tell whether rows of *schema* can follow those there: they are of its types, and in few row groups."""
+        """Tell whether rows of *schema* can follow those there: of their types, in few row groups, and few footers."""
         if not self.footer.schema.to_arrow_schema().equals(schema):
             return False
-        groups: int = self.footer.num_row_groups
-        return groups < _MORE_GROUPS + 2 * (self.part.rows // _GROUP_ROWS)
+        groups = [self.footer.row_group(n) for n in range(self.footer.num_row_groups)]
+        rows: int = sum(group.column(n).total_compressed_size for group in groups for n in range(group.num_columns))
+        counted = rows + self.footer.serialized_size
+        footers = self.part.size - self.part.begin - counted  # of before, each longer by a row group
+        return len(groups) < _MORE_GROUPS + 2 * (self.part.rows // _GROUP_ROWS) and footers <= max(_LARGE, counted)
 
     def kept(self, now: float) -> int:
         """Return where the bytes begin that the file in its place must have."""

@@ -233,6 +233,18 @@ async def test_who_refreshes_every_hour_keeps_no_more_than_a_day(tmp_path: Path,
     assert part.stat().st_size / 8 < space_of(part) < part.stat().st_size * 3 / 4
 
 
+async def test_a_part_that_a_day_is_added_to_each_night_is_not_full_of_footers(tmp_path: Path, clock: Clock) -> None:
+    """Each footer tells of all row groups: those of a month of nights would be a hundred times its rows."""
+    out, town = tmp_path / "out", Town()
+    for night in range(36):
+        clock.move(24)
+        end = date(2025, 3, 1) + timedelta(days=night)
+        await refresh(town, out, "month", attrs.evolve(DAYS, start_date=date(2025, 3, 1), end_date=end), days=1)
+    march, _ = sorted(out.rglob("part-*.parquet"))
+    assert pyarrow.parquet.read_metadata(march).num_row_groups < 8
+    assert space_of(march) < 2**17
+
+
 async def test_a_file_system_without_holes_does_not_run_full(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Literal, Union
 
 import attrs
 import httpx
@@ -70,9 +70,10 @@ def plan_lanes(
 ) -> LanePool:
     """Choose lanes by the options of a client; nothing is connected or read yet."""
     injected = transport if transport != "aiohttp" or http_client is not None else None
-    _check_combination(
-        http_client=http_client, transport=injected, proxy=proxy, ssl_context=ssl_context, trust_env=trust_env or None
-    )
+    options = {"http_client": http_client, "transport": injected, "proxy": proxy, "ssl_context": ssl_context}
+    given = [name for name, value in {**options, "trust_env": trust_env or None}.items() if value is not None]
+    if len(given) > 1 and given[0] in {"http_client", "transport"}:
+        raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
     way = Way(
         base_url=base_url,
         token=token,
@@ -141,12 +142,6 @@ def _library_of(value: object, kind: str, what: str) -> ModuleType:
         if library is not None and isinstance(value, getattr(library, kind)):
             return library
     raise ConfigError(f"{what}, got {repr(value) if isinstance(value, str) else type(value).__name__}")
-
-
-def _check_combination(**options: Any) -> None:
-    given = [name for name, value in options.items() if value is not None]
-    if len(given) > 1 and given[0] in {"http_client", "transport"}:
-        raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
 
 
 def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:

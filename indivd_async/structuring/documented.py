@@ -16,19 +16,8 @@ import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .. import models
 from ..fielded import Fielded
-from ..models import (
-    NOTHING_EXTRA,
-    Aggregation,
-    DropInRow,
-    DropInTotals,
-    DwellTimeStats,
-    Exclude,
-    LineCrossesRow,
-    ZoneDropIn,
-    ZoneDropInRow,
-    ZoneVisitorsRow,
-)
 from ..models.values import bucket_of, draft_of
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Period, Visits
@@ -97,8 +86,9 @@ def _carry(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(wires)
 
 
-def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[LineCrossesRow, ...]:
-    new_row, share_bucket, labels_of = draft_of(LineCrossesRow), bucket_of, _fields_of
+def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[models.LineCrossesRow, ...]:
+    row_class, nothing, share_bucket, labels_of = models.LineCrossesRow, models.NOTHING_EXTRA, bucket_of, _fields_of
+    new_row = draft_of(row_class)
     location, organization, floor = map(carried.get, ("location", "organization", "floor"))
     zone_to, zone_from, category, line = map(carried.get, ("zone_to", "zone_from", "category", "line"))
     rows = []
@@ -114,8 +104,8 @@ def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Line
         row.category = category
         row.line = line
         row.loc_name = None
-        row.extra = NOTHING_EXTRA
-        row.__class__ = LineCrossesRow
+        row.extra = nothing
+        row.__class__ = row_class
         rows.append(row)
     return tuple(rows)
 
@@ -134,11 +124,11 @@ def _build_visits(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _M
     )
 
 
-def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[ZoneVisitorsRow, ...]:
+def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[models.ZoneVisitorsRow, ...]:
     # The costliest loop of the library: no calls but those that share, no global names.
-    new_row, new_place, new_stats = draft_of(ZoneVisitorsRow), draft_of(Aggregation), draft_of(DwellTimeStats)
-    row_class, place_class, stats_class = ZoneVisitorsRow, Aggregation, DwellTimeStats
-    share_bucket, share_exclude, share_name, nothing, unset = bucket_of, _exclude, intern, NOTHING_EXTRA, UNSET
+    row_class, place_class, stats_class = models.ZoneVisitorsRow, models.Aggregation, models.DwellTimeStats
+    new_row, new_place, new_stats = map(draft_of, (row_class, place_class, stats_class))
+    share_bucket, share_exclude, share_name, nothing, unset = bucket_of, _exclude, intern, models.NOTHING_EXTRA, UNSET
     tz = carried["tz"]
     rows = []
     for wire in wires:
@@ -202,12 +192,12 @@ def _complete_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[
 
 
 @lru_cache(maxsize=1024)
-def _exclude(shorter: int | UnsetType | None, longer: int | UnsetType | None) -> Exclude | None:
+def _exclude(shorter: int | UnsetType | None, longer: int | UnsetType | None) -> models.Exclude | None:
     if shorter is UNSET and longer is UNSET:
         return None
     if shorter is UNSET or longer is UNSET:
         raise _Declined
-    return Exclude(min_dwell_time=shorter, max_dwell_time=longer)
+    return models.Exclude(min_dwell_time=shorter, max_dwell_time=longer)
 
 
 def _build_drop_in(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
@@ -230,7 +220,7 @@ def _build_block(
     if _is_sent(totals):
         if totals.passing_by == 0:
             totals.enter_percentage = None
-        summary = DropInTotals(**msgspec.structs.asdict(totals))
+        summary = models.DropInTotals(**msgspec.structs.asdict(totals))
     return DropInBlock(
         summary=summary,
         details=_build_details(rows),
@@ -238,17 +228,18 @@ def _build_block(
     )
 
 
-def _build_zone(key: str, wire: Any, tz: str | None, make_rows: _MakeRows) -> ZoneDropIn:
+def _build_zone(key: str, wire: Any, tz: str | None, make_rows: _MakeRows) -> models.ZoneDropIn:
     if key != str(wire.zone_id):
         raise _Declined
     if wire.total_passing_by == 0:
         wire.drop_in_rate = None
     wire.details = make_rows(wire.details, {"zone_id": wire.zone_id, "loc_id": wire.loc_id})
-    return ZoneDropIn(**msgspec.structs.asdict(wire), tz=tz)
+    return models.ZoneDropIn(**msgspec.structs.asdict(wire), tz=tz)
 
 
-def _build_details(wires: list[Any]) -> tuple[DropInRow, ...]:
-    new_row, share_bucket = draft_of(DropInRow), bucket_of
+def _build_details(wires: list[Any]) -> tuple[models.DropInRow, ...]:
+    row_class, nothing, share_bucket = models.DropInRow, models.NOTHING_EXTRA, bucket_of
+    new_row = draft_of(row_class)
     rows = []
     for wire in wires:
         row = new_row()
@@ -258,14 +249,15 @@ def _build_details(wires: list[Any]) -> tuple[DropInRow, ...]:
         row.passing_by = passing_by = wire.passing_by
         row.enter = wire.enter
         row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
-        row.extra = NOTHING_EXTRA
-        row.__class__ = DropInRow
+        row.extra = nothing
+        row.__class__ = row_class
         rows.append(row)
     return tuple(rows)
 
 
-def _build_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[ZoneDropInRow, ...]:
-    new_row, share_bucket = draft_of(ZoneDropInRow), bucket_of
+def _build_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[models.ZoneDropInRow, ...]:
+    row_class, nothing, share_bucket = models.ZoneDropInRow, models.NOTHING_EXTRA, bucket_of
+    new_row = draft_of(row_class)
     zone_id, loc_id = carried["zone_id"], carried["loc_id"]
     rows = []
     for wire in wires:
@@ -278,8 +270,8 @@ def _build_zone_details(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Z
         row.drop_in_rate = None if passing_by == 0 else wire.drop_in_rate
         row.zone_id = zone_id
         row.loc_id = loc_id
-        row.extra = NOTHING_EXTRA
-        row.__class__ = ZoneDropInRow
+        row.extra = nothing
+        row.__class__ = row_class
         rows.append(row)
     return tuple(rows)
 
@@ -302,7 +294,7 @@ class _Shape(Fielded):
 
 _SHAPES: Mapping[str, _Shape] = {
     "line_crosses": _Shape(
-        sent=lambda for_table: list[struct_of(LineCrossesRow, for_table)],  # type: ignore[misc]
+        sent=lambda for_table: list[struct_of(models.LineCrossesRow, for_table)],  # type: ignore[misc]
         build=lambda wires, _, carried, make_rows: LineCrossesAnswer(rows=make_rows(wires, carried)),
         build_rows=_build_line_rows,
         complete_rows=lambda wires, carried: _complete_rows(wires, [wire.labels for wire in wires], carried),

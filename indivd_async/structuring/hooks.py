@@ -13,15 +13,7 @@ from operator import attrgetter
 from typing import Any, get_args
 
 import attrs
-from cattrs import (
-    AttributeValidationNote,
-    ClassValidationError,
-    Converter,
-    IterableValidationError,
-    IterableValidationNote,
-    override,
-    transform_error,
-)
+import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
@@ -30,14 +22,14 @@ from .forms import DAY, FORMS, Form
 from .strict import MISSING, Hook, Key, Misfit, expected, read_float, read_int, read_object, read_str
 
 # Their third argument, the class, is cattrs' own: type checkers know groups of errors with two.
-faults_of_object: Any = ClassValidationError
-_faults_of_array: Any = IterableValidationError
+faults_of_object: Any = cattrs.ClassValidationError
+_faults_of_array: Any = cattrs.IterableValidationError
 MOST_FAULTS = 20  # an answer that is wrong in every row is described well enough by these
 
 
-def make_converter() -> Converter:
+def make_converter() -> cattrs.Converter:
     """Make a converter that is strict, and knows the forms."""
-    converter = Converter(detailed_validation=True)
+    converter = cattrs.Converter(detailed_validation=True)
     for kind, read in ((int, read_int), (float, read_float), (str, read_str), (FrozenMap, lambda value, _: value)):
         converter.register_structure_hook(kind, read)
     converter.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: FrozenMap.freeze(value))
@@ -53,7 +45,7 @@ def make_converter() -> Converter:
 
 def problems_of(error: Exception) -> list[str]:
     """Word the first faults that *error* gathered, each with its place."""
-    return transform_error(error, format_exception=_word)[:MOST_FAULTS]
+    return cattrs.transform_error(error, format_exception=_word)[:MOST_FAULTS]
 
 
 def _word(fault: BaseException, _: Any) -> str:
@@ -64,13 +56,13 @@ def _word(fault: BaseException, _: Any) -> str:
     raise fault  # not of the answer, but ours
 
 
-def _optional_hook(kind: Any, converter: Converter) -> Hook:
+def _optional_hook(kind: Any, converter: cattrs.Converter) -> Hook:
     (wanted,) = set(get_args(kind)) - {type(None)}
     read = converter.get_structure_hook(wanted)  # looked up once; cattrs' own hook does so for each value
     return lambda value, _: None if value is None else read(value, wanted)
 
 
-def _array_hook(kind: Any, converter: Converter) -> Hook:
+def _array_hook(kind: Any, converter: cattrs.Converter) -> Hook:
     element = get_args(kind)[0]
     read = converter.get_structure_hook(element)
 
@@ -82,7 +74,7 @@ def _array_hook(kind: Any, converter: Converter) -> Hook:
     return structure
 
 
-def _mapping_hook(kind: Any, converter: Converter) -> Hook:
+def _mapping_hook(kind: Any, converter: cattrs.Converter) -> Hook:
     """Read the objects of a mapping whose keys repeat their ids."""
     element = get_args(kind)[1]
     read, id_name = converter.get_structure_hook(element), FORMS.get(element, Form()).key
@@ -91,7 +83,7 @@ def _mapping_hook(kind: Any, converter: Converter) -> Hook:
         found = read(item[1], element)
         if str(getattr(found, id_name)) != item[0]:
             fault = Misfit("expected the id that is the key, got another")
-            fault.add_note(AttributeValidationNote("", id_name, int))
+            fault.add_note(cattrs.AttributeValidationNote("", id_name, int))
             raise faults_of_object("", [fault], element)
         return found
 
@@ -109,7 +101,7 @@ def _read_each(pairs: Iterable[tuple[Any, Any]], read: Hook, kind: Any) -> list[
         try:
             found.append(read(value, kind))
         except Exception as fault:
-            fault.add_note(IterableValidationNote("", place, kind))
+            fault.add_note(cattrs.IterableValidationNote("", place, kind))
             faults.append(fault)
             if len(faults) >= MOST_FAULTS:
                 break
@@ -118,10 +110,10 @@ def _read_each(pairs: Iterable[tuple[Any, Any]], read: Hook, kind: Any) -> list[
     return found
 
 
-def _object_hook(cls: type, converter: Converter) -> Hook:
+def _object_hook(cls: type, converter: cattrs.Converter) -> Hook:
     form = FORMS.get(cls, Form())
-    overrides: dict[str, Any] = {name: override(omit=True) for name in form.carried}
-    overrides |= {name: override(struct_hook=read) for name, read in form.read.items()}
+    overrides: dict[str, Any] = {name: cattrs.override(omit=True) for name in form.carried}
+    overrides |= {name: cattrs.override(struct_hook=read) for name, read in form.read.items()}
     build: Hook = make_dict_structure_fn(cls, converter, **overrides)
     labels_of = attrgetter(*LABELS)
     if cls is Bucket:  # what is sent of it was settled with the object that it is in
@@ -134,7 +126,7 @@ def _object_hook(cls: type, converter: Converter) -> Hook:
         sent, names = _settle(read_object(value), known, aliases, form)
         try:
             return build(sent, cls)
-        except ClassValidationError as error:
+        except cattrs.ClassValidationError as error:
             raise faults_of_object("", list(_as_sent(error, names, form)), cls) from None
 
     return structure
@@ -185,7 +177,7 @@ def _part(
     return value | {name: value[alias] for name, alias in names.items()}, names, rest
 
 
-def _as_sent(error: ClassValidationError, names: Mapping[str, str], form: Form) -> Iterator[Exception]:
+def _as_sent(error: cattrs.ClassValidationError, names: Mapping[str, str], form: Form) -> Iterator[Exception]:
     """Tell the faults in an object by the names that were sent; those of a bucket's labels are the object's own."""
     faults, others = error.group_exceptions()
     yield from others
@@ -197,7 +189,7 @@ def _as_sent(error: ClassValidationError, names: Mapping[str, str], form: Form) 
             name = f"{form.labels}.{name}"
         if isinstance(fault, KeyError):
             yield Misfit(f"missing field {name}")
-        elif isinstance(fault, ClassValidationError) and fault.cl is Bucket:
+        elif isinstance(fault, cattrs.ClassValidationError) and fault.cl is Bucket:
             yield from _as_sent(fault, names, form)
         else:
             note.name = name

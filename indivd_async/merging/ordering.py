@@ -76,7 +76,6 @@ class Buckets:
         return self._ranks
 
     def word(self, number: int) -> str:
-        """Word the bucket of *number* for a message."""
         labels = list(self._numbers)[number]
         odd = [f"{name} {value}" for name, value in labels[len(LABELS) :]]
         return ", ".join([word_bucket(bucket_of(*labels[: len(LABELS)])), *odd])

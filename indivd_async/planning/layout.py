@@ -173,7 +173,6 @@ class Layout(Fielded):
         return sum(len(members) * len(windows) for _, windows, members, _ in self._selected(selection))
 
     def build(self, selection: tuple[int, int] | None = None) -> Iterator[PlannedRequest]:
-        """Build each request, in order."""
         for part, windows, members, first in self._selected(selection):
             for index, (window, number) in enumerate(product(windows, members), first):
                 yield self._build(part, window, number, index)

@@ -147,7 +147,6 @@ class Piece(Fielded):
 
     @property
     def params(self) -> tuple[tuple[str, str], ...]:
-        """The lists in wire form."""
         return tuple((name, _join(ids)) for name, ids in self.lists.items())
 
 

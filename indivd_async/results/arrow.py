@@ -52,14 +52,8 @@ def stream(columns: Sequence[Column], batches: Iterable[Batch], requested_schema
 def _nanoarrow_schemas(columns: tuple[Column, ...]) -> tuple[Any, list[Any]]:
     import nanoarrow
 
-    kinds = [
-        nanoarrow.timestamp("us", timezone=column.tz or "")
-        if column.kind == "timestamp"
-        else getattr(nanoarrow, column.kind)()
-        for column in columns
-    ]
-    fields = {column.name: kind for column, kind in zip(columns, kinds, strict=True)}
-    return nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False)), list(map(nanoarrow.c_schema, kinds))
+    fields = {column.name: _type_of(nanoarrow, column) for column in columns}
+    return nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False)), list(map(nanoarrow.c_schema, fields.values()))
 
 
 def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> Any:
@@ -78,13 +72,11 @@ def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> An
 
 
 def pyarrow_schema(columns: Sequence[Column]) -> pyarrow.Schema:
-    """Return the schema as pyarrow knows it."""
     pyarrow = _pyarrow()
-    return pyarrow.schema([(column.name, _pyarrow_type(column)) for column in columns])
+    return pyarrow.schema([(column.name, _type_of(pyarrow, column)) for column in columns])
 
 
 def record_batches(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[pyarrow.RecordBatch]:
-    """Turn batches into pyarrow's, one by one."""
     pyarrow = _pyarrow()
     schema = pyarrow_schema(columns)
     for batch in batches:
@@ -102,7 +94,7 @@ def scalar(column: Column, value: Any) -> pyarrow.Scalar:
 def _pyarrow_array(column: Column, values: Values, rows: int) -> pyarrow.Array:
     pyarrow = _pyarrow()
     buffers = [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in _buffers(column, values, rows)]
-    return pyarrow.Array.from_buffers(_pyarrow_type(column), rows, buffers)
+    return pyarrow.Array.from_buffers(_type_of(pyarrow, column), rows, buffers)
 
 
 def _pyarrow() -> Any:
@@ -114,9 +106,8 @@ def _pyarrow() -> Any:
 
 
 @lru_cache(maxsize=128)
-def _pyarrow_type(column: Column) -> Any:
-    pyarrow = _pyarrow()
-    return pyarrow.timestamp("us", tz=column.tz) if column.kind == "timestamp" else getattr(pyarrow, column.kind)()
+def _type_of(library: Any, column: Column) -> Any:
+    return library.timestamp("us", column.tz) if column.kind == "timestamp" else getattr(library, column.kind)()
 
 
 def _buffers(column: Column, values: Values, rows: int) -> Buffers:

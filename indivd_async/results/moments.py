@@ -95,6 +95,5 @@ class Known(Fielded):
     line_clocks: Mapping[int, str | None]
 
     def line_clock(self, location: int | None) -> str | None:
-        """Return the clock of a row of line_crosses."""
         one_for_all = self.profile.clock_of("line_crosses", None)
         return one_for_all or (None if location is None else self.line_clocks.get(location))

@@ -66,7 +66,6 @@ class Sight(Fielded):
 
     @property
     def html(self) -> str:
-        """It for a page."""
         sides = {name: "right" if self._is_numeric(name) else "left" for name in self.names}
 
         def draw(tag: str, texts: Iterable[str]) -> str:

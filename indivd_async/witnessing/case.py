@@ -69,7 +69,6 @@ class Case(Fielded):
     zones_said: set[int] = attrs.field(init=False)
 
     def asked(self, name: str) -> str | None:
-        """Return a parameter as it was sent, None where it was not."""
         value: str | None = self.request.params.get(name)
         return value
 
@@ -80,7 +79,6 @@ def take_apart(
     signs: Sequence[tuple[str, str]] = (),
     zones: Mapping[int, int | None] | None = None,
 ) -> Case:
-    """Lay an answer out beside its question."""
     params, other = request.params, None
     if "comparison_start_date" in params:
         other = Window(*(date.fromisoformat(params[f"comparison_{end}_date"]) for end in ("start", "end")))

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
 
 import attrs
@@ -219,6 +218,8 @@ def parse_retry_after(value: str | bytes | None, *, now_utc: datetime, date: byt
 
 
 def _read_date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

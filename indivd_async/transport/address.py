@@ -8,19 +8,23 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
-import httpx
 
 from .._version import __version__
 from ..errors import ConfigError
 from ..fielded import Fielded
 from ..wording import literally
 
+if TYPE_CHECKING:
+    import httpx
+
 Headers = list[tuple[bytes, bytes]]
 #: By scheme.
 PORTS = {"https": 443, "http": 80}
+#: URLs that need no httpx to be read: its import takes as long as that of all else.
+_PLAIN = r"(https?)://((?:[a-z0-9-]+\.)*[a-z]+|127\.0\.0\.1)(?::([0-9]{1,5}))?((?:/[a-z0-9_-]+)*)/?"
 #: A name, encoded, with or without its last dot; or an address, of IPv6 perhaps with a zone.
 _HOST = r"(?a)[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+(%[\w.~-]+)?"
 
@@ -133,6 +137,25 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
     """
     if not isinstance(url, str):
         raise ConfigError(f"{{base_url}} must be a str, got {type(url).__name__}")
+    plain = re.fullmatch(_PLAIN, url)
+    scheme, host, port_told, prefix = plain.groups() if plain else _read_url(url)
+    port = int(port_told or PORTS.get(scheme, 0))
+    if scheme not in PORTS or not is_host(host) or not 0 < port < 2**16:
+        raise ConfigError(
+            "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
+            f"got {literally(repr(url))}"
+        )
+    if scheme == "http" and not (allow_http or _is_loopback(host.removesuffix("."))):
+        raise ConfigError(
+            f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
+            "{allow_http:True} allows it"
+        )
+    return BaseURL(scheme=scheme, host=host, port=port, prefix=prefix)
+
+
+def _read_url(url: str) -> tuple[str, str, str, str]:
+    import httpx
+
     try:
         parsed = httpx.URL(url.strip())
         # RFC 6874: in a URL the percent sign before a zone is written "%25".
@@ -144,19 +167,8 @@ def parse_base_url(url: str, allow_http: bool = False) -> BaseURL:
         raise ConfigError("{base_url} must not hold a user or password; pass the token as {token:…}")
     if "?" in url or "#" in url:
         raise ConfigError("{base_url} must not hold a query or fragment; a path prefix is allowed")
-    port = PORTS.get(parsed.scheme) if parsed.port is None else parsed.port
-    if parsed.scheme not in PORTS or not is_host(host) or port is None or not 0 < port < 2**16:
-        raise ConfigError(
-            "{base_url} must be like 'https://host', with a port and a path prefix if needed; "
-            f"got {literally(repr(url))}"
-        )
-    if parsed.scheme == "http" and not (allow_http or _is_loopback(host.removesuffix("."))):
-        raise ConfigError(
-            f"{{base_url}} must be https: over http, the token can be read on the way to {host}. "
-            "{allow_http:True} allows it"
-        )
-    prefix = parsed.raw_path.decode("ascii").rstrip("/")
-    return BaseURL(scheme=parsed.scheme, host=host, port=port, prefix=prefix)
+    port = "" if parsed.port is None else str(parsed.port)
+    return parsed.scheme, host, port, parsed.raw_path.decode("ascii").rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import urllib.request
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
@@ -13,7 +12,6 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Literal, Union
 
 import attrs
-import httpx
 
 from ..errors import ConfigError
 from ..wording import literally
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    import httpx
     import httpx2
 
     from ..settings import Limits
@@ -50,6 +49,8 @@ def _share_context(context: ssl.SSLContext | None, *, trust_env: bool) -> Callab
     def get() -> ssl.SSLContext:
         nonlocal context
         if context is None:
+            import httpx
+
             context = httpx.create_ssl_context(trust_env=trust_env)
         context.set_alpn_protocols(["http/1.1"])
         return context
@@ -145,6 +146,8 @@ def _library_of(value: object, kind: str, what: str) -> ModuleType:
 
 
 def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
+    import httpx
+
     with suppress(ValueError, TypeError, httpx.InvalidURL):
         way = proxy if isinstance(proxy, httpx.Proxy) else httpx.Proxy(proxy)
         port = way.url.port
@@ -156,6 +159,8 @@ def _read_proxy(proxy: str | httpx.URL | httpx.Proxy) -> httpx.Proxy:
 
 def _environment_proxy(base_url: BaseURL) -> str | None:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for the API, unless NO_PROXY takes it out."""
+    import urllib.request
+
     proxies = urllib.request.getproxies()
     if "no" in proxies:
         is_direct = any(_is_excepted(base_url, one) for one in re.split(r"[,\s]+", proxies["no"].lower()))

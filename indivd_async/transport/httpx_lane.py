@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,31 +21,6 @@ _NETWORK = (
     *(ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError),
     *(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream),
 )
-#: The methods that tools replace to answer in the network's place: respx, pytest-httpx, vcrpy.
-_WATCHED = (
-    ("httpx", "AsyncHTTPTransport", "handle_async_request"),
-    ("httpx", "AsyncClient", "_transport_for_url"),
-    ("httpx", "AsyncClient", "send"),
-    ("httpcore", "AsyncConnectionPool", "handle_async_request"),
-    ("httpcore", "AsyncHTTPConnection", "handle_async_request"),
-)
-
-
-def is_intercepted() -> bool:
-    """
-    Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test.
-
-    A function of another module has its names, where it wraps, but never its globals. What instruments, and passes on
-    (wrapt's proxies), has them: a service that is traced keeps its connections.
-    """
-    for name, kind, method in _WATCHED:
-        module = sys.modules.get(name)
-        if module is not None:
-            home = getattr(module, kind)
-            found = getattr(home, method, None)
-            if found is not None and getattr(found, "__globals__", None) is not home.__init__.__globals__:
-                return True
-    return False
 
 
 class HttpxLane(Lane):

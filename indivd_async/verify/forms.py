@@ -94,15 +94,18 @@ def _labels_are_documented(seen: Seen) -> Judgement:
         "drop-in of two periods": _DAY,
     }
     told = 0
+    unknown: dict[tuple[str, ...], list[str]] = {}  # by the names of a row, which are those of most others
     for name, heard in _data_answers(seen):
         for row in _rows_of(seen, name, heard.question.endpoint):
             told += 1
-            unknown = [label for label in row.names if label not in DOCUMENTED_LABELS and _TIMES.search(label)]
-            if unknown and "week" not in row.labels:  # whose names are weeks_carry_years'
-                return fails(f"{heard.question.endpoint} has labels that are not documented: {', '.join(unknown)}")
-            if set(row.labels) >= _DAY and row.day is None:
+            if row.names not in unknown:
+                strange = [label for label in row.names if label not in DOCUMENTED_LABELS and _TIMES.search(label)]
+                unknown[row.names] = strange
+            if (strange := unknown[row.names]) and "week" not in row.labels:  # whose names are weeks_carry_years'
+                return fails(f"{heard.question.endpoint} has labels that are not documented: {', '.join(strange)}")
+            if row.day is None and row.labels.keys() >= _DAY:
                 return fails(f"{name} has days that are in no calendar")
-            if name in wanted and not wanted[name] <= set(row.labels):
+            if name in wanted and not row.labels.keys() >= wanted[name]:
                 return fails(f"{name} come with no other labels than {', '.join(row.names) or 'none'}")
     if not told:
         raise CannotTellError("no row came")

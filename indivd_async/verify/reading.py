@@ -31,10 +31,11 @@ _BESIDE = {
     *("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name"),
     *("visits", "enter", "passing_by", "drop_in_rate", "enter_percentage"),
 }
-#: What a row of zone_visitors counts: by itself, in dwell_time_stats, and in exclude under names of ours.
-_COUNTED = ("visits", "unique_visits", "bounce", "dwell_time")
-_STATISTICS = ("n", "mean", "min", "max")
-_EXCLUDED = {"below": "min_dwell_time", "above": "max_dwell_time"}
+#: What a row of zone_visitors counts: by itself, in dwell_time_stats, and in exclude. Our names, and the fields'.
+_COUNTED = tuple((name, name) for name in ("visits", "unique_visits", "bounce", "dwell_time"))
+_STATISTICS = tuple((name, name) for name in ("n", "mean", "min", "max"))
+_EXCLUDED = (("below", "min_dwell_time"), ("above", "max_dwell_time"))
+_NOTHING: Mapping[str, Any] = {}
 #: Objects that hold the rows, and what is documented in them.
 _SECTIONS = ("current", "comparison", "summary", "details")
 _DATA = {*_SECTIONS, "zone_details", "startdate", "enddate", "interval", "passing_by", "enter", "enter_percentage"}
@@ -99,12 +100,11 @@ def _objects(value: Any, where: str) -> list[Mapping[str, Any]]:
 def _labels(fields: Mapping[str, Any]) -> tuple[Labels, tuple[str, ...]]:
     found, names = {}, []
     for name, value in fields.items():
-        if name in _LABELS:
-            names.append(name)
-            if (read := whole(value)) is not None:
-                found[_LABELS[name]] = read
-        elif name not in _BESIDE:
-            names.append(name)
+        if name in _BESIDE:
+            continue
+        names.append(name)
+        if name in _LABELS and (read := whole(value)) is not None:
+            found[_LABELS[name]] = read
     if "date" in fields:
         try:
             day = date.fromisoformat(str(fields["date"])[:10])
@@ -134,13 +134,13 @@ def read_visits(document: Any, part: str = "current") -> list[Row]:
 def _visit(item: Mapping[str, Any]) -> Row:
     aggregation = _object(item.get("aggregation"), "aggregation")
     labels, names = _labels(aggregation)
-    stats, excluded = (
-        value if isinstance(value := item.get(name), dict) else {} for name in ("dwell_time_stats", "exclude")
-    )
-    figures = {name: number(item.get(name)) for name in _COUNTED}
-    figures.update({name: number(stats.get(name)) for name in _STATISTICS})
-    figures.update({name: number(excluded.get(field)) for name, field in _EXCLUDED.items()})
-    quartiles = stats.get("quantiles")
+    stats, excluded = item.get("dwell_time_stats"), item.get("exclude")
+    figures: dict[str, float | None] = {}
+    for block, fields in ((item, _COUNTED), (stats, _STATISTICS), (excluded, _EXCLUDED)):
+        told = block if isinstance(block, dict) else _NOTHING
+        for name, field in fields:
+            figures[name] = number(told.get(field))
+    quartiles = stats.get("quantiles") if isinstance(stats, dict) else ()
     known = [read for value in quartiles or () if (read := number(value)) is not None]
     return Row(
         labels=labels,
@@ -243,8 +243,10 @@ def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[
     """Sum a figure of *rows*; *by* are names of labels, or `zone`, `day` or `hour`, that stay apart."""
     sums: Counter[Hashable] = Counter()
     for row in rows:
-        key = tuple(row.labels.get(name) if name in row.labels else getattr(row, name, None) for name in by)
-        sums[key[0] if len(key) == 1 else key] += row.count(figure)
+        labels = row.labels
+        keys = [labels[name] if name in labels else getattr(row, name, None) for name in by]
+        key = keys[0] if len(keys) == 1 else tuple(keys)
+        sums[key] = sums.get(key, 0) + row.count(figure)
     return sums
 
 

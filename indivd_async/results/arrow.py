@@ -52,7 +52,7 @@ def stream(columns: Sequence[Column], batches: Iterable[Batch], requested_schema
 def _nanoarrow_schemas(columns: tuple[Column, ...]) -> tuple[Any, list[Any]]:
     import nanoarrow
 
-    fields = {column.name: _type_of(nanoarrow, column) for column in columns}
+    fields = {column.name: _type_of(cast("Any", nanoarrow), column) for column in columns}
     return nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False)), list(map(nanoarrow.c_schema, fields.values()))
 
 

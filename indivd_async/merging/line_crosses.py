@@ -17,7 +17,7 @@ _LinesDraft = draft_of(LineCrossesRow)
 
 
 def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> LineCrossesResult:
-    families = {member: number for number, members in enumerate(plan.layout.families) for member in members}
+    families = [series.family for series in plan.layout.series]
     repeats = plan.layout.parts[0].rows_repeat
     # What may be added: parts of one family in one window, or in all windows where rows repeat.
     groups: dict[Hashable, list[Chunk]] = {}

@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeGuard
 
 import attrs
 from attrs import converters
@@ -25,6 +25,13 @@ Ids = int | Iterable[int] | None
 
 _ISO_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SIGNED = frozenset({"floor"})  # basement floors are negative; ids are not
+_MOST_DWELL_S = 10_800
+#: The least, the most and both in words.
+_SECONDS = {
+    "bounce_threshold": (-1, MOST_INT, "-1 (the zone's own), 0 (none) or more"),
+    "min_dwell": (0, MOST_INT, "0 or more"),
+    "max_dwell": (0, _MOST_DWELL_S, f"from 0 to {_MOST_DWELL_S}"),
+}
 LineGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute"]
 ZoneGrouping = Literal["year", "month", "week", "day", "dayofmonth", "dayofweek", "hour", "minute", "loc_id", "zone"]
 Interval = Literal["year", "month", "week", "day", "dayofmonth", "hour"]
@@ -45,7 +52,7 @@ def to_date(value: date | str) -> date:
     return value  # type: ignore[return-value]
 
 
-def _is_int(value: object) -> bool:
+def _is_int(value: object) -> TypeGuard[int]:
     # True is an int to Python, and never meant as one here.
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -133,11 +140,10 @@ def _must(fits: Callable[[Any], bool], rule: str) -> Any:
     return check
 
 
-def check_seconds(minimum: int, maximum: int, rule: str) -> Any:
-    fits = _must(
-        lambda value: _is_int(value) and minimum <= value <= maximum, f"must be a whole number of seconds, {rule}"
-    )
-    return optional(fits)
+def check_seconds(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    least, most, rule = _SECONDS[field.name]
+    if value is not None and not (_is_int(value) and least <= value <= most):
+        raise InvalidQueryError(field.name, f"must be a whole number of seconds, {rule}", value)
 
 
 check_tz = optional(_must(is_time_zone, "must be an IANA time zone name, such as Europe/Stockholm"))

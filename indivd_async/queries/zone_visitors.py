@@ -7,11 +7,8 @@ from typing import ClassVar
 import attrs
 
 from ..models.endpoints import ZONE_VISITORS, DataEndpoint
-from ..models.values import MOST_INT
 from ..refusals import InvalidQueryError
 from .fields import ZoneQuery, arrange, check_grouping, check_ids, check_seconds, to_grouping, to_ids, to_whole
-
-MAX_DWELL_S = 10_800
 
 
 @attrs.frozen(field_transformer=arrange, eq=False, repr=False)
@@ -43,23 +40,11 @@ class ZoneVisitors(ZoneQuery):
     """Ids; None means all of the token."""
     zones: tuple[int, ...] | None = attrs.field(default=None, converter=to_ids, validator=check_ids, kw_only=True)
     """Ids; None means all of the locations."""
-    bounce_threshold: int | None = attrs.field(
-        default=None,
-        converter=to_whole,
-        validator=check_seconds(-1, MOST_INT, "-1 (the zone's own), 0 (none) or more"),
-        kw_only=True,
-    )
+    bounce_threshold: int | None = attrs.field(default=None, converter=to_whole, validator=check_seconds, kw_only=True)
     """Seconds; -1 or None the zone's own, 0 none: bounces are then not measured."""
-    min_dwell: int | None = attrs.field(
-        default=None, converter=to_whole, validator=check_seconds(0, MOST_INT, "0 or more"), kw_only=True
-    )
+    min_dwell: int | None = attrs.field(default=None, converter=to_whole, validator=check_seconds, kw_only=True)
     """Seconds; shorter visits are left out of dwell times and counted in `exclude`."""
-    max_dwell: int | None = attrs.field(
-        default=None,
-        converter=to_whole,
-        validator=check_seconds(0, MAX_DWELL_S, f"from 0 to {MAX_DWELL_S}"),
-        kw_only=True,
-    )
+    max_dwell: int | None = attrs.field(default=None, converter=to_whole, validator=check_seconds, kw_only=True)
     """Seconds, to 10,800; longer visits likewise."""
 
     def __attrs_post_init__(self) -> None:

@@ -236,14 +236,14 @@ def _compare(name: str, took: dict[str, list[float]], targets: tuple[float | Non
 def main(quick: bool) -> list[Row]:
     """Measure, and return the rows of the table."""
     table: list[Row] = []
-    repetitions = 4 if quick else 36
+    repetitions = 3 if quick else 36
     for rows in (100, 1_000, 10_000):
         took = _dropped("zone_visitors", rows, repetitions // (3 if rows > 1_000 else 1))
         table += _compare(f"zone_visitors, {rows:,} rows, dropped", took, (2.0, 0.45))
     for endpoint in ("line_crosses", "drop_in_rate"):
         table += _compare(f"{endpoint}, 1,000 rows, dropped", _dropped(endpoint, 1_000, repetitions), (2.0, None))
     for rows in (100,) if quick else (100, 10_000):
-        took = _held(rows, 1 if quick else 5, kept=20_000 if quick else 60_000)
+        took = _held(rows, 1 if quick else 5, kept=5_000 if quick else 60_000)
         table += _compare(f"zone_visitors, {rows:,} rows, held", took, (2.0, 0.45))
     sides = _sides("zone_visitors")
     table.append(row("bytes a row held, ours", _bytes_held(sides["ours"], 10_000), 700, "bytes"))

@@ -60,7 +60,7 @@ def _make_row(hour: int, zone: int, bucket: Bucket) -> ZoneVisitorsRow:
 
 
 def main(quick: bool) -> list[Row]:
-    rows = 30_000 if quick else 300_000
+    rows = 5_000 if quick else 300_000
     result = make_result(rows)
     ways: dict[str, Callable[[], object]] = {
         "rows to Arrow (nanoarrow)": result.__arrow_c_stream__,

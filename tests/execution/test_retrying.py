@@ -10,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from oracle import examples
 
 from indivd_async.execution.retrying import (
     GiveUp,
@@ -281,6 +282,7 @@ def test_retry_after_by_the_servers_clock(date: bytes, seconds: float | None) ->
     assert parse_retry_after("30", now_utc=NOW, date=date) == 30.0
 
 
+@examples(100)
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60), st.datetimes().map(str)))
 def test_no_header_raises(value: str | bytes) -> None:
     """Whatever a server writes there is a wait or is ignored."""
@@ -288,6 +290,7 @@ def test_no_header_raises(value: str | bytes) -> None:
     assert wait_s is None or wait_s >= 0
 
 
+@examples(100)
 @given(
     status=st.one_of(st.none(), st.integers(100, 599)),
     asked=st.one_of(st.none(), st.floats(0, 200)),

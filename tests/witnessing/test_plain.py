@@ -12,7 +12,7 @@ import httpx
 import pytest
 from deviating import question_for, world
 from hypothesis import given, strategies as st
-from oracle import repeated
+from oracle import examples, repeated
 
 from indivd_async import IndivdError, LineCrosses, ZoneVisitors, sandbox
 from indivd_async.planning import Plan, PlannedRequest
@@ -117,6 +117,7 @@ _CROSSINGS = st.fixed_dictionaries(
 )
 
 
+@examples(100)
 @given(st.lists(_CROSSINGS, max_size=3), st.sampled_from(["hour", "dayofmonth", "week", None]), st.booleans())
 def test_crossings_of_any_kind_are_judged_alike(rows: list[Any], grouping: Any, for_table: bool) -> None:
     """By a glance and by the table; as rows, and as they were decoded."""
@@ -229,6 +230,7 @@ _VISITS = st.fixed_dictionaries(
 )
 
 
+@examples(100)
 @given(st.lists(_VISITS, min_size=1, max_size=3))
 def test_figures_of_any_kind_are_judged_alike(figures: list[dict[str, Any]]) -> None:
     """By what was seen while they were read, and row by row; as rows, and as they were decoded."""

@@ -137,9 +137,8 @@ def _groups(
 ) -> list[tuple[str | None, tuple[int, ...] | None]]:
     """Part the locations asked for by time zone, or all of them; None as a time zone: not known; as locations: all."""
     if query.per == "location":
-        if locations is None:
-            return [(query.tz, (id,)) for id in query.location or ()]
-        return [(query.tz or tz, (id,)) for id, tz in locations]
+        known = locations if locations is not None else [(id, None) for id in query.location or ()]
+        return [(query.tz or tz, (id,)) for id, tz in known]
     if query.tz is not None or locations is None:
         return [(query.tz, query.location)]
     by_zone: dict[str, list[int]] = {}

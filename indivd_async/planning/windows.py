@@ -226,17 +226,14 @@ def _is_by_week(grouping: str) -> bool:
 
 
 def _forced_windows(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:
-    endpoint = query.endpoint
-    pieces = tuple(tile_units(window, year_end, at_most=1)) if grouping in endpoint.within_year else (window,)
-    limit = days_at_most(endpoint, grouping, profile)
-    if limit is None:
-        return pieces
-    return tuple(tile for piece in pieces for tile in _tile(query, piece, grouping, limit, profile))
+    pieces = tile_units(window, year_end, at_most=1) if grouping in query.endpoint.within_year else (window,)
+    return tuple(tile for piece in pieces for tile in _tile(query, piece, grouping, profile))
 
 
-def _tile(query: Query, window: Window, grouping: str, limit: int, profile: Profile) -> tuple[Window, ...]:
+def _tile(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:
     """Cut *window* where *grouping* allows it; NotMergeableError where its pieces could not be put together."""
-    if window.days <= limit:
+    limit = days_at_most(query.endpoint, grouping, profile)
+    if limit is None or window.days <= limit:
         return (window,)
     unit = bucket_unit(grouping)
     tiles: tuple[Window, ...] = (window,)

@@ -70,7 +70,7 @@ sys.argv = ["indivd", "locations"]
     [
         ("runpy.run_module('indivd_async.cli', run_name='__main__')", "attrs"),
         ("from indivd_async.cli import main; sys.exit(main())", "attrs"),
-        ("from indivd_async.cli import main; sys.exit(main())", "httpx"),
+        ("from indivd_async.cli import main; sys.exit(main())", "httptools"),
     ],
     ids=["module", "script", "later"],
 )

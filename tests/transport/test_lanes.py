@@ -104,6 +104,21 @@ def test_base_urls(url: str, expected: str, authority: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.indivd.com",
+        "http://localhost:8000/",
+        "http://127.0.0.1:80",
+        "https://h:0443/a_b/c-1/",
+        "https://a-.h",
+    ],
+)
+def test_a_plain_url_is_read_as_httpx_reads_it(url: str) -> None:
+    """Which is asked where there are blanks around it."""
+    assert parse_base_url(url) == parse_base_url(f" {url} ")
+
+
+@pytest.mark.parametrize(
     ("url", "rule"),
     [
         pytest.param("http://api.indivd.com", "must be https", id="http"),

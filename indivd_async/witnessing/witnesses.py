@@ -81,6 +81,9 @@ WITNESSES: Sequence[Witness] = (
     Witness("limit of rows", hold_limit, endpoints=(_VISITS,)),
     Witness("sections and rates", hold_sections, endpoints=(_DROP_IN,)),
 )
+_BY_ENDPOINT: Mapping[str, tuple[Witness, ...]] = {
+    endpoint: tuple(each for each in WITNESSES if endpoint in each.endpoints) for endpoint in _ALL
+}
 
 
 #: What else was asked for is the table's.
@@ -172,7 +175,7 @@ def witness_answer(
 def hear_witnesses(case: Case) -> list[Note]:
     """Ask all witnesses of the table; the first mismatch is raised."""
     notes: list[Note] = []
-    for each in (witness for witness in WITNESSES if case.request.endpoint in witness.endpoints):
+    for each in _BY_ENDPOINT[case.request.endpoint]:
         for said in each.find(case):
             if isinstance(said, Mismatch):
                 advice = said.advice or each.advice

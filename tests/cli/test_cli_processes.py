@@ -210,7 +210,7 @@ def test_sigterm_ends_a_server(command: str) -> None:
     assert "http://127.0.0.1:" in (process.stdout if command == "sandbox" else process.stderr).readline()
     process.terminate()
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 143
+    assert process.returncode == 143, err
     assert "Traceback" not in err
 
 

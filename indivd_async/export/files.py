@@ -121,9 +121,7 @@ def write_durably(path: Path, write: Callable[[IO[bytes]], object]) -> int:
             os.fsync(file.fileno())
             return file.tell()
     except OSError as error:
-        if (
-            error.filename is not None
-        ):  # it cannot be opened; a write names no file, nor does the close that tries again
+        if error.filename is not None:  # it cannot be opened; neither a write nor a close that tries again names a file
             raise
         problem = f"{path} cannot be written ({error.strerror or error}); what was committed stays"
         raise DestinationError(problem) from error

@@ -8,9 +8,9 @@ nothing is left that counts: the next one asks for those days again. One that di
 needs to go on.
 
 A row stays in the file that it is in: rows that replace others of their keys are written to the same part, which takes
-the place of its former self in one step and keeps all of its bytes (`parts`). New rows go to a part that has room, or
-to a new one. So there is no moment at which a reader finds a row twice, or not at all. Several files have no one
-rename: a reader may find some parts as they were and others as they are now.
+the place of its former self in one step and has the bytes of that in their places (`parts`). New rows go to a part that
+has room, or to a new one. So there is no moment at which a reader finds a row twice, or not at all. Several files have
+no one rename: a reader may find some parts as they were and others as they are now.
 
 What counts no longer leaves a hole when it has not counted for half a day. A part whose rows are all gone stays, as a
 table without rows: somebody may have listed it.

@@ -76,7 +76,7 @@ class Grown:
         footers = self.part.size - self.part.begin - counted  # of before, each longer by a row group
         return len(groups) < _MORE_GROUPS + 2 * (self.part.rows // _GROUP_ROWS) and footers <= max(_LARGE, counted)
 
-    def kept(self, now: float) -> int:
+    def needed_from(self, now: float) -> int:
         """Return where the bytes begin that the file in its place must have."""
         return self.part.spare if now - self.part.since >= _KEPT_S else self.part.kept
 
@@ -89,7 +89,7 @@ class Grown:
     def can_shrink(self) -> bool:
         """Tell whether it is worth writing it once more only to take less space."""
         is_large = self.part.size - self.part.kept > _LARGE
-        return (is_large and self.kept(wall_clock.utc_now().timestamp()) > self.part.kept) or self.is_swollen()
+        return (is_large and self.needed_from(wall_clock.utc_now().timestamp()) > self.part.kept) or self.is_swollen()
 
 
 class _Sparse(io.RawIOBase):
@@ -154,7 +154,7 @@ def write_part(
     What is in the file *after*, if any, stays in its place; its rows count on where *batches* are to be added to them.
     """
     now = wall_clock.utc_now().timestamp()
-    kept = MAGIC if after is None else after.kept(now)
+    kept = MAGIC if after is None else after.needed_from(now)
     said = after.part if after is not None and adds and after.part.rows else None
     rows = _Rows() if said is None else _Rows(said.rows, {said.first, said.last}, {*(said.locations or (None,))})
 

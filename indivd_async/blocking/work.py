@@ -19,6 +19,9 @@ _LOOK_S = 0.2 if sys.platform == "win32" else -1
 class Outcome(Generic[T]):
     """What one thread waits for and another gives, once: a value or an error."""
 
+    #: Whether it was given. The lock does not tell: whoever wakes up holds it for a moment.
+    is_given = False
+
     def __init__(self) -> None:
         # A bare lock: a future of the standard library, with its condition, costs more than it and the loop's turn.
         self._awaited = threading.Lock()
@@ -27,12 +30,8 @@ class Outcome(Generic[T]):
     def give(self, value: T | None, error: BaseException | None = None) -> None:
         """End the wait."""
         self._given = (value, error)
+        self.is_given = True
         self._awaited.release()
-
-    @property
-    def is_given(self) -> bool:
-        """Whether the wait has ended."""
-        return not self._awaited.locked()
 
     def wait(self) -> T:
         """Wait, return the value or raise the error; work that the loop cancelled ends as of a closed client."""

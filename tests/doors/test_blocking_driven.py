@@ -13,9 +13,11 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -24,7 +26,7 @@ import trustme
 from raw_server import Peer, RawServer, answer
 from scripted import Params, Script, visits_by_day
 
-from indivd_async import ClientClosedError, Event, Limits, RetryPolicy, Timeouts, ZoneVisitors
+from indivd_async import ClientClosedError, Event, Limits, RetryPolicy, Timeouts, ZoneVisitors, sandbox
 from indivd_async.blocking import Indivd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the loop has a thread from the beginning")
@@ -125,6 +127,31 @@ def test_it_goes_over_under_load() -> None:
             assert own_threads() <= 1
         assert script.in_air == 0
         assert own_threads() == 0
+
+
+def test_who_waits_slowly_is_told_once() -> None:
+    """Wherever a thread is in its waiting when the loop's own thread ends its call."""
+    application = sandbox.app()
+    application.latency_s = 0.3  # so that it waits by then
+    slow = {"wait": 0.02, "_end": 0.005}
+
+    def dawdle(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and frame.f_globals.get("__name__") == "indivd_async.blocking.work":
+            time.sleep(slow.get(frame.f_code.co_name, 0))
+        return dawdle
+
+    threading.settrace(dawdle)
+    try:
+        with Indivd("sandbox", transport=sandbox.transport(application)) as client, ThreadPoolExecutor(1) as pool:
+            asyncio.run(call_where_a_loop_runs(client))
+            assert own_threads() == 1
+            assert all(pool.submit(client.fetch, WEEK).result(60).complete for _ in range(2))
+    finally:
+        threading.settrace(None)  # type: ignore[arg-type]
+
+
+async def call_where_a_loop_runs(client: Indivd) -> None:
+    assert client.fetch(WEEK).complete
 
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
@@ -56,10 +57,13 @@ class OpenStream(AbstractContextManager[Chunks]):
 
     def __enter__(self) -> Chunks:
         opened: Outcome[tuple[Any, anyio.Event]] = Outcome()
-        held = self._portal.submit(lambda: self._hold(opened))
+        stream = self._stream  # what holds it must not hold `self`
+        held = self._portal.submit(lambda: _hold(stream, opened))
         try:
             chunks, left = opened.wait()
             self._held, self._left = held, left
+            # An interrupt in the moment before the first line of `__exit__` leaves nobody else to end it.
+            self._end = weakref.finalize(self, held.cancel)
             return Chunks(self._portal, chunks)
         except BaseException:
             held.cancel()  # where an interrupt came before it was entered
@@ -73,19 +77,20 @@ class OpenStream(AbstractContextManager[Chunks]):
                 self._portal.run(self._leave)
                 self._held.wait()
         finally:
-            self._held.cancel()  # where an interrupt came while it ended
-
-    async def _hold(self, opened: Outcome[tuple[Any, anyio.Event]]) -> None:
-        """Open the stream and close it in one task, while the context is open."""
-        try:
-            async with self._stream as chunks:
-                left = anyio.Event()
-                opened.give((chunks, left))
-                await left.wait()
-        except BaseException as error:
-            if opened.is_given:
-                raise
-            opened.give(None, error)
+            self._end()  # where an interrupt came while it ended
 
     async def _leave(self) -> None:
         self._left.set()
+
+
+async def _hold(stream: AsyncStream[Chunk], opened: Outcome[tuple[Any, anyio.Event]]) -> None:
+    """Open *stream* and close it in one task, while the context is open."""
+    try:
+        async with stream as chunks:
+            left = anyio.Event()
+            opened.give((chunks, left))
+            await left.wait()
+    except BaseException as error:
+        if opened.is_given:
+            raise
+        opened.give(None, error)

@@ -367,7 +367,7 @@ def test_what_a_handler_raises_at_any_moment_comes_out_where_the_caller_is(kind:
 
 
 def test_what_a_handler_raises_at_any_moment_leaves_no_stream_open() -> None:
-    """Nor a task that nobody ends, which asyncio would complain of."""
+    """Nor a task that nobody ends, which asyncio would complain of. Python itself drops what a finaliser raises."""
     script = """
         import random, signal, sys
         from indivd_async import ZoneVisitors
@@ -379,25 +379,52 @@ def test_what_a_handler_raises_at_any_moment_leaves_no_stream_open() -> None:
         def handle(number, frame):
             raise TimeLimit
 
+        def lose(unraisable):
+            own = getattr(unraisable.object, "__module__", "").startswith("indivd_async")
+            if unraisable.exc_type is not TimeLimit or own:
+                return sys.__unraisablehook__(unraisable)
+            lost.append(unraisable.exc_type)
+
+        lost = []
+        sys.unraisablehook = lose
         signal.signal(signal.SIGALRM, handle)
         days = ZoneVisitors("2025-03-01", "2025-03-07", aggregate_by="dayofmonth", split=1, tz="UTC")
         caught = 0
         with Indivd("t", base_url=sys.argv[1]) as client:
-            for _ in range(60):
+            for turn in range(60):
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 2e-2))
-                    while True:
+                    while caught + len(lost) == turn:
                         with client.stream(days) as chunks:
                             for _ in chunks:
                                 pass
                 except TimeLimit:
                     caught += 1
-        print(caught)
+        print(caught + len(lost))
     """
     with RawServer(serve_days) as server:
         done = run_script(script, server.url)
         server.wait_until_idle()
     assert (done.stdout, done.stderr) == ("60\n", "")
+
+
+def test_a_stream_whose_end_was_interrupted_ends_with_its_object() -> None:
+    """What a handler raises may come out before the first line of `__exit__`, which then never runs."""
+    asked, closed = threading.Event(), threading.Event()
+
+    def serve(peer: Peer) -> None:
+        peer.request()
+        asked.set()
+        peer.wait_for_close()
+        closed.set()
+
+    with RawServer(serve) as server, Indivd("t", base_url=server.url, timeouts=ENDLESS) as client:
+        stream = client.stream(WEEK)
+        stream.__enter__()
+        assert asked.wait(60)
+        assert not closed.is_set()
+        del stream
+        assert closed.wait(60)
 
 
 @pytest.fixture

@@ -30,6 +30,6 @@ async def send_each(
         await executor.ready()
         return await ask(item)
 
-    async with ChunkStream(pull, ask_in_turn, workers=workers) as answers:
+    async with ChunkStream(pull, ask_in_turn, lambda answer: answer, workers=workers) as answers:
         async for _ in answers:
             pass

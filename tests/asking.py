@@ -71,7 +71,7 @@ async def send_each(
         await executor.ready(deadline)
         return await handle(item)
 
-    async with ChunkStream(pull, ask, workers=workers) as handled:
+    async with ChunkStream(pull, ask, lambda answer: answer, workers=workers) as handled:
         async for _ in handled:
             pass
 

@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, MergeConflictError
-from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight
+from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, Sending, SingleFlight, another
 from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..progress import Tally
@@ -26,19 +27,50 @@ from ..results import Answer, AnyResult, Chunk, Listed, first_row
 from ..results.licences import Licences
 from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
-from ..transport import Reply
 from .catalogue import Catalogue
 
 if TYPE_CHECKING:
     from .keeping import Keeping
 
 C = TypeVar("C")
-Answered = tuple[Answer, int]
+#: Gives the chunk of a request that is answered, or raises what is wrong with the answer.
+_Taking = Callable[[], Chunk]
 #: The requests of one query, and how many they are.
 _Asked = tuple[Query, Iterable[PlannedRequest], int]
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
 _ASKED_UNSPLIT = word_note("asked_unsplit")
+
+
+class Answered:
+    """What answers a request: read once, by the first who takes it of all who asked for it at once."""
+
+    __slots__ = ("_answer", "_error", "_read", "attempts", "sending")
+
+    def __init__(self, read: Callable[[], Answer], sending: Sending | None = None) -> None:
+        self._read: Callable[[], Answer] | None = read
+        self._error: Exception | None = None
+        #: None where a cache had it.
+        self.sending = sending
+        self.attempts = 0 if sending is None else sending.reply.attempts
+
+    def read(self) -> Answer:
+        if self._read is not None:
+            read, self._read = self._read, None
+            try:
+                self._answer = read()
+            except Exception as error:
+                self._error = error
+                raise
+        elif self._error is not None:
+            raise another(self._error) from self._error.__cause__
+        return self._answer
+
+    def is_sound(self) -> bool:
+        """Tell whether it can be read."""
+        with suppress(IndivdError):
+            self.read()
+        return self._error is None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -127,23 +159,28 @@ class Call:
                 left[number] = size
             return plan.query, plan
 
-        async def ask(job: Job) -> C:
+        async def ask(job: Job) -> tuple[Job, _Taking]:
             if refused:
-                self.executor.settled("failed", job.request)
-                return make(self._counted(Chunk(query=job.query, request=job.request, error=refused[0])))
+                self.executor.fail(job.request)
+                return job, partial(Chunk, query=job.query, request=job.request, error=refused[0])
             try:
-                chunk = await self._ask(job.query, job.request)
+                return job, await self._ask(job.query, job.request)
             except AuthenticationError as error:
                 refused.append(error)
-                chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
-            chunk = owners.setdefault(job.item, Owners()).hold(chunk)
+                chunk = partial(Chunk, query=job.query, request=job.request, error=error, attempts=error.attempts)
+                return job, chunk
+
+        def read(asked: tuple[Job, _Taking]) -> C:
+            job, take = asked
+            chunk = owners.setdefault(job.item, Owners()).hold(take())
             left[job.item] -= 1
             if not left[job.item]:
                 del owners[job.item], left[job.item]
             return make(self._counted(licences.hide(chunk)))
 
         pull = JobSource(queries, open_item).pull
-        return ChunkStream(pull, ask, workers=self.executor.limits.concurrency, ordered=ordered, waiting=waiting)
+        workers = self.executor.limits.concurrency
+        return ChunkStream(pull, ask, read, workers=workers, ordered=ordered, waiting=waiting)
 
     async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
         """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
@@ -155,16 +192,19 @@ class Call:
         async def open_item(item: _Asked) -> tuple[Query, Iterable[PlannedRequest]]:
             return item[0], item[1]
 
-        async def ask(job: Job) -> tuple[int, Chunk]:
-            return job.item, self._counted(await self._ask(job.query, job.request))
+        async def ask(job: Job) -> tuple[int, _Taking]:
+            return job.item, await self._ask(job.query, job.request)
+
+        def read(asked: tuple[int, _Taking]) -> tuple[int, Chunk]:
+            return asked[0], self._counted(asked[1]())
 
         source = JobSource(asked, open_item)
         if count == 1:  # one request needs no tasks
             job = await source.pull()
             assert job is not None
-            take(*await ask(job))
+            take(*read(await ask(job)))
             return
-        async with ChunkStream(source.pull, ask, workers=min(self.executor.limits.concurrency, count)) as chunks:
+        async with ChunkStream(source.pull, ask, read, workers=min(self.executor.limits.concurrency, count)) as chunks:
             async for number, chunk in chunks:
                 take(number, chunk)
 
@@ -178,48 +218,59 @@ class Call:
             self.tally.take(chunk)
         return chunk
 
-    async def _ask(self, query: Query, request: PlannedRequest) -> Chunk:
+    async def _ask(self, query: Query, request: PlannedRequest) -> _Taking:
         """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""
         await self.executor.ready(self.deadline)
         self.executor.planned(request)
-        asked = False
+        leads = False
         deadline = self._deadline()
 
         def ask() -> Awaitable[Answered]:
-            nonlocal asked
-            asked = True
+            nonlocal leads
+            leads = True
             return self._answer(request, deadline)
+
+        def fail(error: IndivdError) -> Chunk:
+            if not (self.collects or query.on_error == "collect") or isinstance(error, _ENDS_ALL):
+                raise error
+            return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
 
         renews = self.keeping is not None and self.keeping.renews
         key = (request.path, *request.params.items(), request.tz, request.carried, self.for_table, renews)
         try:
-            answer, attempts = await self.executor.share(self.flights, key, request, ask, deadline)
+            answered = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:
-            if not asked:
-                self.executor.settled("failed", request)
-            if not (self.collects or query.on_error == "collect") or isinstance(error, _ENDS_ALL):
-                raise
-            return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
-        if not asked:
-            self.executor.settled("finished", request)
-        return Chunk(query=query, request=request, answer=answer, attempts=attempts)
+            if not leads:
+                self.executor.fail(request)
+            failed = fail(error)
+            return lambda: failed
+        own = answered.sending if leads else None
+        end = partial(self.executor.end, request) if own is None else own.end
+
+        def take() -> Chunk:
+            try:
+                return Chunk(query=query, request=request, answer=end(answered.read), attempts=answered.attempts)
+            except IndivdError as error:
+                return fail(error)
+
+        if self.executor.teller.on_event is None:
+            return take
+        chunk = take()  # events tell of it in the context of this task, which spans know, and at once
+        return lambda: chunk
 
     async def _answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
         now = self.executor.now
         keeping = self.keeping if self.keeping is not None and self.keeping.covers(request) else None
         if keeping is not None and (body := await keeping.recall(request, deadline.left(now()))) is not None:
-            with suppress(IndivdError):  # what a cache kept may be broken, or of another time
-                answer = self._read(request, body)
-                self.executor.settled("finished", request)
-                return answer, 0
-
-        def read(reply: Reply) -> tuple[Answer, Reply]:
-            return self._read(request, reply.body, reply.signs), reply
-
-        answer, reply = await self.executor.send(request, read=read, deadline=deadline)
-        if keeping is not None and first_row(answer) is not None:
+            kept = Answered(partial(self._read, request, body))
+            if kept.is_sound():  # what a cache kept may be broken, or of another time
+                return kept
+        sending = await self.executor.reply_to(request, deadline)
+        reply = sending.reply
+        answered = Answered(partial(self._read, request, reply.body, reply.signs), sending)
+        if keeping is not None and answered.is_sound() and first_row(answered.read()) is not None:
             await keeping.keep(request, reply.body, deadline.left(now()))
-        return answer, reply.attempts
+        return answered
 
     def _read(self, request: PlannedRequest, body: bytes, signs: Any = ()) -> Answer:
         """Read an answer, hold it against its question, and tell its rows where they are."""

@@ -88,8 +88,21 @@ class Executor:
         """Tell of a request that was announced and is about to be sent."""
         self.teller.tell("planned", request)
 
-    def settled(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
-        """Count and tell of a request that ended without an attempt of its own."""
+    def fail(self, request: PlannedRequest) -> None:
+        """Count and tell of a request that failed without an attempt of its own."""
+        self._settle("failed", request)
+
+    def end(self, request: PlannedRequest, read: Callable[[], T]) -> T:
+        """Return what *read* gives, which ends a request without an attempt of its own."""
+        try:
+            answer = read()
+        except Exception:
+            self._settle("failed", request)
+            raise
+        self._settle("finished", request)
+        return answer
+
+    def _settle(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
         self.teller.count(kind)
         self.teller.tell(kind, request)
 
@@ -109,8 +122,15 @@ class Executor:
         A request whose reply *read* refuses has failed. It ends with *deadline* at the latest. Raises errors of
         the tree, with the request and its attempts.
         """
+        sending = await self.reply_to(request, deadline)
+        return sending.end(lambda: read(sending.reply))
+
+    async def reply_to(self, request: PlannedRequest, deadline: Deadline) -> Sending:
+        """Send, and leave the reply to whoever reads it."""
         self.home.enter()
-        return await Sending(self, request, deadline).run(read)
+        sending = Sending(self, request, deadline)
+        await sending.run()
+        return sending
 
     async def ready(self, deadline: Deadline = NEVER) -> None:
         """
@@ -147,9 +167,9 @@ class Executor:
 
 
 class Sending:
-    """One request on its way, from the call to its reply or its error."""
+    """One request on its way, from the call to its reply or its error, and to what is read of it."""
 
-    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_now", "_request", "_started")
+    __slots__ = ("_attempts", "_deadline", "_executor", "_free", "_last", "_now", "_request", "_started", "reply")
 
     def __init__(self, executor: Executor, request: PlannedRequest, deadline: Deadline) -> None:
         self._executor = executor
@@ -164,13 +184,19 @@ class Sending:
         own = Deadline.after(executor.timeouts.deadline, self._started, "{Timeouts.deadline}")
         self._deadline = own.earlier(deadline)
 
-    async def run(self, read: Callable[[Reply], T]) -> T:
+    async def run(self) -> None:
         self._executor.stats.requests += 1
-        status = None
         try:
-            reply = await self._ask()
-            status = reply.status
-            answer = read(reply)
+            self.reply = await self._ask()
+        except Exception as error:
+            self._tell("failed", status=getattr(error, "status", None))
+            raise
+
+    def end(self, read: Callable[[], T]) -> T:
+        """Return what *read* makes of the reply, which ends the request; where it refuses, the request has failed."""
+        status = self.reply.status
+        try:
+            answer = read()
         except Exception as error:
             self._tell("failed", status=getattr(error, "status", status))
             raise

@@ -18,6 +18,7 @@ from ..errors import ApiError, DeadlineExceededError, IndivdError
 from .retrying import Deadline
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 class _Flight(Generic[T]):
@@ -55,9 +56,7 @@ class SingleFlight(Generic[T]):
             if flight.lost or (flight.error is not None and self._would_wait(flight.error, deadline)):
                 continue
             if flight.error is not None:
-                error = copy.copy(flight.error)  # a traceback belongs to one task
-                error.__dict__.pop("__notes__", None)  # and so do notes: the copy would add to the leader's list
-                raise error from flight.error
+                raise another(flight.error) from flight.error
             return flight.result  # type: ignore[return-value]
         flight = self._flights[key] = _Flight()
         try:
@@ -78,3 +77,10 @@ class SingleFlight(Generic[T]):
         if not isinstance(error, ApiError) or not error.out_of_time:
             return False
         return (error.retry_after or 0.0) <= deadline.ends - self._clock()
+
+
+def another(error: E) -> E:
+    """Copy an error for another task: a traceback belongs to one, and notes, which a copy would add to."""
+    copied = copy.copy(error)
+    copied.__dict__.pop("__notes__", None)
+    return copied

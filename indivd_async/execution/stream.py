@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
@@ -88,13 +89,18 @@ class ChunkStream(Generic[C]):
     An asynchronous iterator of chunks; see `AsyncIndivd.stream`.
 
     Up to *workers* work while its context is open; leaving it early cancels them. *pull* gives jobs, None at the end;
-    *ask* makes a chunk of each. For each worker, *waiting* chunks may wait beside the request in the air.
+    *ask* gets what answers a job, and *read* makes a chunk of that. For each worker, *waiting* may wait beside the
+    request in the air.
+
+    Whoever waits for a chunk reads it where he takes it: its rows are used and gone before the next are made, where
+    the garbage collector would look at the rows of all that came at once. While nobody waits, it is read as it comes.
     """
 
     def __init__(
         self,
         pull: Callable[[], Awaitable[Any]],
-        ask: Callable[[Any], Awaitable[C]],
+        ask: Callable[[Any], Awaitable[Any]],
+        read: Callable[[Any], C],
         *,
         workers: int,
         ordered: bool = False,
@@ -102,15 +108,17 @@ class ChunkStream(Generic[C]):
     ) -> None:
         self._pull = pull
         self._ask = ask
+        self._read = read
         self._workers = workers
         self._permits = anyio.Semaphore(workers * (1 + waiting), fast_acquire=True)
         self._ordered = ordered
         #: Jobs for workers that are about to begin, whichever of them begins first.
         self._first_jobs: deque[Any] = deque()
-        self._ready: deque[C] = deque()
-        self._early: dict[int, C] = {}
+        self._ready: deque[Callable[[], C]] = deque()
+        self._early: dict[int, Callable[[], C]] = {}
         self._next_number = 0
         self._arrival = anyio.Event()
+        self._is_awaited = False
         #: Tasks that may still bring something: the workers, and who starts them; each in a scope of its own.
         self._working = 0
         self._scopes: set[anyio.CancelScope] = set()
@@ -132,9 +140,17 @@ class ChunkStream(Generic[C]):
                 # Workers end at once when an outer scope is cancelled: that must not look like the end of the stream.
                 await anyio.lowlevel.checkpoint()
                 raise self._pull_failure or StopAsyncIteration
-            await self._wait_for_arrival()
+            self._is_awaited = True
+            try:
+                await self._wait_for_arrival()
+            finally:
+                self._is_awaited = False
         self._permits.release()
-        return self._ready.popleft()
+        try:
+            return self._ready.popleft()()
+        except BaseException as failure:
+            self._fail(failure)
+            raise
 
     async def _wait_for_arrival(self) -> None:
         if self._arrival.is_set():  # else another consumer waits for it
@@ -180,13 +196,16 @@ class ChunkStream(Generic[C]):
 
     def _end_of(self, failure: BaseException | None) -> None:
         if failure is not None:
-            self._failure = self._failure or failure
-            for _ in range(self._permits.statistics().tasks_waiting):  # for room that nobody will make
-                self._permits.release()
+            self._fail(failure)
         self._working -= 1
         if not self._working:
             self._tasks.clear()  # here, in the event loop's thread, not wherever the last who knows the stream lets go
         self._arrival.set()
+
+    def _fail(self, failure: BaseException) -> None:
+        self._failure = self._failure or failure
+        for _ in range(self._permits.statistics().tasks_waiting):  # for room that nobody will make
+            self._permits.release()
 
     async def _start_workers(self) -> None:
         for _ in range(self._workers):
@@ -213,16 +232,23 @@ class ChunkStream(Generic[C]):
             self._deliver(job, await self._ask(job))
             job = await self._next_job()
 
-    def _deliver(self, job: Any, chunk: C) -> None:
+    def _deliver(self, job: Any, answered: Any) -> None:
+        take = partial(self._read, answered)
+        if not self._is_awaited:
+            take = partial(_itself, take())
         if not self._ordered:
-            self._ready.append(chunk)
+            self._ready.append(take)
         else:
-            self._early[job.number] = chunk
+            self._early[job.number] = take
             while self._next_number in self._early:
                 self._ready.append(self._early.pop(self._next_number))
                 self._next_number += 1
         if self._ready:
             self._arrival.set()
+
+
+def _itself(chunk: C) -> C:
+    return chunk
 
 
 def start_detached(work: Coroutine[Any, Any, None], lost: Callable[[BaseException], object]) -> object:

@@ -783,6 +783,31 @@ async def test_a_follower_that_leads_has_no_new_deadline() -> None:
     assert ends[1] < leads_from + 30
 
 
+async def test_an_answer_that_several_share_is_refused_to_each() -> None:
+    """It is read once; each gets an error of his own, with all that it says."""
+    gate = anyio.Event()
+    errors: list[DecodeError] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await gate.wait()
+        return httpx.Response(200, content=b'{"current": {"insights": [{"visits": "many"}]}}')
+
+    async def call() -> None:
+        with pytest.raises(DecodeError) as info:
+            await client.zone_visitors("2025-01-01", "2025-01-02", tz="UTC", location=124)
+        errors.append(info.value)
+
+    async with client_of(httpx.MockTransport(answer)) as client, anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert client.stats.requests == 1
+    assert len({id(error) for error in errors}) == 3
+    assert len({str(error) for error in errors}) == 1
+    assert "visits" in str(errors[0])
+
+
 async def test_notes_of_a_shared_failure_are_each_callers_own() -> None:
     """Nobody's error tells the advice of all the others."""
     gate = anyio.Event()

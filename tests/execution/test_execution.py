@@ -28,7 +28,7 @@ from indivd_async.errors import (
     ServerError,
     UnexpectedStatusError,
 )
-from indivd_async.execution import Counts, Deadline, Event, Executor, Stats
+from indivd_async.execution import ChunkStream, Counts, Deadline, Event, Executor, Stats
 from indivd_async.settings import Limits, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.anyio
@@ -454,8 +454,8 @@ async def test_events_tell_the_story() -> None:
     executor.announce(3)
     executor.planned(question)
     await executor.send(question)
-    executor.settled("finished", question)
-    executor.settled("failed", question)
+    executor.end(question, lambda: None)
+    executor.fail(question)
     assert [(e.kind, e.attempt, e.status, e.wait) for e in told] == [
         ("planned", 0, None, None),
         ("started", 1, None, None),
@@ -723,3 +723,46 @@ async def test_a_cancelled_batch_leaves_nothing() -> None:
     assert executor.stats.in_flight == 0
     await send_each(executor, [Question()] * 20, executor.send, workers=10)
     assert executor.stats.peak_in_flight == 4
+
+
+async def test_an_answer_is_read_where_it_is_taken_while_somebody_waits() -> None:
+    """The rows of one are used and gone before the next are made; while nobody waits, answers are read as they come."""
+    told: list[tuple[str, int]] = []
+    gates = [anyio.Event(), anyio.Event()]
+    numbers = iter(range(6))
+
+    async def pull() -> int | None:
+        return next(numbers, None)
+
+    async def ask(number: int) -> int:
+        await gates[number // 3].wait()
+        return number
+
+    def read(number: int) -> int:
+        told.append(("read", number))
+        return number
+
+    async with ChunkStream(pull, ask, read, workers=6) as answers:
+        gates[0].set()
+        async for number in answers:
+            told.append(("used", number))
+            if len(told) == 6:
+                gates[1].set()
+                await anyio.wait_all_tasks_blocked()
+    assert [what for what, _ in told] == ["read", "used"] * 3 + ["read"] * 3 + ["used"] * 3
+    assert [number for what, number in told if what == "read"] == [number for what, number in told if what == "used"]
+
+
+async def test_what_reading_raises_ends_a_stream() -> None:
+    """Also what no answer should bring about."""
+
+    async def pull() -> int:
+        return 1
+
+    async def ask(number: int) -> int:
+        return number
+
+    async with ChunkStream(pull, ask, lambda number: number // 0, workers=2) as answers:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                await anext(answers)

@@ -161,7 +161,7 @@ class Call:
 
         async def ask(job: Job) -> tuple[Job, _Taking]:
             if refused:
-                self.executor.fail(job.request)
+                self.executor.teller.fail(job.request)
                 return job, partial(Chunk, query=job.query, request=job.request, error=refused[0])
             try:
                 return job, await self._ask(job.query, job.request)
@@ -209,7 +209,7 @@ class Call:
                 take(number, chunk)
 
     def _expect(self, requests: int) -> None:
-        self.executor.announce(requests)
+        self.executor.teller.announce(requests)
         if self.tally is not None:
             self.tally.expect(requests)
 
@@ -221,7 +221,7 @@ class Call:
     async def _ask(self, query: Query, request: PlannedRequest) -> _Taking:
         """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""
         await self.executor.ready(self.deadline)
-        self.executor.planned(request)
+        self.executor.teller.planned(request)
         leads = False
         deadline = self._deadline()
 
@@ -241,11 +241,11 @@ class Call:
             answered = await self.executor.share(self.flights, key, request, ask, deadline)
         except IndivdError as error:
             if not leads:
-                self.executor.fail(request)
+                self.executor.teller.fail(request)
             failed = fail(error)
             return lambda: failed
         own = answered.sending if leads else None
-        end = partial(self.executor.end, request) if own is None else own.end
+        end = partial(self.executor.teller.end, request) if own is None else own.end
 
         def take() -> Chunk:
             try:

@@ -109,8 +109,8 @@ class Catalogue:
             known.place_again_at["zones"] = self._executor.now() + LOCATIONS_FRESH_S
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:
-        self._executor.announce(1)
-        self._executor.planned(request)
+        self._executor.teller.announce(1)
+        self._executor.teller.planned(request)
         return await self._executor.send(request, read=partial(_read_list, request), deadline=deadline)
 
     async def locations_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -12,6 +12,7 @@ from ..escaping import ShownAsText
 from ..fielded import Fielded
 from ..planning import PlannedRequest
 
+T = TypeVar("T")
 Kind = Literal["planned", "started", "retry", "finished", "failed"]
 
 logger = logging.getLogger("indivd_async")
@@ -81,6 +82,30 @@ class Teller:
     def __init__(self, on_event: Callable[[Event], object] | None) -> None:
         self.on_event = on_event
         self._counts: dict[Kind, int] = dict.fromkeys(("planned", "started", "retry", "finished", "failed"), 0)
+
+    def announce(self, number: int) -> None:
+        """Count requests that will be sent, so that progress knows its total before they are pulled."""
+        self.count("planned", number)
+
+    def planned(self, request: PlannedRequest) -> None:
+        """Tell of a request that was announced and is about to be sent."""
+        self.tell("planned", request)
+
+    def fail(self, request: PlannedRequest) -> None:
+        """Count and tell of a request that failed without an attempt of its own."""
+        self.count("failed")
+        self.tell("failed", request)
+
+    def end(self, request: PlannedRequest, read: Callable[[], T]) -> T:
+        """Return what *read* gives, which ends a request without an attempt of its own."""
+        try:
+            answer = read()
+        except Exception:
+            self.fail(request)
+            raise
+        self.count("finished")
+        self.tell("finished", request)
+        return answer
 
     def count(self, kind: Kind, number: int = 1) -> None:
         self._counts[kind] += number

@@ -11,7 +11,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
-from typing import Any, Literal, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import anyio
 import attrs
@@ -79,32 +79,6 @@ class Executor:
     def check(self) -> None:
         """Raise ClientClosedError where the client cannot be used: after its end, in a fork, on another loop."""
         self.home.enter()
-
-    def announce(self, number: int) -> None:
-        """Count requests that will be sent, so that progress knows its total before they are pulled."""
-        self.teller.count("planned", number)
-
-    def planned(self, request: PlannedRequest) -> None:
-        """Tell of a request that was announced and is about to be sent."""
-        self.teller.tell("planned", request)
-
-    def fail(self, request: PlannedRequest) -> None:
-        """Count and tell of a request that failed without an attempt of its own."""
-        self._settle("failed", request)
-
-    def end(self, request: PlannedRequest, read: Callable[[], T]) -> T:
-        """Return what *read* gives, which ends a request without an attempt of its own."""
-        try:
-            answer = read()
-        except Exception:
-            self._settle("failed", request)
-            raise
-        self._settle("finished", request)
-        return answer
-
-    def _settle(self, kind: Literal["finished", "failed"], request: PlannedRequest) -> None:
-        self.teller.count(kind)
-        self.teller.tell(kind, request)
 
     async def aclose(self) -> None:
         """Close all lanes, waiting for nothing; what is in the air or waits ends with ClientClosedError."""

@@ -101,8 +101,8 @@ async def ask(executor: Executor, question: Question) -> Heard:
     request = PlannedRequest(
         index=0, endpoint=question.endpoint, path=question.path, params=question.params, reason="verify"
     )
-    executor.announce(1)
-    executor.planned(request)
+    executor.teller.announce(1)
+    executor.teller.planned(request)
     try:
         reply: Reply = await executor.send(request)
     except _ENDS_ALL:

@@ -451,11 +451,11 @@ async def test_events_tell_the_story() -> None:
     told: list[Event] = []
     executor, _, _ = scripted(status(429, 2), httpx.ReadError("gone"), OK, on_event=told.append)
     question = Question()
-    executor.announce(3)
-    executor.planned(question)
+    executor.teller.announce(3)
+    executor.teller.planned(question)
     await executor.send(question)
-    executor.end(question, lambda: None)
-    executor.fail(question)
+    executor.teller.end(question, lambda: None)
+    executor.teller.fail(question)
     assert [(e.kind, e.attempt, e.status, e.wait) for e in told] == [
         ("planned", 0, None, None),
         ("started", 1, None, None),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 
@@ -23,18 +23,15 @@ R = TypeVar("R")
 _MOST_TEXT = 4_000
 
 
-class FrozenMap(Mapping[Any, Any]):
+class FrozenMap(dict[Any, Any]):
     """
-    A mapping that hashes and pickles; its values are made of the same stuff, tuples and plain scalars.
+    A mapping that hashes, pickles and refuses changes; its values are made of the same stuff, tuples and plain scalars.
 
     >>> FrozenMap.freeze({"tags": ["a", {"b": 1}]})
     FrozenMap({'tags': ('a', FrozenMap({'b': 1}))})
     """
 
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[Any, Any] | None = None) -> None:
-        self._items: dict[Any, Any] = dict(items) if items else {}
+    __slots__ = ()
 
     @classmethod
     def freeze(cls, value: Any) -> Any:
@@ -45,43 +42,20 @@ class FrozenMap(Mapping[Any, Any]):
             return tuple(map(cls.freeze, value))
         return value
 
-    @classmethod
-    def adopt(cls, items: dict[Any, Any]) -> FrozenMap:
-        """Wrap *items* without a copy; the caller gives it away."""
-        self = cls.__new__(cls)
-        self._items = items
-        return self
+    def _refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a FrozenMap does not change")
 
-    def __getitem__(self, key: Any) -> Any:
-        return self._items[key]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
-    def get(self, key: Any, default: Any = None) -> Any:
-        """Return the value of *key*, or *default*, without the exception that `Mapping` takes the way over."""
-        return self._items.get(key, default)
-
-    def items(self) -> ItemsView[Any, Any]:
-        """Return a view of the pairs, which C walks; that of `Mapping` looks each value up."""
-        return self._items.items()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, FrozenMap):
-            return self._items == other._items
-        return bool(self._items == other) if isinstance(other, Mapping) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._items))  # equal mappings have equal keys, and keys always hash
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))  # equal mappings have equal keys, and keys always hash
 
     def __repr__(self) -> str:
-        return f"FrozenMap({brief(self._items, _MOST_TEXT)})"
+        return f"FrozenMap({brief(dict(self), _MOST_TEXT)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenMap, (self._items,)
+        return FrozenMap, (dict(self),)
 
 
 NOTHING_EXTRA = FrozenMap()

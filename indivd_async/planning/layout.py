@@ -200,7 +200,7 @@ class Layout(Fielded):
             index=index,
             endpoint=self.endpoint.name,
             path=self.endpoint.path,
-            params=FrozenMap.adopt(params),
+            params=FrozenMap(params),
             reason=self._reason(part, window, series),
             window=window,
             period=part.period,

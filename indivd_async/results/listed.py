@@ -123,7 +123,7 @@ def _write(read: Callable[[Any], Any], write: Callable[[Any], str], entry: Any) 
 
 
 _WRITERS: Mapping[str, Callable[[Any], str]] = {
-    "json": partial(json.dumps, default=dict, ensure_ascii=False),
+    "json": partial(json.dumps, ensure_ascii=False),
     "text": str,
 }
 #: By class: NAME:KIND:WHERE IT STANDS, of which the last two may be left out.

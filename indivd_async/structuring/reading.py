@@ -106,7 +106,7 @@ def _all_extra(sent: Any, **inside: Any) -> models.FrozenMap:
     extra = dict(sent.extra)
     for path, part in inside.items():
         extra |= {f"{path}.{name}": item for name, item in (part.extra if part is not None else {}).items()}
-    return models.FrozenMap.adopt(extra) if extra else models.NOTHING_EXTRA
+    return models.FrozenMap(extra) if extra else models.NOTHING_EXTRA
 
 
 def _carry(answer: Answer, tz: str | None, carried: Mapping[str, int]) -> None:

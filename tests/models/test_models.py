@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -82,14 +83,29 @@ def test_a_frozen_map_is_a_mapping() -> None:
     assert "c" not in frozen
     assert frozen.get("c") is None
     with pytest.raises(TypeError):
-        frozen["a"] = 3  # type: ignore[index]
+        frozen["a"] = 3
     with pytest.raises(KeyError):
         frozen["c"]
     assert FrozenMap() == FrozenMap({}) == NOTHING_EXTRA == {}
 
 
-def test_a_frozen_map_can_adopt_what_is_given_away() -> None:
-    """Without a copy."""
-    items = {"a": 1}
-    assert FrozenMap.adopt(items)._items is items
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frozen: frozen.update(a=3),
+        lambda frozen: frozen.setdefault("c", 3),
+        lambda frozen: frozen.pop("a"),
+        lambda frozen: frozen.popitem(),
+        lambda frozen: frozen.clear(),
+        lambda frozen: frozen.__ior__({"a": 3}),
+        lambda frozen: frozen.__delitem__("a"),
+    ],
+)
+def test_a_frozen_map_does_not_change(change: Any) -> None:
+    """By any method of a dict, which it otherwise is; JSON and a copy take it as one."""
+    frozen = FrozenMap({"a": 1})
+    with pytest.raises(TypeError, match="does not change"):
+        change(frozen)
+    assert json.dumps(frozen) == '{"a": 1}'
+    assert copy.deepcopy(frozen) == frozen == {"a": 1}
     assert EXTRA["tags"] == ("a", FrozenMap({"b": (1, None, 2.5)}))

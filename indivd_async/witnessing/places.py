@@ -69,18 +69,23 @@ class Owners:
 
     def __init__(self) -> None:
         self._of: dict[int, frozenset[int]] = {}
+        #: What came for the same locations tells nothing new.
+        self._came: dict[tuple[int, ...], set[int]] = {}
 
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, or a failed one where its zones came for other locations before."""
         answer, request = chunk.answer, chunk.request
         if request.locations is None or answer is None or isinstance(answer, LineCrossesAnswer):
             return chunk
-        asked = frozenset(request.locations)
         if isinstance(answer, ZoneVisitorsAnswer):
-            zones = {row.aggregation.zone_id for row in (*answer.current, *(answer.comparison or ()))}
+            zones = {row.aggregation.zone_id for block in answer.blocks for row in block}
         else:
             zones = {zone.zone_id for block in (answer.current, answer.comparison) if block for zone in block.zones}
-        for zone in zones:
+        came = self._came.setdefault(request.locations, set())
+        if zones <= came:
+            return chunk
+        asked = frozenset(request.locations)
+        for zone in zones - came:
             before = self._of.get(zone, asked)
             if not before & asked:
                 wanted = f"zone {zone} in the answers for locations {_list(before)} only"
@@ -89,6 +94,7 @@ class Owners:
                 error = AnswerMismatchError("locations", wanted, said, request=request, advice=advice)
                 return attrs.evolve(chunk, answer=None, error=error)
             self._of[zone] = before & asked
+        came |= zones
         return chunk
 
 

@@ -38,12 +38,18 @@ def test_the_notebook_s_cell_runs_as_it_stands() -> None:
 import json, sys, nbclient, nbformat
 notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in json.loads(sys.argv[1])])
 nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
-print(json.dumps([kind for cell in notebook.cells for output in cell.outputs for kind in output.get("data", {})]))
+outputs = [output for cell in notebook.cells for output in cell.outputs]
+kinds = [kind for output in outputs for kind in output.get("data", {})]
+print(json.dumps([kinds, "".join(output.get("text", "") for output in outputs)]))
     """
-    argv = [sys.executable, "-c", script, json.dumps(["%matplotlib inline", cell])]
+    rows = "print([text.get_text() for text in heat.get_yticklabels()] == sorted(df['weekday'].unique()))"
+    argv = [sys.executable, "-c", script, json.dumps(["%matplotlib inline", cell, rows])]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "image/png" in json.loads(done.stdout)
+    kinds, text = json.loads(done.stdout)
+    assert "image/png" in kinds
+    assert "Warning" not in text
+    assert text.endswith("True\n"), "each weekday stands in its own row, in their order"
     assert "nest_asyncio" not in README
     charts = re.split(r"^(?=days|grid|rates)", cell, flags=re.MULTILINE)[1:]
     assert [len(chart.splitlines()) <= 8 for chart in charts] == [True] * 3

@@ -23,11 +23,13 @@ axes.plot(days["day"], days["visits"])
 axes.set(title="Visits by day", ylim=(0, None))
 figure.autofmt_xdate()
 
-# %% A heat map: weekday × hour.
-grid = pl.DataFrame(march).pivot("hour", index="weekday", values="visits", aggregate_function="sum", sort_columns=True)
+# %% A heat map: weekday × hour. As words, each stands in its own place, also where a day or an hour has no visits.
+grid = pl.DataFrame(march).sort("hour").pivot("hour", index="weekday", values="visits", aggregate_function="sum")
+grid = grid.sort("weekday").cast({"weekday": str})
 figure, axes = plt.subplots()
-picture = axes.imshow(grid.sort("weekday").drop("weekday"), aspect="auto")
-axes.set(title="Visits", xlabel="hour", yticks=range(7), yticklabels=["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"])
+picture = axes.pcolormesh(grid.columns[1:], grid["weekday"], grid.drop("weekday"))
+axes.set(title="Visits", xlabel="hour", ylabel="weekday, 1 is Monday")
+axes.invert_yaxis()
 figure.colorbar(picture)
 
 # %% A funnel: passed by, went in, stayed longer than a bounce.

@@ -164,15 +164,21 @@ CELLS = [
 
 
 def test_a_notebook(run: Callable[..., Any]) -> None:
-    """Through a kernel, with `await` at the top level: each cell ends well, and three of them show a chart."""
+    """Through a kernel, with `await` at the top level: each cell ends well, and three show a chart, with true axes."""
+    axes = "[[int(tick.get_text()) for tick in axis.get_ticklabels()] for axis in (axes.xaxis, axes.yaxis)]"
+    said = f"print({axes} == [sorted({{row[name] for row in march.to_dicts()}}) for name in ('hour', 'weekday')])"
+    cells = [part for cell in CELLS for part in ([cell, said] if "weekday" in cell else [cell])]
     script = """
 import json, sys, nbclient, nbformat
 notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in json.loads(sys.argv[1])])
 nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
-print(json.dumps([[kind for output in cell.outputs for kind in output.get("data", {})] for cell in notebook.cells]))
+kinds = [[kind for output in cell.outputs for kind in output.get("data", {})] for cell in notebook.cells]
+print(json.dumps([kinds, [output.get("text", "") for cell in notebook.cells for output in cell.outputs]]))
     """
-    shown = json.loads(run(sys.executable, "-c", script, json.dumps(["%matplotlib inline", *CELLS])).stdout)
+    shown, texts = json.loads(run(sys.executable, "-c", script, json.dumps(["%matplotlib inline", *cells])).stdout)
     assert sum("image/png" in kinds for kinds in shown) == 3
+    assert "True\n" in texts, "each weekday and hour stands at its own place"
+    assert "Warning" not in "".join(texts)
     assert "text/plain" in shown[2], "a result shows itself"
 
 

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Listed as Listed,
         Note as Note,
         Result as Result,
+        Tabular as Tabular,
         ZoneVisitorsPeriod as ZoneVisitorsPeriod,
         ZoneVisitorsResult as ZoneVisitorsResult,
     )
@@ -106,7 +107,7 @@ _EXPORTED = {
     "progress": "Progress",
     "results": (
         "Chunk Coverage DropInDetails DropInRateResult DropInSummary DropInZones LineCrossesResult Listed "
-        "Note Result ZoneVisitorsPeriod ZoneVisitorsResult"
+        "Note Result Tabular ZoneVisitorsPeriod ZoneVisitorsResult"
     ),
     "execution": "Counts Event Stats",
     "merging": "merge_results",

@@ -20,6 +20,7 @@ from .line_crosses import LineCrossesResult as LineCrossesResult
 from .listed import Listed as Listed
 from .notes import Note as Note
 from .result import Coverage as Coverage, Result as Result
+from .shown import Tabular as Tabular
 from .zone_visitors import ZoneVisitorsPeriod as ZoneVisitorsPeriod, ZoneVisitorsResult as ZoneVisitorsResult
 
 AnyResult = LineCrossesResult | ZoneVisitorsResult | DropInRateResult

@@ -104,7 +104,7 @@ def first_row(answer: Answer) -> Any:
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
-class Chunk(Tabular, ShownAsText):
+class Chunk(ShownAsText, Tabular):
     """
     What became of one planned request of one query.
 
@@ -129,7 +129,7 @@ class Chunk(Tabular, ShownAsText):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the rows as flat dictionaries, one column a key, as those of a result; a failed chunk has none."""
-        return [] if self.error is not None else list(self._dicts())
+        return [] if self.error is not None else super().to_dicts()
 
     def _table(self) -> Table:
         from . import tables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar
 
 from ..wording import plural
 from .columns import Batch, Column, Table
-from .shown import MOST_SENTENCE, ReadAsTable, Sight, told
+from .shown import MOST_SENTENCE, ShownAsTable, Sight, Tabular, told
 
 T = TypeVar("T")
 
@@ -53,12 +53,13 @@ else:
         index, count = Sequence.index, Sequence.count
 
 
-class Listed(ReadAsTable, _Entries[T]):
+class Listed(ShownAsTable, Tabular, _Entries[T]):
     """
     Values of one class, in order, that show themselves in a few lines and are a table, also where there are none.
 
     It equals the tuple of its values and is used as one. `polars.DataFrame(listed)`, `pyarrow.table(listed)` and
-    `pandas.DataFrame.from_arrow(listed)` have a column for each key of `to_dicts()`, and DuckDB reads it by its name.
+    `pandas.DataFrame.from_arrow(listed)` have a column for each key of `to_dicts()`, where what has no flat form is
+    JSON; DuckDB reads it by its name.
     """
 
     __slots__ = ("entry_class",)
@@ -70,10 +71,6 @@ class Listed(ReadAsTable, _Entries[T]):
 
     def __reduce__(self) -> Any:
         return Listed, (self._entries, self.entry_class)
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return the values as flat dictionaries, one column a key; what has no flat form is JSON."""
-        return list(self._dicts())
 
     def _table(self) -> Table:
         columns = columns_of(self.entry_class)

@@ -14,10 +14,10 @@ from ..models import DropInRow, LineCrossesRow, ZoneVisitorsRow
 from ..planning import Plan, PlannedRequest
 from ..wording import plural
 from .chunks import Chunk
-from .columns import Table
+from .columns import Table, dicts_of
 from .listed import Listed
 from .notes import Note
-from .shown import MOST_SENTENCE, ReadAsTable, Sight, clip_line, question_of, see_rows
+from .shown import MOST_SENTENCE, ShownAsTable, Sight, Tabular, clip_line, question_of, see_rows
 
 Row = TypeVar("Row", LineCrossesRow, ZoneVisitorsRow, DropInRow)
 Period = Literal["current", "comparison"]
@@ -64,7 +64,7 @@ def _list_notes(notes: Iterable[Note]) -> Listed[Note]:
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
-class Result(ReadAsTable, Fielded, Generic[Row]):
+class Result(ShownAsTable, Tabular, Fielded, Generic[Row]):
     """What every result has. It is sized, iterable and indexed over its rows, and a table to all that reads Arrow."""
 
     plan: Plan
@@ -87,10 +87,6 @@ class Result(ReadAsTable, Fielded, Generic[Row]):
         if not self.complete:
             raise PartialResultError(self, failures)
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
-        return list(self._dicts())
-
     def _table(self) -> Table:
         from . import tables
 
@@ -105,7 +101,7 @@ class Result(ReadAsTable, Fielded, Generic[Row]):
         if len(self.notes) > _MOST_NOTES:
             below.append(f"and {len(self.notes) - _MOST_NOTES} more notes")
         head = [f"{type(self).__name__}: {plural(len(self), 'row')}{apart}, {state}", question_of(self.plan.query)]
-        return see_rows(head, self._dicts(), {item.request.tz for item in self.coverage}, below)
+        return see_rows(head, dicts_of(*self._table()), {item.request.tz for item in self.coverage}, below)
 
     def _sequence(self) -> tuple[Row, ...]:
         raise NotImplementedError

@@ -51,36 +51,12 @@ class Sight(Fielded):
     below: Sequence[str]
     most_cell: int = _MOST_CELL
 
-    @property
-    def text(self) -> str:
-        """It for a terminal; columns of numbers stand to the right."""
-        table = []
+    def _columns(self) -> Iterator[tuple[bool, list[str]]]:
+        """Yield whether a column is of numbers, which stand to the right, and its cells below its title."""
         for name in self.names:
-            cells = [title_of(name), *[self._cell(row[name]) for row in self.rows]]
-            widths = list(map(_width, cells))
-            gaps = [" " * (max(widths) - width) for width in widths]
-            pairs = zip(gaps, cells, strict=True) if self._is_numeric(name) else zip(cells, gaps, strict=True)
-            table.append(list(map("".join, pairs)))
-        lines = ["  ".join(cells).rstrip() for cells in zip(*table, strict=True)]
-        return "\n".join([*self.head, *lines, *self.below])
-
-    @property
-    def html(self) -> str:
-        sides = {name: "right" if self._is_numeric(name) else "left" for name in self.names}
-
-        def draw(tag: str, texts: Iterable[str]) -> str:
-            cells = zip(self.names, texts, strict=True)
-            return "".join(
-                f'<{tag} style="text-align: {sides[name]}; white-space: pre-wrap">{escape(text)}</{tag}>'
-                for name, text in cells
-            )
-
-        title = draw("th", map(title_of, self.names))
-        body = "".join(f"<tr>{draw('td', [self._cell(row[name]) for name in self.names])}</tr>" for row in self.rows)
-        table = f"<table><thead><tr>{title}</tr></thead><tbody>{body}</tbody></table>" if self.rows else ""
-        first, *others = map(escape, self.head)
-        below = f"<p>{'<br>'.join(map(escape, self.below))}</p>" if self.below else ""
-        return f"<p>{'<br>'.join([f'<b>{first}</b>', *others])}</p>{table}{below}"
+            values = [row[name] for row in self.rows]
+            is_numeric = all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
+            yield is_numeric, [title_of(name), *map(self._cell, values)]
 
     def _cell(self, value: Any) -> str:
         if value is None:
@@ -89,9 +65,28 @@ class Sight(Fielded):
             return str(value.isoformat(sep=" ", timespec="minutes"))
         return clip_line(str(value), self.most_cell)
 
-    def _is_numeric(self, name: str) -> bool:
-        values = [row[name] for row in self.rows]
-        return all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
+    @property
+    def text(self) -> str:
+        table = []
+        for is_numeric, cells in self._columns():
+            most = max(map(_width, cells))
+            gaps = [" " * (most - _width(cell)) for cell in cells]
+            table.append([gap + cell if is_numeric else cell + gap for gap, cell in zip(gaps, cells, strict=True)])
+        lines = ["  ".join(cells).rstrip() for cells in zip(*table, strict=True)]
+        return "\n".join([*self.head, *lines, *self.below])
+
+    @property
+    def html(self) -> str:
+        table = []
+        for is_numeric, cells in self._columns():
+            style = f'style="text-align: {"right" if is_numeric else "left"}; white-space: pre-wrap"'
+            tags = ("th", *["td"] * len(self.rows))
+            table.append([f"<{tag} {style}>{escape(cell)}</{tag}>" for tag, cell in zip(tags, cells, strict=True)])
+        lines = [f"<tr>{''.join(cells)}</tr>" for cells in zip(*table, strict=True)]
+        first, *others = map(escape, self.head)
+        title, body = "".join(lines[:1]), "".join(lines[1:])
+        head, below = "<br>".join([f"<b>{first}</b>", *others]), "<br>".join(map(escape, self.below))
+        return f"<p>{head}</p><table><thead>{title}</thead><tbody>{body}</tbody></table>{below}"
 
 
 def title_of(name: str) -> str:
@@ -138,27 +133,26 @@ class ShownAsTable:
 
 
 class Tabular:
-    """What libraries of frames read column by column."""
+    """
+    What is a table: dictionaries, or column by column for libraries of frames, which take it by `__arrow_c_stream__`.
+
+    They are kept from reading it as objects.
+    """
 
     __slots__ = ()
 
     def _table(self) -> Table:
         raise NotImplementedError
 
-    def _dicts(self) -> Iterator[dict[str, Any]]:
-        return dicts_of(*self._table())
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as flat dictionaries, one column a key, as in the Arrow schema."""
+        return list(dicts_of(*self._table()))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
         from . import arrow
 
         return arrow.stream(*self._table(), requested_schema)
-
-
-class ReadAsTable(ShownAsTable, Tabular):
-    """What shows itself as a table and is read as one: those libraries are kept from reading it as objects."""
-
-    __slots__ = ()
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(

@@ -79,7 +79,7 @@ def check_same_columns(queries: Iterable[Query]) -> Query:
 
 
 @attrs.frozen(repr=False, eq=False)
-class ArrowStream(Fielded):
+class ArrowStream(Tabular, Fielded):
     """
     Chunks that can be read as one Arrow table, as often as wanted where they are a list.
 
@@ -93,8 +93,8 @@ class ArrowStream(Fielded):
     def __repr__(self) -> str:
         return f"<ArrowStream of {question_of(self.query)}>"
 
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return arrow.stream(schema_of(self.query), batches_of_chunks(self.query, self._chunks), requested_schema)
+    def _table(self) -> Table:
+        return schema_of(self.query), batches_of_chunks(self.query, self._chunks)
 
 
 def record_batches(answered: Tabular) -> Iterator[pyarrow.RecordBatch]:

@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
@@ -110,22 +110,15 @@ class Display:
         with nullcontext(wanted) if callable(wanted) else self.showing() as hear:
             yield Tally(hear)
 
-    @contextmanager
-    def showing(self) -> Iterator[Hear]:
-        """Yield what shows each `Progress` that it is given, until the context is left."""
+    def showing(self) -> AbstractContextManager[Hear]:
+        """Return what shows each `Progress` that it is given, until the context is left."""
         stream = self._stream or sys.stderr
         if (display := _find_page()) is not None:
-            page = _Page(display, self._clock)
-            with closing(page):
-                yield page.hear
-        elif not stream.isatty():
-            yield _Lines(stream, self._clock).hear
-        else:
-            with self._bar(stream) as hear:
-                yield hear
+            return _on_page(display, self._clock)
+        return self._on_terminal(stream) if stream.isatty() else nullcontext(_in_lines(stream, self._clock))
 
     @contextmanager
-    def _bar(self, stream: TextIO) -> Iterator[Hear]:
+    def _on_terminal(self, stream: TextIO) -> Iterator[Hear]:
         if not self._shown:  # anew each time: stderr may be another by now
             self._bars = make_bars(stream)
             self._bars.start()
@@ -152,51 +145,48 @@ def _rate(now: Progress, elapsed_s: float) -> float:
     return now.done / elapsed_s if elapsed_s > 0 else 0.0
 
 
-class _Lines:
-    """Says how far it is now and then: pipes and logs have no lines to draw over."""
+def _in_lines(stream: TextIO, clock: Callable[[], float]) -> Hear:
+    """Say how far it is now and then: pipes and logs have no lines to draw over."""
+    start = told = clock()
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._start = self._told = clock()
-
-    def hear(self, progress: Progress) -> None:
-        now = self._clock()
-        if now - self._told < _LINE_EVERY_S or progress.done >= progress.total:
+    def hear(progress: Progress) -> None:
+        nonlocal told
+        now = clock()
+        if now - told < _LINE_EVERY_S or progress.done >= progress.total:
             return
-        self._told = now
-        rate = _rate(progress, now - self._start)
+        told = now
+        rate = _rate(progress, now - start)
         left = f", {(progress.total - progress.done) / rate:,.0f} s left" if rate else ""
-        print(f"{progress.text}, {rate:,.0f}/s{left}", file=self._stream, flush=True)
+        print(f"{progress.text}, {rate:,.0f}/s{left}", file=stream, flush=True)
+
+    return hear
 
 
-class _Page:
-    """A bar in a notebook, of plain HTML: widgets are not everywhere, and are gone when the page is opened again."""
+@contextmanager
+def _on_page(display: Callable[..., Any], clock: Callable[[], float]) -> Iterator[Hear]:
+    """Draw a bar in a notebook, of plain HTML: widgets are not everywhere, and gone when the page is opened again."""
+    start = told = clock()
+    last, page = Progress(done=0, total=0), None
 
-    def __init__(self, display: Callable[..., Any], clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._start = self._told = clock()
-        self._last = Progress(done=0, total=0)
-        self._display = display
-        self._handle: Any = None
-
-    def hear(self, progress: Progress) -> None:
-        self._last = progress
-        if self._handle is None:  # not before there is a request: a look-up alone shows nothing
-            self._handle = self._display(self._draw(), raw=True, display_id=True)
-        elif self._clock() - self._told >= _PAGE_EVERY_S:
-            self._told = self._clock()
-            self._handle.update(self._draw(), raw=True)
-
-    def close(self) -> None:
-        """Leave the last state, with the time that it took."""
-        if self._handle is not None:
-            self._handle.update(self._draw(f" in {self._clock() - self._start:,.1f} s"), raw=True)
-
-    def _draw(self, rest: str = "") -> dict[str, str]:
-        text = f"{self._last.text}{rest}"
-        share = f'value="{self._last.done}" max="{max(self._last.total, 1)}"'
+    def draw(rest: str = "") -> dict[str, str]:
+        text = f"{last.text}{rest}"
+        share = f'value="{last.done}" max="{max(last.total, 1)}"'
         return {"text/plain": text, "text/html": f"<progress {share}></progress> {text}"}
+
+    def hear(progress: Progress) -> None:
+        nonlocal last, page, told
+        last = progress
+        if page is None:  # not before there is a request: a look-up alone shows nothing
+            page = display(draw(), raw=True, display_id=True)
+        elif clock() - told >= _PAGE_EVERY_S:
+            told = clock()
+            page.update(draw(), raw=True)
+
+    try:
+        yield hear
+    finally:
+        if page is not None:  # what stays says how long it took
+            page.update(draw(f" in {clock() - start:,.1f} s"), raw=True)
 
 
 def _find_page() -> Callable[..., Any] | None:

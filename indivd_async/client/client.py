@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from functools import partial
-from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import attrs
@@ -293,8 +292,7 @@ def copy_attributes(original: object, twin: object) -> None:
 
     `copy.copy` would pickle it, which clients refuse.
     """
-    vars(twin).update(vars(original))
-    for base in type(original).__mro__:
-        for slot in vars(base).values():
-            if isinstance(slot, MemberDescriptorType) and hasattr(original, slot.__name__):
-                slot.__set__(twin, slot.__get__(original))
+    state: Any = object.__getstate__(original)  # a dictionary, or a pair with that of slots behind it
+    for attributes in state if isinstance(state, tuple) else (state,):
+        for name, value in attributes.items():
+            object.__setattr__(twin, name, value)

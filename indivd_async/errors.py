@@ -57,12 +57,6 @@ class ApiError(IndivdError):
     `out_of_time`: whether it would have been asked again, had the deadline left that long.
     """
 
-    status: int
-    request: PlannedRequest | None
-    attempts: int
-    retry_after: float | None
-    out_of_time: bool
-
     def __init__(
         self,
         message: str,
@@ -74,8 +68,9 @@ class ApiError(IndivdError):
         out_of_time: bool = False,
         advice: str = "",
     ) -> None:
-        known = {"status": status, "request": request, "attempts": attempts}
-        self._say(message, advice, **known, retry_after=retry_after, out_of_time=out_of_time)
+        self._say(message, advice)
+        self.status, self.retry_after, self.out_of_time = status, retry_after, out_of_time
+        self.request, self.attempts = request, attempts
 
 
 class BadRequestError(ApiError):
@@ -113,11 +108,6 @@ class TransportError(IndivdError):
     `host` and `port` were asked, `request` was the question, `attempts` were made.
     """
 
-    host: str
-    port: int
-    request: PlannedRequest | None
-    attempts: int
-
     def __init__(
         self,
         message: str,
@@ -128,7 +118,9 @@ class TransportError(IndivdError):
         attempts: int = 1,
         advice: str = "",
     ) -> None:
-        self._say(message, advice, host=host, port=port, request=request, attempts=attempts)
+        self._say(message, advice)
+        self.host, self.port = host, port
+        self.request, self.attempts = request, attempts
 
 
 class ConnectionFailedError(TransportError):
@@ -155,17 +147,12 @@ class AnswerMismatchError(IndivdError):
     The figures are not used. `advice` says what else can be asked.
     """
 
-    witness: str
-    asked: str
-    said: str
-    request: PlannedRequest | None
-
     def __init__(
         self, witness: str, asked: str, said: str, *, request: PlannedRequest | None = None, advice: str = ""
     ) -> None:
         where = f"in the answer to {request}, which is not that of its question ({witness})"
-        known = {"witness": witness, "asked": asked, "said": said, "request": request}
-        self._say(literally(f"expected {asked}, got {said} {where}."), advice, **known)
+        self._say(literally(f"expected {asked}, got {said} {where}."), advice)
+        self.witness, self.asked, self.said, self.request = witness, asked, said, request
 
 
 class DecodeError(IndivdError):
@@ -175,9 +162,6 @@ class DecodeError(IndivdError):
     `problems` say what was expected and found where, as in ``expected int, got str @ $.current.insights[3].visits``;
     they never hold values of the payload.
     """
-
-    problems: tuple[str, ...]
-    request: PlannedRequest | None
 
     def __init__(self, problems: Sequence[str], *, request: PlannedRequest | None = None) -> None:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
@@ -189,9 +173,6 @@ class DecodeError(IndivdError):
 
 class PartialResultError(IndivdError):
     """Some requests failed for good: `failures` are their errors, `result` holds what did arrive."""
-
-    result: Any
-    failures: tuple[Exception, ...]
 
     def __init__(self, result: Any, failures: Sequence[Exception]) -> None:
         first = ": " + str(failures[0]).rstrip(".") if failures else ""

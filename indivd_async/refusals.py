@@ -52,10 +52,10 @@ class IndivdError(Exception):
         self.__dict__.setdefault("_asides", {})[note] = words
         self.add_note(note)
 
-    def _say(self, words: str, advice: str = "", **known: Any) -> None:
+    def _say(self, words: str, advice: str = "") -> None:
         self._words = f"{words} {advice}" if advice else words
         self.args = (spell_words(self._words),)
-        self.__dict__.update(known, advice=spell_words(advice))
+        self.advice = spell_words(advice)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), str(self), dict(self.__dict__))

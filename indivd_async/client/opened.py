@@ -70,11 +70,8 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
         from ..results.tables import ArrowStream, check_same_columns
 
         queries = self.queries = list(each_query(self.queries))
-        asked = check_same_columns(query.query if isinstance(query, Plan) else query for query in queries)
-        arrived = []
+        table = ArrowStream(check_same_columns(query.query if isinstance(query, Plan) else query for query in queries))
         async with attrs.evolve(self, for_table=True) as chunks:
             async for chunk in chunks:
-                if chunk.error is not None:
-                    raise chunk.error
-                arrived.append(chunk)
-        return ArrowStream(asked, arrived)
+                table.add(chunk)
+        return table

@@ -30,9 +30,17 @@ _WORTHWHILE_RUN = 4
 
 #: Validity (None: no nulls), then the layout's own buffers.
 Buffers = list[bytes | None]
+#: How many rows, and the buffers of each column: a quarter of the memory of rows.
+Packed = tuple[int, list[Buffers]]
 
 
-def stream(columns: Sequence[Column], batches: Iterable[Batch], requested_schema: object = None) -> object:
+def pack(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[Packed]:
+    """Make of columns what both libraries take."""
+    for batch in batches:
+        yield batch.rows, [_buffers(*each, batch.rows) for each in zip(columns, batch.columns, strict=True)]
+
+
+def stream(columns: Sequence[Column], batches: Iterable[Packed], requested_schema: object = None) -> object:
     """Return a capsule with an Arrow C stream; ImportError where neither library is there."""
     try:
         import nanoarrow  # noqa: F401
@@ -56,18 +64,18 @@ def _nanoarrow_schemas(columns: tuple[Column, ...]) -> tuple[Any, list[Any]]:
     return nanoarrow.c_schema(nanoarrow.struct(fields, nullable=False)), list(map(nanoarrow.c_schema, fields.values()))
 
 
-def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Batch]) -> Any:
+def _nanoarrow_stream(columns: Sequence[Column], batches: Iterable[Packed]) -> Any:
     import nanoarrow
     from nanoarrow.c_array_stream import CArrayStream
 
     schema, schemas = _nanoarrow_schemas(tuple(columns))
     arrays = []
-    for batch in batches:
+    for rows, packed in batches:
         children = [
-            nanoarrow.c_array_from_buffers(kind, batch.rows, _buffers(column, values, batch.rows), move=True)
-            for column, kind, values in zip(columns, schemas, batch.columns, strict=True)
+            nanoarrow.c_array_from_buffers(kind, rows, buffers, move=True)
+            for kind, buffers in zip(schemas, packed, strict=True)
         ]
-        arrays.append(nanoarrow.c_array_from_buffers(schema, batch.rows, [None], children=children, move=True))
+        arrays.append(nanoarrow.c_array_from_buffers(schema, rows, [None], children=children, move=True))
     return CArrayStream.from_c_arrays(arrays, deepcopy(schema), move=True, validate=False)
 
 
@@ -76,25 +84,23 @@ def pyarrow_schema(columns: Sequence[Column]) -> pyarrow.Schema:
     return pyarrow.schema([(column.name, _type_of(pyarrow, column)) for column in columns])
 
 
-def record_batches(columns: Sequence[Column], batches: Iterable[Batch]) -> Iterator[pyarrow.RecordBatch]:
+def record_batches(columns: Sequence[Column], batches: Iterable[Packed]) -> Iterator[pyarrow.RecordBatch]:
     pyarrow = _pyarrow()
     schema = pyarrow_schema(columns)
-    for batch in batches:
-        arrays = [
-            _pyarrow_array(column, values, batch.rows) for column, values in zip(columns, batch.columns, strict=True)
-        ]
+    for rows, packed in batches:
+        arrays = [_pyarrow_array(column, rows, buffers) for column, buffers in zip(columns, packed, strict=True)]
         yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def scalar(column: Column, value: Any) -> pyarrow.Scalar:
     """Make one value of *column*; to convert it by itself, pyarrow would import pandas."""
-    return _pyarrow_array(column, Same(value, 1), 1)[0]
+    return _pyarrow_array(column, 1, _buffers(column, Same(value, 1), 1))[0]
 
 
-def _pyarrow_array(column: Column, values: Values, rows: int) -> pyarrow.Array:
+def _pyarrow_array(column: Column, rows: int, buffers: Buffers) -> pyarrow.Array:
     pyarrow = _pyarrow()
-    buffers = [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in _buffers(column, values, rows)]
-    return pyarrow.Array.from_buffers(_type_of(pyarrow, column), rows, buffers)
+    own = [buffer if buffer is None else pyarrow.py_buffer(buffer) for buffer in buffers]
+    return pyarrow.Array.from_buffers(_type_of(pyarrow, column), rows, own)
 
 
 def _pyarrow() -> Any:

@@ -152,7 +152,8 @@ class Tabular:
         """Export the rows as an Arrow stream; needs the extra `arrow` (or `parquet`)."""
         from . import arrow
 
-        return arrow.stream(*self._table(), requested_schema)
+        columns, batches = self._table()
+        return arrow.stream(columns, arrow.pack(columns, batches), requested_schema)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(

@@ -78,28 +78,47 @@ def check_same_columns(queries: Iterable[Query]) -> Query:
     return first
 
 
-@attrs.frozen(repr=False, eq=False)
-class ArrowStream(Tabular, Fielded):
+class ArrowStream:
     """
-    Chunks that can be read as one Arrow table, as often as wanted where they are a list.
+    Chunks as one Arrow table, to be read as often as wanted. Like `client.stream`, it merges nothing.
 
-    A failed chunk raises its error when the stream is read: what is missing must not look like nothing. Like
-    `client.stream`, it merges nothing.
+    It holds what Arrow has of their rows, a quarter of what these take. A failed chunk raises its error when it is
+    added: what is missing must not look like nothing.
     """
 
-    query: Query
-    _chunks: Iterable[Answered]
+    def __init__(self, query: Query, chunks: Iterable[Answered] = ()) -> None:
+        self.query = query
+        self._packed: list[arrow.Packed] = []
+        #: What is too little for a batch.
+        self._held: list[_Block] = []
+        self._rows = 0
+        for chunk in chunks:
+            self.add(chunk)
+
+    def add(self, chunk: Answered) -> None:
+        """Add the rows of *chunk*."""
+        for block in _blocks_of_chunk(chunk):
+            self._held.append(block)
+            self._rows += len(block[2])
+        if self._rows >= BATCH_ROWS:
+            self._pack()
 
     def __repr__(self) -> str:
         return f"<ArrowStream of {question_of(self.query)}>"
 
-    def _table(self) -> Table:
-        return schema_of(self.query), batches_of_chunks(self.query, self._chunks)
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        self._pack()
+        return arrow.stream(schema_of(self.query), self._packed, requested_schema)
+
+    def _pack(self) -> None:
+        held, self._held, self._rows = self._held, [], 0
+        self._packed += arrow.pack(schema_of(self.query), _batches(self.query, held))
 
 
 def record_batches(answered: Tabular) -> Iterator[pyarrow.RecordBatch]:
     """Return a result or a chunk in batches of pyarrow, for writing files; needs the extra `parquet`."""
-    return arrow.record_batches(*answered._table())  # noqa: SLF001  of this room
+    columns, batches = answered._table()  # noqa: SLF001  of this room
+    return arrow.record_batches(columns, arrow.pack(columns, batches))
 
 
 def arrow_schema(query: Query) -> pyarrow.Schema:

@@ -22,7 +22,7 @@ from indivd_async.models import Places
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Chunk, LineCrossesAnswer, tables
-from indivd_async.results.arrow import _nanoarrow_stream, record_batches, scalar
+from indivd_async.results.arrow import _nanoarrow_stream, pack, record_batches, scalar
 from indivd_async.results.columns import Column
 from indivd_async.structuring import place_rows, read_answer
 
@@ -124,8 +124,9 @@ async def test_both_makers_of_arrow_agree(query: Query) -> None:
     """Nanoarrow and pyarrow are handed equal tables, of the schema that the query alone tells."""
     result = await fetch(query)
     columns = tables.schema_of(query)
-    one = pyarrow.table(_nanoarrow_stream(columns, tables.batches_of(result)))
-    other = pyarrow.Table.from_batches(record_batches(columns, tables.batches_of(result)), tables.arrow_schema(query))
+    packed = list(pack(columns, tables.batches_of(result)))
+    one = pyarrow.table(_nanoarrow_stream(columns, packed))
+    other = pyarrow.Table.from_batches(record_batches(columns, packed), tables.arrow_schema(query))
     other.validate(full=True)
     assert one.schema == other.schema == tables.arrow_schema(query)
     assert one == other
@@ -141,7 +142,9 @@ async def test_chunks_of_a_stream_are_the_same_table(query: Query) -> None:
         client.stream(query, ordered=True) as chunks,
     ):
         collected = [chunk async for chunk in chunks]
-    rows = pyarrow.table(tables.ArrowStream(query, collected)).to_pylist()
+    table = tables.ArrowStream(query, collected)
+    rows = pyarrow.table(table).to_pylist()
+    assert pyarrow.table(table).to_pylist() == rows  # once more
     assert rows == [row for chunk in collected for row in chunk.to_dicts()]
     batches = [batch for chunk in collected for batch in tables.record_batches(chunk)]
     assert pyarrow.Table.from_batches(batches, tables.arrow_schema(query)).to_pylist() == rows

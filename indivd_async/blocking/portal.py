@@ -60,6 +60,13 @@ class Portal:
             self._closed = True
         if self._closed:
             return
+        try:
+            self._close(last)
+        except BaseException:  # an interrupt, perhaps before anything was closed; a second one is not held back
+            self._close(last)
+            raise
+
+    def _close(self, last: Callable[[], Awaitable[object]]) -> None:
         with self._beginning:
             loop, self._closed = self._loop, True
         if loop is not None and not loop.is_ending:

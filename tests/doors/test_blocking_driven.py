@@ -427,6 +427,53 @@ def test_a_stream_whose_end_was_interrupted_ends_with_its_object() -> None:
         assert closed.wait(60)
 
 
+def test_an_interrupt_at_any_line_of_closing_leaves_nothing_open() -> None:
+    """A client that says it is closed has no connection."""
+    script = """
+        import os, signal, sys
+        from indivd_async import ZoneVisitors
+        from indivd_async.blocking import Indivd
+
+        class TimeLimit(Exception):
+            pass
+
+        def handle(number, frame):
+            raise TimeLimit
+
+        def interrupt(frame, event, argument):
+            global left
+            if "blocking" not in frame.f_code.co_filename:
+                return None
+            left -= event == "line"
+            if left == 0:
+                signal.raise_signal(signal.SIGALRM)
+            return interrupt
+
+        signal.signal(signal.SIGALRM, handle)
+        day = ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="dayofmonth", tz="UTC")
+        clients = []  # none ends with its object
+        descriptors = len(os.listdir("/dev/fd"))
+        while True:
+            client = Indivd("t", base_url=sys.argv[1])
+            clients.append(client)
+            client.fetch(day)
+            left = len(clients)
+            sys.settrace(interrupt)
+            try:
+                client.close()
+            except TimeLimit:
+                pass
+            sys.settrace(None)
+            client.close()  # where it came before the first line of what closes
+            assert len(os.listdir("/dev/fd")) == descriptors, len(clients)
+            if left > 0:
+                break
+        print(len(clients) > 50)
+    """
+    with RawServer(serve_days) as server:
+        assert run_script(script, server.url).stdout == "True\n"
+
+
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Put the handlers that a test sets back."""

@@ -27,7 +27,7 @@ from ..profile import NOTHING_KNOWN, Profile
 from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from ..refusals import InvalidQueryError
 from ..time_zones import is_time_zone
-from .request import PlannedRequest, fit_lists, size_of
+from .request import PlannedRequest, fit_lists, size_of, write_lists
 from .windows import Part, Window, cut_periods
 
 
@@ -96,14 +96,14 @@ def _fan_out(
         carried = dict(zip(fanned, values, strict=True))
         asked = [(PER[field], str(value)) for field, value in carried.items()]
         why = [f"{field} {value}" for field, value in carried.items() if len(fanned[field]) > 1]
-        for piece in pieces:
+        for lists, part in pieces:
             yield Series(
-                params=(*asked, *piece.params),
+                params=(*asked, *write_lists(lists)),
                 tz=profile.clock_of("line_crosses", tzs.get(carried.get("location", -1)) or None),
                 carried=FrozenMap(carried),
                 locations=(carried["location"],) if "location" in carried else None,
                 family=family,
-                why=", ".join(filter(None, (*why, piece.why))),
+                why=", ".join(filter(None, (*why, part))),
             )
 
 
@@ -120,15 +120,15 @@ def _time_zone_groups(
         given = {name: values for name, values in lists.items() if values is not None}
         why = f"location {ids[0]}" if query.per and ids else f"time zone {tz}"
         pieces = fit_lists(endpoint, given, beside=beside + size_of(fixed), longest=profile.longest_url)
-        for piece in pieces:
+        for some, part in pieces:
             yield Series(
-                params=(*piece.params, *fixed),
+                params=(*write_lists(some), *fixed),
                 tz=tz if sends_tz else profile.clock_of(endpoint.name, tz) or tz,
                 carried=NOTHING_EXTRA,
-                locations=piece.lists.get("location"),
+                locations=some.get("location"),
                 # A summary and its details add up over all series; rows per zone belong to one series each.
                 family=0 if endpoint.chunks_add else next(numbers),
-                why=", ".join(filter(None, (why if len(groups) > 1 else "", piece.why))),
+                why=", ".join(filter(None, (why if len(groups) > 1 else "", part))),
             )
 
 

@@ -34,6 +34,8 @@ _LONG_URL_BYTES = 400
 _MOST_TEXT = 300
 
 Ids = tuple[int, ...]
+#: Ids by their parameter.
+Lists = Mapping[str, Ids]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -138,30 +140,22 @@ def size_of(params: Iterable[tuple[str, str]]) -> int:
     return len(f"&{written}") if (written := encode_params(params)) else 0
 
 
-@attrs.frozen(eq=False, repr=False)
-class Piece(Fielded):
-    """The ids of one request, by parameter; `why` says which part of a long list they are, if of one."""
-
-    lists: Mapping[str, Ids]
-    why: str = ""
-
-    @property
-    def params(self) -> tuple[tuple[str, str], ...]:
-        return tuple((name, _join(ids)) for name, ids in self.lists.items())
+def write_lists(lists: Lists) -> list[tuple[str, str]]:
+    return [(name, ",".join(map(str, ids))) for name, ids in lists.items()]
 
 
-def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, longest: int | None) -> list[Piece]:
+def fit_lists(endpoint: DataEndpoint, lists: Lists, *, beside: int, longest: int | None) -> list[tuple[Lists, str]]:
     """
-    Cut the lists that may be cut, so that every combination of their pieces fits a URL.
+    Cut the lists that may be cut, so that every combination of their pieces fits a URL; say which part each is of what.
 
     *beside* are the bytes of everything else in it, *longest* those that the service is known to take.
     `NotMergeableError` where a list is too long that cannot be cut.
     """
     at_most = min(longest or MAX_URL_BYTES, MAX_URL_BYTES)
-    sizes = {name: size_of([(name, _join(ids))]) for name, ids in lists.items()}
+    sizes = {param[0]: size_of([param]) for param in write_lists(lists)}
     room = at_most - _ORIGIN_BYTES - len(endpoint.path) - beside - sum(sizes.values())
     if room >= 0:
-        return [Piece(lists)]
+        return [(lists, "")]
     cuttable = sorted((name for name in endpoint.chunked if name in lists), key=sizes.__getitem__)
     room += sum(sizes[name] for name in cuttable)
     if not cuttable or room < _LEAST_ROOM * len(cuttable):
@@ -175,7 +169,7 @@ def fit_lists(endpoint: DataEndpoint, lists: Mapping[str, Ids], *, beside: int, 
         pieces[name] = list(_pack(lists[name], share - size_of([(name, "")])))
     combined = product(*([(name, number) for number in range(len(cut))] for name, cut in pieces.items()))
     return [
-        Piece(
+        (
             {name: pieces[name][number] for name, number in choice},
             ", ".join(_reason(name, pieces[name], number) for name, number in choice if len(pieces[name]) > 1),
         )
@@ -190,10 +184,6 @@ def _too_long(name: str, ids: Ids, at_most: int) -> NotMergeableError:
         "several requests could hold a line twice, since one may belong to several values",
         f"Ask with fewer values of {name}, or with line_ids, whose counts do add up",
     )
-
-
-def _join(ids: Sequence[int]) -> str:
-    return ",".join(map(str, ids))
 
 
 def _pack(ids: Ids, room: int) -> Iterator[Ids]:

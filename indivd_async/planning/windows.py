@@ -199,7 +199,8 @@ def _cut_periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[P
 
 
 def _cut(query: Query, period: str, window: Window, grouping: str, cutoff: date | None, profile: Profile) -> Part:
-    forced = windows = _forced_windows(query, window, grouping, profile)
+    years = tile_units(window, year_end, at_most=1) if grouping in query.endpoint.within_year else (window,)
+    forced = windows = tuple(tile for year in years for tile in _tile(query, year, grouping, profile))
     unit = bucket_unit(grouping)
     at_most = days_wanted(query.split, unit, window)
     if unit is not None and (at_most is not None or cutoff is not None):
@@ -223,11 +224,6 @@ def days_at_most(endpoint: DataEndpoint, grouping: str, profile: Profile) -> int
 
 def _is_by_week(grouping: str) -> bool:
     return {"week"} <= set(grouping.split(",")) <= {"year", "week", "loc_id"}
-
-
-def _forced_windows(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:
-    pieces = tile_units(window, year_end, at_most=1) if grouping in query.endpoint.within_year else (window,)
-    return tuple(tile for piece in pieces for tile in _tile(query, piece, grouping, profile))
 
 
 def _tile(query: Query, window: Window, grouping: str, profile: Profile) -> tuple[Window, ...]:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, PlannedRequest, ZoneVisitors, ZoneVisitorsRow
 from indivd_async.merging import Known
-from indivd_async.models import FrozenMap, Places
+from indivd_async.models import FrozenMap
 from indivd_async.queries import Query
 from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
 from indivd_async.sandbox import World
@@ -35,7 +35,7 @@ WORLD = World(scale=0.1, now=NOW)
 BARE_WORLD = WORLD.changed(parents=False)
 LISTED = {row["id"]: row for row in WORLD.listing("locations", token=TOKEN)}
 ZONES = {row["id"]: row["location"] for row in WORLD.listing("zones", token=TOKEN)}
-PLACES = Places(ZONES, {id: row["name"] for id, row in LISTED.items()})
+NAMES = {id: row["name"] for id, row in LISTED.items()}
 LOCATIONS = {id: Location(id=id, timezone=row["timezone"]) for id, row in LISTED.items()}
 BASIC = frozenset({140, 141})
 PER = {"line": "line_ids"}
@@ -83,7 +83,7 @@ def answer(world: World, query: Query, request: PlannedRequest) -> Chunk:
     body = ask(world, request.endpoint, request.params)
     structured = structure_answer(request.endpoint, body, tz=request.tz, carried=request.carried)
     witnessed = witness_answer(request, structured)
-    place_rows(witnessed, request, PLACES)
+    place_rows(witnessed, request, ZONES, NAMES)
     return Chunk(query=query, request=request, answer=witnessed, attempts=1)
 
 

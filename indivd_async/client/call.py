@@ -276,9 +276,9 @@ class Call:
         """Read an answer, hold it against its question, and tell its rows where they are."""
         from ..witnessing import witness_answer
 
-        answer, places = read_answer(request, body, for_table=self.for_table), self.catalogue.known.places
-        answer = witness_answer(request, answer, signs=signs, zones=places.locations)
-        place_rows(answer, request, places)
+        answer, known = read_answer(request, body, for_table=self.for_table), self.catalogue.known
+        answer = witness_answer(request, answer, signs=signs, zones=known.zones)
+        place_rows(answer, request, known.zones, known.names)
         return answer
 
     def _deadline(self) -> Deadline:

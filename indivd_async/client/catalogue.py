@@ -13,9 +13,8 @@ import attrs
 from ..errors import IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
 from ..fielded import Fielded
-from ..models import Location, Places
+from ..models import Location
 from ..models.endpoints import FILTER_ENDPOINTS
-from ..models.places import NOWHERE
 from ..planning import PlannedRequest, needs_locations
 from ..profile import NOTHING_KNOWN, Profile
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
@@ -46,8 +45,9 @@ class LookedUp(Fielded):
     lists: dict[str, dict[int, Any]] = attrs.field(factory=dict)
     #: When the locations were.
     locations_at: float = float("-inf")
-    #: Where zones are, as far as it was looked up.
-    places: Places = NOWHERE
+    #: Zone to location, None where it is not listed; location to its name. For rows that do not tell.
+    zones: Mapping[int, int | None] = attrs.field(factory=dict)
+    names: Mapping[int, str] = attrs.field(factory=dict)
     #: From when on a list may be asked for again for the sake of places, by its name; a failure counts, too.
     place_again_at: dict[str, float] = attrs.field(factory=dict)
 
@@ -102,10 +102,9 @@ class Catalogue:
         entries = known.lists[name] = {entry.id: entry for entry in found}
         if name == "locations":
             known.locations_at = self._executor.now()
-            names = {id: location.name for id, location in entries.items() if location.name}
-            known.places = attrs.evolve(known.places, names=names)
+            known.names = {id: location.name for id, location in entries.items() if location.name}
         elif name == "zones":
-            known.places = attrs.evolve(known.places, locations={id: zone.location for id, zone in entries.items()})
+            known.zones = {id: zone.location for id, zone in entries.items()}
             known.place_again_at["zones"] = self._executor.now() + LOCATIONS_FRESH_S
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:

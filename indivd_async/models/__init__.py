@@ -5,7 +5,6 @@ from .places import (
     Line as Line,
     Location as Location,
     Organization as Organization,
-    Places as Places,
     Zone as Zone,
 )
 from .rows import (

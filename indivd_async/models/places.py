@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -49,19 +48,6 @@ class Zone(Fielded):
     """Its default in seconds, where it is listed."""
     extra: FrozenMap = NOTHING_EXTRA
     """Fields of the answer that the article does not name, as they came."""
-
-
-@attrs.frozen(eq=False, repr=False)
-class Places(Fielded):
-    """Where zones are and what locations are called, as far as it was looked up: for rows that do not tell."""
-
-    #: Zone to location, None where it is not listed.
-    locations: Mapping[int, int | None] = NOTHING_EXTRA
-    #: Location to its name.
-    names: Mapping[int, str] = NOTHING_EXTRA
-
-
-NOWHERE = Places()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)

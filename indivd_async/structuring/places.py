@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..models import Places
 from ..planning import PlannedRequest
 from ..results import Answer, LineCrossesAnswer, ZoneVisitorsAnswer
 
 
-def place_rows(answer: Answer, request: PlannedRequest, places: Places) -> None:
-    """Fill in location and name: from the label, the one location that was asked for, or the lists."""
+def place_rows(
+    answer: Answer, request: PlannedRequest, zones: Mapping[int, int | None], names: Mapping[int, str]
+) -> None:
+    """Fill in location and name: from the label, the one location that was asked for, or what is listed."""
     asked = request.locations
     only = asked[0] if asked is not None and len(asked) == 1 else None
     if isinstance(answer, LineCrossesAnswer):
-        if only in places.names:
-            _set_all(answer.rows, "loc_name", places.names[only])  # type: ignore[index]
+        if only in names:
+            _set_all(answer.rows, "loc_name", names[only])  # type: ignore[index]
     elif isinstance(answer, ZoneVisitorsAnswer):
         for visits in (answer.current, answer.comparison or ()):
-            _place([row.aggregation for row in visits], only, places)
+            _place([row.aggregation for row in visits], only, zones, names)
     else:
-        zones = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
-        _place(zones, only, places)
-        for zone in zones:
+        told = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
+        _place(told, only, zones, names)
+        for zone in told:
             _set_all(zone.details, "loc_id", zone.loc_id)
 
 
-def _place(whose: Sequence[Any], only: int | None, places: Places) -> None:
+def _place(whose: Sequence[Any], only: int | None, zones: Mapping[int, int | None], names: Mapping[int, str]) -> None:
     if not whose:
         return
-    locations, names = places.locations or {}, places.names or {}
     set_location, set_name = _setter(whose, "loc_id"), _setter(whose, "loc_name")
     for place in whose:
         if (loc_id := place.loc_id) is None:
-            if (loc_id := locations.get(place.zone_id) if only is None else only) is None:
+            if (loc_id := zones.get(place.zone_id) if only is None else only) is None:
                 continue
             set_location(place, loc_id)
         if loc_id in names and place.loc_name is None:

@@ -18,7 +18,6 @@ import pyarrow
 import pytest
 
 from indivd_async import AsyncIndivd, DropInRate, InvalidQueryError, LineCrosses, ServerError, ZoneVisitors, sandbox
-from indivd_async.models import Places
 from indivd_async.planning import PlannedRequest
 from indivd_async.queries import Query
 from indivd_async.results import Chunk, LineCrossesAnswer, tables
@@ -231,7 +230,7 @@ def chunk_of(query: Query, body: object, *, period: str = "current", tz: str | N
         index=0, endpoint=name, path=query.endpoint.path, period=period, tz=tz, locations=locations
     )
     answer = read_answer(request, json.dumps(body).encode())
-    place_rows(answer, request, Places())
+    place_rows(answer, request, {}, {})
     return Chunk(query=query, request=request, answer=answer)
 
 

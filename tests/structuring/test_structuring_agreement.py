@@ -14,7 +14,6 @@ from oracle import examples
 
 from indivd_async import DropInRate, LineCrosses, ZoneVisitors
 from indivd_async.errors import DecodeError
-from indivd_async.models import Places
 from indivd_async.models.values import with_changes
 from indivd_async.planning import Plan
 from indivd_async.results import Chunk, tables
@@ -213,7 +212,7 @@ def columns_of(endpoint: str, answer: Any) -> Any:
     """Return the columns that an answer for a table makes, after all that is done to its rows on the way."""
     query = QUERIES[endpoint]
     request = next(iter(Plan(query)))
-    place_rows(answer, request, Places(locations={}, names={124: "Shop"}))
+    place_rows(answer, request, {}, {124: "Shop"})
     if endpoint == "zone_visitors":
         answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
     chunk = Chunk(query=query, request=request, answer=answer)

@@ -24,6 +24,15 @@ def test_paths_that_contributors_are_shown_exist() -> None:
     assert not gone
 
 
+def test_names_that_contributors_are_sent_to_stand_there() -> None:
+    """What is told as `name` of a file is defined in it."""
+    told = re.findall(r"`(\w+)`\s+(?:of|in)\s+`([\w/]+\.py)`", CONTRIBUTING)
+    assert len(told) >= 3
+    for name, path in told:
+        code = (ROOT / "indivd_async" / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:class )?{name}\b", code, re.MULTILINE), (name, path)
+
+
 def test_the_house_that_is_drawn_is_the_house() -> None:
     """Every folder of the package is in the drawing, and nothing else is."""
     drawing = CONTRIBUTING.split("## The house")[1].split("```")[1]

@@ -14,6 +14,7 @@ from ..models.values import odd_labels, with_changes
 from ..planning import PlannedRequest
 from ..planning.request import grouping_of
 from ..planning.windows import bucket_unit
+from ..queries import PER
 from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
@@ -86,8 +87,8 @@ _BY_ENDPOINT: Mapping[str, tuple[Witness, ...]] = {
 }
 
 
-#: What else was asked for is the table's.
-_OTHERS = ("comparison_start_date", "bounce_threshold", "min_dwell", "max_dwell")
+#: The parameters that a glance looks at, or that no witness does: what else was asked for is the table's.
+_GLANCED_AT = frozenset({"start_date", "end_date", "aggregate_by", "zones", "tz", *PER.values()})
 _ZEROS = (word_note("rows_of_zeros"),)
 
 
@@ -101,7 +102,7 @@ def glance(
     hold both to the same words.
     """
     sent, rows, window = request.params.get, answer.current, request.window
-    if not answer.is_plain or answer.comparison is not None or any(map(sent, _OTHERS)) or not rows:
+    if not answer.is_plain or answer.comparison is not None or not _GLANCED_AT.issuperset(request.params) or not rows:
         return None
     if answer.dates != (sent("start_date"), sent("end_date")) or request.profile or len(rows) > SURELY_SHARED:
         return None
@@ -138,7 +139,13 @@ def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple
     rows, window, grouping = answer.rows, request.window, grouping_of(request)
     buckets = {id(row.bucket): row.bucket for row in rows}
     counts = [row.count for row in rows]
-    if not rows or len(buckets) < len(rows) or len(rows) > SURELY_SHARED or min(counts) < 0:
+    if (
+        not rows
+        or not _GLANCED_AT.issuperset(request.params)
+        or len(buckets) < len(rows)
+        or len(rows) > SURELY_SHARED
+        or min(counts) < 0
+    ):
         return None
     if window is None or request.profile or "week" in grouping or odd_labels(rows) is not None:
         return None

@@ -15,6 +15,7 @@ from hypothesis import given, strategies as st
 from oracle import examples, repeated
 
 from indivd_async import IndivdError, LineCrosses, ZoneVisitors, sandbox
+from indivd_async.models import FrozenMap
 from indivd_async.planning import Plan, PlannedRequest
 from indivd_async.results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from indivd_async.sandbox import catalogue
@@ -216,6 +217,25 @@ def test_a_sound_answer_is_plain() -> None:
     assert isinstance(answer, ZoneVisitorsAnswer)
     assert glance(request, answer, None) == ()
     assert glance(request, answer, {201: 124}) == ()
+
+
+def test_what_a_glance_does_not_know_is_the_table_s() -> None:
+    """A parameter that the API learns has a witness in the table; it is heard without a word of the shortcuts."""
+    question = {"start_date": "2025-03-01", "end_date": "2025-03-02", "aggregate_by": "dayofmonth", "location": 124}
+    (request,) = Plan(ZoneVisitors(**question), locations=((124, STOCKHOLM),))
+    body = json.dumps({"current": {**PERIOD, "insights": [ROW]}, "comparison": {}}).encode()
+    visits = read_answer(request, body)
+    (crossed,) = Plan(LineCrosses(**question))
+    label = {"year": 2025, "month": 3, "dayofmonth": 1}
+    crossings = read_answer(crossed, json.dumps([{"_id": label, "count": 3}]).encode())
+    assert isinstance(visits, ZoneVisitorsAnswer)
+    assert isinstance(crossings, LineCrossesAnswer)
+    for params, is_plain in (({}, True), ({"min_group": "20"}, False)):
+        asked, of_lines = (
+            attrs.evolve(each, params=FrozenMap({**each.params, **params})) for each in (request, crossed)
+        )
+        assert (glance(asked, visits, None) is not None) is is_plain
+        assert (glance_at_lines(of_lines, crossings) is not None) is is_plain
 
 
 _COUNT = st.integers(-2, 6)

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
@@ -189,10 +189,23 @@ class Way:
     token: Token
     #: Of a body, as it comes and decoded.
     max_bytes: int
-    #: Makes the TLS settings, once the first connection needs them.
-    context: Callable[[], ssl.SSLContext] = attrs.field(repr=False)
+    #: The caller's.
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    #: Whether the environment says which authorities to trust where *ssl_context* does not; else certifi's are trusted.
+    trust_env: bool = False
     #: It may be sent secrets.
     proxy: httpx.Proxy | None = attrs.field(default=None, repr=False)
+
+    @cached_property
+    def _shared(self) -> ssl.SSLContext:
+        import httpx
+
+        return self.ssl_context or httpx.create_ssl_context(trust_env=self.trust_env)
+
+    def context(self) -> ssl.SSLContext:
+        """Give all lanes one context, made when the first connects: it takes tens of milliseconds."""
+        self._shared.set_alpn_protocols(["http/1.1"])  # whoever has it beside us may offer more
+        return self._shared
 
     @property
     def headers(self) -> Headers:

@@ -27,14 +27,6 @@ _MOST_HEAD_BYTES = 100 * 2**10
 _MOST_HEADERS = 10_000
 
 
-class _EndedError(Exception):
-    """A connection ended, and aiohttp must not ask again by itself."""
-
-    def __init__(self, words: str, *, stale: bool = False) -> None:
-        super().__init__(words)
-        self.stale = stale
-
-
 class _Connector(aiohttp.TCPConnector):
     """Makes connections, and hands out again only those over which nothing came that nobody asked for."""
 
@@ -48,11 +40,11 @@ class _Connector(aiohttp.TCPConnector):
             try:
                 connection = await super().connect(req, traces, timeout)
             except aiohttp.ClientHttpProxyError as error:
-                raise _EndedError(f"the proxy made no tunnel: {error.status} {error.message}") from None
+                raise Failure(reason=f"the proxy made no tunnel: {error.status} {error.message}") from None
             except aiohttp.ClientResponseError:
-                raise _EndedError("the proxy's answer is not an answer in HTTP") from None
+                raise Failure(reason="the proxy's answer is not an answer in HTTP") from None
             except aiohttp.ServerDisconnectedError:
-                raise _EndedError("the proxy disconnected without an answer") from None
+                raise Failure(reason="the proxy disconnected without an answer") from None
             protocol = connection.protocol
             self.reused, self.last = protocol is self.last, protocol
             assert protocol is not None
@@ -64,7 +56,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class AiohttpLane(Lane):
-    ends = (aiohttp.ClientError, _EndedError, OSError, UnicodeError, TimeoutError)
+    ends = (aiohttp.ClientError, Failure, OSError, UnicodeError, TimeoutError)
     #: Errors of aiohttp's hold the request, and the token with it.
     tells_cause = False
 
@@ -108,7 +100,7 @@ class AiohttpLane(Lane):
         try:
             codings = response.headers.getall("Transfer-Encoding", ["chunked"])
             if [coding.lower() for coding in codings] != ["chunked"]:
-                raise _EndedError("the answer has an unknown Transfer-Encoding, or several")
+                raise Failure(reason="the answer has an unknown Transfer-Encoding, or several")
             attempt.draft = Draft(response.status, response.raw_headers, self._way.max_bytes)
             reply = await read_body(attempt.draft, response.content.iter_any())
             attempt.is_kept = True
@@ -127,17 +119,19 @@ class AiohttpLane(Lane):
         except aiohttp.ServerDisconnectedError as error:
             # Where the head had begun to come, that is the message.
             stale = self._connector.reused and isinstance(error.message, str)
-            raise _EndedError("the server disconnected without an answer", stale=stale) from None
+            raise Failure(reason="the server disconnected without an answer", stale=stale) from None
         except aiohttp.ClientOSError as error:
-            raise _EndedError(str(error), stale=self._connector.reused) from None
+            raise connection_failure(error, stale=self._connector.reused) from None
 
     def sort(self, error: Exception, attempt: Attempt) -> Failure:
+        if isinstance(error, Failure):
+            return error
         if isinstance(error, TimeoutError):
             wait: Wait = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "read"
             return Failure(reason=WAITS[wait].format(getattr(attempt.timeouts, wait)), error=RequestTimeoutError)
         if isinstance(error, aiohttp.ClientResponseError):
             return Failure(reason=f"what came is not HTTP/1.1: {error.message.splitlines()[0]}")
-        return connection_failure(error, stale=isinstance(error, _EndedError) and error.stale)
+        return super().sort(error, attempt)
 
     async def retire(self) -> None:
         self._connector.distrusted = self._connector.last

@@ -38,26 +38,6 @@ _INJECTED_AT_ONCE = 20
 _LIBRARIES = ("httpx", "httpx2")
 
 
-def _share_context(context: ssl.SSLContext | None, *, trust_env: bool) -> Callable[[], ssl.SSLContext]:
-    """
-    Return what gives all lanes one context, made when the first connects: the certificates take tens of milliseconds.
-
-    It is the caller's, or one that trusts certifi's authorities, or those that SSL_CERT_FILE and SSL_CERT_DIR name
-    where the environment is trusted; it offers HTTP/1.1 only.
-    """
-
-    def get() -> ssl.SSLContext:
-        nonlocal context
-        if context is None:
-            import httpx
-
-            context = httpx.create_ssl_context(trust_env=trust_env)
-        context.set_alpn_protocols(["http/1.1"])
-        return context
-
-    return get
-
-
 def plan_lanes(
     base_url: BaseURL,
     token: Token,
@@ -75,12 +55,8 @@ def plan_lanes(
     given = [name for name, value in {**options, "trust_env": trust_env or None}.items() if value is not None]
     if len(given) > 1 and given[0] in {"http_client", "transport"}:
         raise ConfigError(f"{' and '.join(given)} cannot be combined: each of them decides how requests are sent")
-    way = Way(
-        base_url=base_url,
-        token=token,
-        max_bytes=limits.max_response_bytes,
-        context=_share_context(ssl_context, trust_env=trust_env),
-    )
+    most = limits.max_response_bytes
+    way = Way(base_url=base_url, token=token, max_bytes=most, ssl_context=ssl_context, trust_env=trust_env)
     count = limits.concurrency
     make: Callable[[], Lane]
     if http_client is not None:

@@ -15,14 +15,6 @@ from .lane import HOW_TO_OPEN_MORE, Lane
 logger = logging.getLogger("indivd_async")
 
 
-class _Waiter:
-    __slots__ = ("event", "lane")
-
-    def __init__(self) -> None:
-        self.event = anyio.Event()
-        self.lane: Lane | None = None
-
-
 class LanePool:
     """
     Up to *count* lanes, made by *make* when they are needed; the last used serves next, whoever has waited longest is
@@ -32,8 +24,6 @@ class LanePool:
     so that nobody overtakes.
     """
 
-    __slots__ = ("_count", "_idle", "_made", "_most", "_serving", "_waiters", "closed", "make")
-
     def __init__(self, count: int, make: Callable[[], Lane]) -> None:
         self.make = make
         self._count = count
@@ -41,7 +31,9 @@ class LanePool:
         #: Lanes that serve, and how many may.
         self._serving, self._most = 0, count
         self._idle: list[Lane] = []
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: deque[anyio.Event] = deque()
+        #: Lanes on their way, by whom they were handed to.
+        self._handed: dict[anyio.Event, Lane] = {}
         self.closed = False
 
     def take(self) -> Lane | None:
@@ -57,28 +49,28 @@ class LanePool:
 
     async def wait(self, limit_s: float | None) -> Lane | None:
         """Wait for a lane; None when none was free within *limit_s* seconds, or the pool was closed."""
-        waiter = _Waiter()
-        self._waiters.append(waiter)
+        called = anyio.Event()
+        self._waiters.append(called)
         try:
             with anyio.move_on_after(limit_s):
-                await waiter.event.wait()
+                await called.wait()
         except BaseException:
-            if waiter.lane is not None:
-                self.give_back(waiter.lane)
+            if called in self._handed:
+                self.give_back(self._handed.pop(called))
             raise
         finally:
-            if not waiter.event.is_set():
-                self._waiters.remove(waiter)
-        return waiter.lane
+            if not called.is_set():
+                self._waiters.remove(called)
+        return self._handed.pop(called, None)
 
     def give_back(self, lane: Lane) -> None:
         """Hand the lane to whoever has waited longest."""
         if self._serving > self._most:
             self._serving -= 1
         elif self._waiters:
-            waiter = self._waiters.popleft()
-            waiter.lane = lane
-            waiter.event.set()
+            called = self._waiters.popleft()
+            self._handed[called] = lane
+            called.set()
         else:
             self._idle.append(lane)
 
@@ -95,7 +87,7 @@ class LanePool:
         """Close all lanes, whatever interrupts it, and send all waiters away."""
         self.closed = True
         while self._waiters:
-            self._waiters.popleft().event.set()
+            self._waiters.popleft().set()
         async with AsyncExitStack() as stack:
             for lane in self._made:
                 stack.push_async_callback(lane.aclose)

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 
 async def connect_to(server: RawServer) -> Connection:
     way = Way(
-        base_url=parse_base_url(server.url), token=Token("t"), max_bytes=2**20, context=ssl.create_default_context
+        base_url=parse_base_url(server.url), token=Token("t"), max_bytes=2**20, ssl_context=ssl.create_default_context()
     )
     return await connect(way)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
@@ -24,19 +25,26 @@ class Chunks(Iterator[Chunk]):
     def __init__(self, portal: Portal, chunks: Any) -> None:
         self._portal = portal
         self._chunks = chunks
+        #: What came and was not handed out: an interrupt may come between the two, and takes nothing with it.
+        self._pulled: deque[Chunk] = deque()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Chunk:
-        chunk = self._portal.run(self._pull)
-        if chunk is None:
-            raise StopIteration
-        return chunk
+        while True:
+            try:
+                return self._pulled.popleft()
+            except IndexError:  # or another thread was faster
+                if not self._portal.run(self._pull):
+                    raise StopIteration from None
 
-    async def _pull(self) -> Chunk | None:
+    async def _pull(self) -> bool:
         # A coroutine cannot raise StopAsyncIteration to who waits for it.
-        return await anext(self._chunks, None)
+        chunk = await anext(self._chunks, None)
+        if chunk is not None:
+            self._pulled.append(chunk)
+        return bool(self._pulled)
 
 
 class OpenStream(AbstractContextManager[Chunks]):

@@ -427,51 +427,79 @@ def test_a_stream_whose_end_was_interrupted_ends_with_its_object() -> None:
         assert closed.wait(60)
 
 
+INTERRUPTING = """
+    import os, signal, sys
+    from indivd_async import ZoneVisitors
+    from indivd_async.blocking import Indivd
+
+    class TimeLimit(Exception):
+        pass
+
+    def handle(number, frame):
+        raise TimeLimit
+
+    def interrupt(frame, event, argument):
+        global left
+        if "blocking" not in frame.f_code.co_filename:
+            return None
+        left -= event == "line"
+        if left == 0:
+            signal.raise_signal(signal.SIGALRM)
+        return interrupt
+
+    def interrupted(function, at):
+        "Call the handler at one of the lines that *function* goes through; tell whether it has as many."
+        global left
+        left = at
+        sys.settrace(interrupt)
+        try:
+            function()
+        except TimeLimit:
+            pass
+        sys.settrace(None)
+        return left <= 0
+
+    signal.signal(signal.SIGALRM, handle)
+    at, more = 0, True
+"""
+
+
 def test_an_interrupt_at_any_line_of_closing_leaves_nothing_open() -> None:
     """A client that says it is closed has no connection."""
     script = """
-        import os, signal, sys
-        from indivd_async import ZoneVisitors
-        from indivd_async.blocking import Indivd
-
-        class TimeLimit(Exception):
-            pass
-
-        def handle(number, frame):
-            raise TimeLimit
-
-        def interrupt(frame, event, argument):
-            global left
-            if "blocking" not in frame.f_code.co_filename:
-                return None
-            left -= event == "line"
-            if left == 0:
-                signal.raise_signal(signal.SIGALRM)
-            return interrupt
-
-        signal.signal(signal.SIGALRM, handle)
-        day = ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="dayofmonth", tz="UTC")
-        clients = []  # none ends with its object
-        descriptors = len(os.listdir("/dev/fd"))
-        while True:
-            client = Indivd("t", base_url=sys.argv[1])
-            clients.append(client)
-            client.fetch(day)
-            left = len(clients)
-            sys.settrace(interrupt)
-            try:
-                client.close()
-            except TimeLimit:
-                pass
-            sys.settrace(None)
-            client.close()  # where it came before the first line of what closes
-            assert len(os.listdir("/dev/fd")) == descriptors, len(clients)
-            if left > 0:
-                break
-        print(len(clients) > 50)
+    day = ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="dayofmonth", tz="UTC")
+    clients = []  # none ends with its object
+    descriptors = len(os.listdir("/dev/fd"))
+    while more:
+        at += 1
+        client = Indivd("t", base_url=sys.argv[1])
+        clients.append(client)
+        client.fetch(day)
+        more = interrupted(client.close, at)
+        client.close()  # where it came before the first line of what closes
+        assert len(os.listdir("/dev/fd")) == descriptors, at
+    print(at > 50)
     """
     with RawServer(serve_days) as server:
-        assert run_script(script, server.url).stdout == "True\n"
+        assert run_script(INTERRUPTING + script, server.url).stdout == "True\n"
+
+
+def test_an_interrupt_at_any_line_of_reading_on_loses_no_chunk() -> None:
+    """Who has handled it and goes on with the stream has all of it, each chunk once."""
+    script = """
+    days = ZoneVisitors("2025-03-01", "2025-03-03", aggregate_by="dayofmonth", split=1, tz="UTC")
+    with Indivd("t", base_url=sys.argv[1]) as client:
+        while more:
+            at += 1
+            with client.stream(days) as chunks:
+                seen = []
+                more = interrupted(lambda: seen.append(next(chunks)), at)
+                seen += chunks
+            assert sorted(chunk.request.index for chunk in seen) == [0, 1, 2], at
+    print(at > 50)
+    """
+    with RawServer(serve_days) as server:
+        assert run_script(INTERRUPTING + script, server.url).stdout == "True\n"
 
 
 @pytest.fixture

@@ -80,16 +80,23 @@ _A_DAY = 86_400
 
 
 def do_agree(wires: list[Any]) -> bool:
-    """Tell whether the figures in each of *wires* surely agree with one another; False says only that they may not."""
+    """Tell whether the figures in *wires* surely agree with one another; False says only that they may not."""
+    is_measured = has_bare = False
     try:
         for wire in wires:
-            visits, dwell, stats = wire.visits, wire.dwell_time, wire.dwell_time_stats
-            if not (0 <= (wire.unique_visits or 0) <= visits and 0 <= (wire.bounce or 0) <= visits):
+            visits, visitors, dwell, stats = wire.visits, wire.unique_visits, wire.dwell_time, wire.dwell_time_stats
+            if visitors:
+                is_measured = True
+            elif visits:  # of whom none was told apart, as on a Basic plan all
+                has_bare = True
+            if not (0 <= (visitors or 0) <= visits and 0 <= (wire.bounce or 0) <= visits):
                 return False
             if stats is None or not stats.n:
+                is_measured = is_measured or bool(dwell)
                 if (dwell and not 0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
                     return False
                 continue
+            is_measured = True
             least, mean, most, (low, middle, high) = stats.min, stats.mean, stats.max, stats.quantiles
             if not (stats.n <= visits and mean == dwell and 0 <= least <= mean <= most <= _A_DAY and stats.n > 0):
                 return False
@@ -97,4 +104,4 @@ def do_agree(wires: list[Any]) -> bool:
                 return False
     except (TypeError, ValueError):  # something is not measured
         return False
-    return True
+    return not (is_measured and has_bare)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, repeat
 from typing import Any
 
-from ..models import ZoneVisitorsRow
-from ..models.values import odd_labels
+from ..models import Bucket, DropInRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
+from ..models.values import odd_labels, word_bucket
 from ..results import DropInBlock, ZoneVisitorsAnswer
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
@@ -20,6 +20,8 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
+#: Visits of which somebody is surely told apart, where visitors are.
+_SURELY_SEEN = 10
 
 
 def hold_keys(case: Case) -> Testimony:
@@ -70,7 +72,9 @@ def hold_visits(case: Case) -> Testimony:
             if others := {len(each) for each in quantiles} - {0, 3}:
                 yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
             longest = (sheet.window.days + 1) * 86_400.0
-            if (odd := next((row for row in sheet.rows if _is_odd(row, longest)), None)) is not None:
+            measured = {row.aggregation.zone_id for row in sheet.rows if _is_measured(row)}
+            odd = next((row for row in sheet.rows if _is_odd(row, longest) or _has_lost_visitors(row, measured)), None)
+            if odd is not None:
                 yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
         if not all([row.visits for row in sheet.rows]):  # noqa: C419 half the time
             yield word_note("rows_of_zeros")
@@ -88,6 +92,15 @@ def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
         if stats.mean is not None and row.dwell_time is not None and abs(stats.mean - row.dwell_time) > _A_SECOND:
             return True
     return not all(map(_is_rising, rising))
+
+
+def _is_measured(row: ZoneVisitorsRow) -> bool:
+    return bool(row.unique_visits or row.bounce or row.dwell_time)
+
+
+def _has_lost_visitors(row: ZoneVisitorsRow, measured: set[int]) -> bool:
+    """Tell whether a row of a zone where visitors are told apart has many visits, and none."""
+    return row.unique_visits == 0 and row.visits >= _SURELY_SEEN and row.aggregation.zone_id in measured
 
 
 def _is_rising(values: Iterable[float | None]) -> bool:
@@ -108,6 +121,21 @@ def hold_dwell(case: Case) -> Testimony:
             times = [getattr(each, field) for each in stats if each is not None and each.n]
             if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
                 yield word_note("filter_ignored", name=name, sent=sent)
+    if any(each is not None and (each.min_dwell_time or each.max_dwell_time) for each in excluded):
+        for row in (row for sheet in case.sheets for row in sheet.rows if not _can_exclude(row)):
+            place = row.aggregation
+            yield word_note("implausible_figures", where=place_of(place.zone_id, place.bucket))
+            return
+
+
+def _can_exclude(row: ZoneVisitorsRow) -> bool:
+    """Tell whether what a row counts as left out, and the dwell times that are left, may be of its visits."""
+    excluded, stats = row.exclude, row.dwell_time_stats
+    if excluded is None:
+        return True
+    shorter, longer = excluded.min_dwell_time or 0, excluded.max_dwell_time or 0
+    counted = 0 if stats is None else stats.n or 0
+    return shorter >= 0 <= longer and shorter + longer + counted <= row.visits
 
 
 def hold_sections(case: Case) -> Testimony:
@@ -133,8 +161,31 @@ def _disagreements(block: DropInBlock) -> Iterator[str]:
         yield f"the summary has {summary.enter} of {summary.passing_by}, its details {details[0]} of {details[1]}"
     if together != details:
         yield f"the zones have {together[0]} of {together[1]}, the details {details[0]} of {details[1]}"
+    elif rows and (odd := _apart(rows, zones)):
+        yield odd
     for zone in zones:
         own = sum([row.visits for row in zone.details]), sum([row.passing_by for row in zone.details])
         if own != (zone.total_visits, zone.total_passing_by):
             total = f"{zone.total_visits} of {zone.total_passing_by}"
             yield f"zone {zone.zone_id} has {total}, its rows {own[0]} of {own[1]}"
+
+
+def _apart(rows: Sequence[DropInRow], zones: Sequence[ZoneDropIn]) -> str:
+    """Word the first bucket of which the details and the rows of all zones say two things; as sums they agree."""
+    # Two counts as one number, and buckets by identity: most are shared, and this takes half the time.
+    left: dict[int, int] = {}
+    for row in rows:
+        key = id(row.bucket)
+        left[key] = left.get(key, 0) + (row.enter << 64) + row.passing_by
+    inside, told = [row for zone in zones for row in zone.details], set(left)
+    for each in inside:
+        key = id(each.bucket)
+        left[key] = left.get(key, 0) - (each.visits << 64) - each.passing_by
+    if not any(left.values()) or told.isdisjoint([id(row.bucket) for row in inside]):  # labelled otherwise, as is told
+        return ""
+    exact: Counter[Bucket] = Counter()
+    labelled: list[DropInRow | ZoneDropInRow] = [*rows, *inside]
+    for bucket in {id(row.bucket): row.bucket for row in labelled}.values():
+        exact[bucket] += left[id(bucket)]
+    apart = next((bucket for bucket, count in exact.items() if count), None)
+    return f"the zones and the details differ at {word_bucket(apart)}" if apart is not None else ""

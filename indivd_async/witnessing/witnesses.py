@@ -111,7 +111,7 @@ def glance(
     last, excluded, has_zeros, add_zone = None, rows[0].exclude, False, found.add
     for row in rows:
         place = row.aggregation
-        if place.loc_id is not None or row.exclude is not excluded:
+        if place.loc_id is not None or row.exclude is not excluded or place.bounce_threshold == 0:
             return None
         add_zone(place.zone_id)
         if place.bucket is not last:  # most rows have that of the row before
@@ -172,11 +172,20 @@ def witness_answer(
     elif isinstance(answer, LineCrossesAnswer) and not signs:
         notes = glance_at_lines(request, answer)
     if notes is None:
-        notes = hear_witnesses(take_apart(request, answer, signs, zones))
-    if request.params.get("bounce_threshold") == "0":  # which turns their tracking off: what is not measured is not 0
-        assert isinstance(answer, ZoneVisitorsAnswer)
-        answer = answer.changed(lambda row: with_changes(row, bounce=None))
+        case = take_apart(request, answer, signs, zones)
+        notes = hear_witnesses(case)
+        if isinstance(answer, ZoneVisitorsAnswer):
+            answer = _without_bounces(answer, request.params.get("bounce_threshold") == "0")
     return attrs.evolve(answer, notes=tuple(notes)) if notes else answer
+
+
+def _without_bounces(answer: ZoneVisitorsAnswer, is_off: bool) -> ZoneVisitorsAnswer:
+    """Take away bounces under a threshold of 0, which turns their tracking off: what is not measured is not 0."""
+    if not is_off and not any(row.aggregation.bounce_threshold == 0 for rows in answer.blocks for row in rows):
+        return answer
+    return answer.changed(
+        lambda row: with_changes(row, bounce=None) if is_off or row.aggregation.bounce_threshold == 0 else row
+    )
 
 
 def hear_witnesses(case: Case) -> list[Note]:

@@ -408,6 +408,16 @@ def test_bounces_that_are_not_tracked_are_none() -> None:
     assert [(row.bounce, row.visits) for row in answer.current] == [(None, 284)] * 3
 
 
+def test_bounces_that_a_zone_does_not_track_are_none() -> None:
+    """Where nobody sent a threshold, that of the zone is 0; its neighbour has one."""
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124)
+    rows = [visit(day) for day in DAYS]
+    rows[0] = visit(DAYS[0], bounce=0, aggregation=label(DAYS[0], zone_id=202, bounce_threshold=0))
+    answer = hold(query, {"current": period(DAYS, rows)})
+    assert isinstance(answer, ZoneVisitorsAnswer)
+    assert {row.aggregation.zone_id: row.bounce for row in answer.current} == {201: 43, 202: None}
+
+
 def test_a_comparison_that_repeats_the_current_period_is_told() -> None:
     """Totals have no labels that would show it."""
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="zone", location=124, **DATES)
@@ -433,6 +443,7 @@ def test_a_key_that_stands_twice_is_told() -> None:
     assert kinds(query, {"current": period(DAYS, rows)}) == []
 
 
+UNMEASURED = {"unique_visits": 0, "bounce": 0, "dwell_time": 0, "dwell_time_stats": {}}
 IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("line_crosses", (1, "count"), -1),
     ("zone_visitors", ("current", "insights", 0, "visits"), -3),
@@ -450,6 +461,9 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "max"), 4 * 86_400 + 1.0),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -1.0, "dwell_time_stats": {}}),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": 4e5, "dwell_time_stats": {}}),
+    ("zone_visitors", ("current", "insights", 5, "unique_visits"), 0),
+    ("zone_visitors", ("current", "insights", 5), lambda old: old | UNMEASURED),
+    ("zone_visitors", ("comparison", "insights", 1), lambda old: old | UNMEASURED),
 ]
 
 
@@ -466,7 +480,12 @@ def test_figures_that_no_measurement_gives_are_told(endpoint: str, path: tuple[A
 
 
 def test_what_is_not_measured_contradicts_nothing() -> None:
-    """Statistics of no visits, and a mean that was rounded over the most."""
+    """Statistics of no visits, a mean rounded over the most, a zone on a Basic plan, and a few who were lost."""
+    document = visits()
+    for row in document["current"]["insights"][1::2]:
+        row |= UNMEASURED
+    document["current"]["insights"][4] |= UNMEASURED | {"visits": 3}
+    assert kinds(QUERIES["zone_visitors"], document) == []
     document = visits()
     rows = document["current"]["insights"]
     rows[0] |= {"unique_visits": None, "bounce": None}
@@ -488,6 +507,19 @@ def test_a_dwell_filter_that_was_not_applied_is_told(name: str, seconds: int) ->
     filters = {"min_dwell": 12, "max_dwell": 1843}
     query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124, **filters)
     assert kinds(query, {"current": period(DAYS, rows)}) == []
+
+
+@pytest.mark.parametrize(
+    "excluded", [(-1, 0), (0, 285), (20, 20), (34, 0)], ids=["below zero", "all", "both", "one too many"]
+)
+def test_visits_left_out_and_dwell_times_are_of_the_visits(excluded: tuple[int, int]) -> None:
+    """Of 284 visits 251 have dwell times: 33 may be left out."""
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124, min_dwell=12, max_dwell=1843)
+    shorter, longer = excluded
+    rows = [visit(day, exclude={"min_dwell_time": 30, "max_dwell_time": 3}) for day in DAYS]
+    assert kinds(query, {"current": period(DAYS, rows)}) == []
+    rows[1]["exclude"] = {"min_dwell_time": shorter, "max_dwell_time": longer}
+    assert kinds(query, {"current": period(DAYS, rows)}) == ["implausible_figures"]
 
 
 @pytest.mark.parametrize("name", ["min_dwell", "max_dwell"])
@@ -547,7 +579,20 @@ SECTIONS: list[tuple[str, tuple[Any, ...], Any]] = [
     ("the zones have 91 of 120", ("zone_details", "comparison", "201", "total_visits"), 91),
     ("zone 201 has 90 of 130, its rows 90 of 120", ("zone_details", "current", "201", "total_passing_by"), 130),
     ("the zones have 0 of 0, the details 90 of 120", ("zone_details", "current"), {}),
+    ("the zones and the details differ at year 2025", ("details", "current"), lambda old: _moved(old, "enter")),
+    (
+        "the zones and the details differ at year 2025",
+        ("zone_details", "current", "201", "details"),
+        lambda old: _moved(old, "visits"),
+    ),
 ]
+
+
+def _moved(rows: list[dict[str, Any]], entries: str) -> list[dict[str, Any]]:
+    """Move entries from a day to the next, so that the sum is as it was."""
+    for row, enter in zip(rows, (28, 32), strict=False):
+        row |= {entries: enter, "drop_in_rate": 100 * enter / 40}
+    return rows
 
 
 @pytest.mark.parametrize(("words", "path", "value"), SECTIONS, ids=[case[0] for case in SECTIONS])

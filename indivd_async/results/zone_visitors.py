@@ -41,7 +41,7 @@ class ZoneVisitorsPeriod(ShownAsTable, Fielded):
         from .tables import table_of_visits
 
         head = f"{type(self).__name__} {self.startdate} to {self.enddate}: {plural(len(self.insights), 'row')}"
-        return see_rows([head], dicts_of(*table_of_visits(self.insights)), set())
+        return see_rows([head], dicts_of(*table_of_visits(self.insights)), {row.tz for row in self.insights})
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

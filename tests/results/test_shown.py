@@ -113,9 +113,10 @@ async def test_wide_letters_stand_in_line() -> None:
 
 
 async def test_moments_tell_their_clock() -> None:
-    """One line names the clocks of all answers, or says that nobody knows them."""
+    """One line names the clocks of all answers, or says that nobody knows them; a period's those of all its rows."""
     several, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-07", location=[124, 127]))
     assert "clock of bucket_start: America/New_York, Europe/Stockholm" in repr(several).splitlines()
+    assert repr(several.current).splitlines()[-1] == "clock of bucket_start: America/New_York, Europe/Stockholm"
     lines, _ = await fetch(LineCrosses("2025-03-01", "2025-03-01", location=124))
     assert "clock of bucket_start: not documented" in repr(lines)
     whole, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import msgspec
@@ -70,11 +70,12 @@ _MakeRows = Callable[[list[Any], Mapping[str, Any]], tuple[Any, ...]]
 
 def _complete_rows(wires: list[Any], labelled: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
     """Let *wires* stand for rows: give them the bucket of *labelled*, and what is *carried*."""
-    share_bucket = bucket_of
+    last, bucket = cast("Any", [None] * 2)
     for wire, sent in zip(wires, labelled, strict=True):
-        wire.bucket = share_bucket(
-            sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute
-        )
+        labels = (sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute)
+        if labels != last:  # most rows have those of the row before
+            last, bucket = labels, bucket_of(*labels)
+        wire.bucket = bucket
     return _carry(wires, carried)
 
 
@@ -130,14 +131,16 @@ def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[mod
     new_row, new_place, new_stats = map(draft_of, (row_class, place_class, stats_class))
     share_bucket, share_exclude, share_name, nothing, unset = bucket_of, _exclude, intern, models.NOTHING_EXTRA, UNSET
     tz = carried["tz"]
+    last, bucket, excluded, exclude = cast("Any", [None] * 4)
     rows = []
     for wire in wires:
         sent = wire.aggregation
         place = new_place()
         place.zone_id = sent.zone_id
-        place.bucket = share_bucket(
-            sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute
-        )
+        labels = (sent.year, sent.month, sent.week, sent.dayofmonth, sent.dayofweek, sent.hour, sent.minute)
+        if labels != last:  # most rows have those of the row before, and its exclusions
+            last, bucket = labels, share_bucket(*labels)
+        place.bucket = bucket
         name = sent.zone_name
         place.zone_name = name and share_name(name)
         place.bounce_threshold = sent.bounce_threshold
@@ -169,7 +172,13 @@ def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[mod
         row.dwell_time = wire.dwell_time
         row.dwell_time_stats = stats
         sent = wire.exclude
-        row.exclude = None if sent is None else share_exclude(sent.min_dwell_time, sent.max_dwell_time)
+        if sent is None:
+            row.exclude = None
+        else:
+            pair = (sent.min_dwell_time, sent.max_dwell_time)
+            if pair != excluded:
+                excluded, exclude = pair, share_exclude(*pair)
+            row.exclude = exclude
         row.aggregation = place
         row.tz = tz
         row.extra = nothing

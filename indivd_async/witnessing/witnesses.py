@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -101,10 +101,10 @@ def glance(
     None where it may not be, or where more was asked for than days and places: then the table is to be asked. Tests
     hold both to the same words.
     """
-    sent, rows, window = request.params.get, answer.current, request.window
-    if not answer.is_plain or answer.comparison is not None or not _GLANCED_AT.issuperset(request.params) or not rows:
+    sent, rows, locations = request.params.get, answer.current, request.locations
+    if not answer.is_plain or answer.comparison is not None or not 0 < len(rows) <= SURELY_SHARED:
         return None
-    if answer.dates != (sent("start_date"), sent("end_date")) or request.profile or len(rows) > SURELY_SHARED:
+    if answer.dates != (sent("start_date"), sent("end_date")):
         return None
     found: set[int] = set()
     buckets: dict[int, Bucket] = {}
@@ -124,33 +124,29 @@ def glance(
     keys: Any = found
     if len(buckets) > 1:
         keys = {(place.zone_id, id(place.bucket)) for place in [row.aggregation for row in rows]}
-    asked, locations, grouping = ids_of(sent("zones")), request.locations, grouping_of(request)
+    asked = ids_of(sent("zones"))
     if len(keys) != len(rows) or min(found) <= 0 or (asked is not None and not found <= asked):
         return None
     if zones and (locations is None or not set(map(zones.get, found)) <= set(locations)):
         return None
-    if window is None or "week" in grouping or "loc_id" in grouping:
-        return None
-    return (_ZEROS if has_zeros else ()) if are_all_told(window, grouping, buckets.values()) else None
+    return _glance_at_labels(request, buckets.values(), has_zeros)
 
 
 def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple[Note, ...] | None:
     """Say the same of crossings."""
-    rows, window, grouping = answer.rows, request.window, grouping_of(request)
+    rows, counts = answer.rows, [row.count for row in answer.rows]
     buckets = {id(row.bucket): row.bucket for row in rows}
-    counts = [row.count for row in rows]
-    if (
-        not rows
-        or not _GLANCED_AT.issuperset(request.params)
-        or len(buckets) < len(rows)
-        or len(rows) > SURELY_SHARED
-        or min(counts) < 0
-    ):
+    if not 0 < len(rows) <= SURELY_SHARED or len(buckets) < len(rows) or min(counts) < 0 or odd_labels(rows):
         return None
-    if window is None or request.profile or "week" in grouping or odd_labels(rows) is not None:
+    return _glance_at_labels(request, buckets.values(), not all(counts))
+
+
+def _glance_at_labels(request: PlannedRequest, buckets: Iterable[Bucket], has_zeros: bool) -> tuple[Note, ...] | None:
+    window, grouping = request.window, grouping_of(request)
+    if request.profile or not _GLANCED_AT.issuperset(request.params) or "week" in grouping or "loc_id" in grouping:
         return None
-    zeros = () if all(counts) else _ZEROS
-    return zeros if are_all_told(window, grouping, buckets.values()) else None
+    told = _ZEROS if has_zeros else ()
+    return told if window is not None and are_all_told(window, grouping, buckets) else None
 
 
 def witness_answer(

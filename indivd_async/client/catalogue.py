@@ -132,6 +132,6 @@ class Catalogue:
 def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:
     from ..witnessing import witness_list  # only an answer needs it
 
-    listing = read_entities(request, reply.body)
-    witness_list(request, len(listing.entities), listing.extra, reply.signs)
-    return Listed(listing.entities, FILTER_ENDPOINTS[request.endpoint].entity)
+    entities, extra = read_entities(request, reply.body)
+    witness_list(request, len(entities), extra, reply.signs)
+    return Listed(entities, FILTER_ENDPOINTS[request.endpoint].entity)

@@ -32,8 +32,6 @@ class Form(Fielded):
     needed: tuple[str, ...] = ()
     #: Fields that are read otherwise than others of their type.
     read: Mapping[str, Hook] = attrs.field(factory=dict)
-    #: The field that the keys of a mapping of such objects repeat.
-    key: str = "id"
 
 
 Lines = tuple[models.LineCrossesRow, ...]
@@ -139,7 +137,6 @@ FORMS: Mapping[type, Form] = {
         rate=("drop_in_rate", "total_passing_by"),
         needed=("details",),
         read=dict.fromkeys(("zone_name", "loc_name", "location_custom_id"), read_name),
-        key="zone_id",
     ),
     models.DropInTotals: Form(
         aliases={"visits": "enter", "drop_in_rate": "enter_percentage", **_DATES},

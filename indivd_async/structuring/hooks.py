@@ -77,7 +77,7 @@ def _array_hook(kind: Any, converter: cattrs.Converter) -> Hook:
 def _mapping_hook(kind: Any, converter: cattrs.Converter) -> Hook:
     """Read the objects of a mapping whose keys repeat their ids."""
     element = get_args(kind)[1]
-    read, id_name = converter.get_structure_hook(element), FORMS.get(element, Form()).key
+    read, id_name = converter.get_structure_hook(element), attrs.fields(element)[0].name
 
     def read_keyed(item: tuple[str, Any], _: Any) -> Any:
         found = read(item[1], element)
@@ -136,7 +136,8 @@ def _settle(
     value: dict[str, Any], known: frozenset[str | None], aliases: Mapping[str, str], form: Form
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the object *value* as its class wants it, and fields with the other names that they were sent under."""
-    odd_ones = [name for name in form.guessed if not _is_id(value.get(name))]
+    guesses = ((name, value.get(name)) for name in form.guessed)
+    odd_ones = [name for name, id in guesses if id is not None and (type(id) is not int or id > MOST_INT)]
     sent, names, rest = _part(value, known.difference(odd_ones) if odd_ones else known, aliases)
     for name in odd_ones:
         del sent[name]
@@ -157,10 +158,6 @@ def _settle(
         sent[form.rate[0]] = None
     sent["extra"] = FrozenMap.freeze(rest) if rest else NOTHING_EXTRA
     return sent, names
-
-
-def _is_id(value: Any) -> bool:
-    return value is None or (type(value) is int and value <= MOST_INT)
 
 
 _LABELS: frozenset[str | None] = frozenset(LABELS)

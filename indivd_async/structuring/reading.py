@@ -11,13 +11,11 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
-import attrs
 import orjson
 from cattrs import AttributeValidationNote, BaseValidationError
 
 from .. import models
 from ..errors import DecodeError
-from ..fielded import Fielded
 from ..models.endpoints import FILTER_ENDPOINTS
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Lines, Visits
@@ -25,6 +23,8 @@ from .hooks import faults_of_object, make_converter, problems_of
 from .strict import Key, Misfit, read_object
 
 Entity = models.Location | models.Zone | models.Category | models.Line | models.Organization
+#: What one answer of a filter endpoint says, and what stands beside the list.
+Listing = tuple[tuple[Entity, ...], models.FrozenMap]
 T = TypeVar("T")
 #: RFC 8259 lets a reader ignore it, since there are servers that send it.
 _BOM = b"\xef\xbb\xbf"
@@ -38,19 +38,11 @@ def decide_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mappin
     return answer
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Listing(Fielded):
-    """What one answer of a filter endpoint says; `extra` is what stands beside the list."""
-
-    entities: tuple[Entity, ...]
-    extra: models.FrozenMap = models.NOTHING_EXTRA
-
-
 def structure_entities(endpoint: str, body: bytes) -> Listing:
     """
     Structure the answer of a filter endpoint: a list, one object, an object with one list in it, or a mapping by id.
 
-    What else stands in the object that has the list is kept in `extra`. Raises `DecodeError`.
+    What else stands in the object that has the list is returned beside it. Raises `DecodeError`.
     """
     return _decide(lambda value: _read_listing(value, FILTER_ENDPOINTS[endpoint].entity), body)
 
@@ -125,26 +117,24 @@ def _carry(answer: Answer, tz: str | None, carried: Mapping[str, int]) -> None:
 
 def _read_listing(value: Any, entity: Any) -> Listing:
     if type(value) is list:
-        return Listing(entities=_converter.structure(value, tuple[entity, ...]))
+        return _converter.structure(value, tuple[entity, ...]), models.NOTHING_EXTRA
     value = read_object(value)
     if "id" in value:
-        return Listing(entities=(_converter.structure(value, entity),))
+        return (_converter.structure(value, entity),), models.NOTHING_EXTRA
     lists = [name for name, item in value.items() if type(item) is list]
     if len(lists) == 1:
         listed = value.pop(lists[0])
         try:
-            return Listing(
-                entities=_converter.structure(listed, tuple[entity, ...]), extra=models.FrozenMap.freeze(value)
-            )
+            return _converter.structure(listed, tuple[entity, ...]), models.FrozenMap.freeze(value)
         except BaseValidationError as error:
             error.add_note(AttributeValidationNote("", repr(Key(lists[0])), entity))
-            raise faults_of_object("", [error], Listing) from None
+            raise faults_of_object("", [error], entity) from None
     if not all(type(item) is dict for item in value.values()):
         raise Misfit("expected a list, an object with an id, or a mapping by id, got another object")
     for key, item in value.items():
         if _ID.fullmatch(key):
             item.setdefault("id", int(key))
-    return Listing(entities=tuple(_converter.structure(value, dict[str, entity]).values()))
+    return tuple(_converter.structure(value, dict[str, entity]).values()), models.NOTHING_EXTRA
 
 
 _ID = re.compile("0|-?[1-9][0-9]{0,17}")

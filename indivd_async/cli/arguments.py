@@ -82,7 +82,7 @@ def make_parser() -> Parser:
     _add_completion(commands)
     _add_help(commands)
     commands.finish()
-    parser.commands = commands.summaries
+    parser.commands, parser.behind = commands.summaries, commands.options
     return parser
 
 

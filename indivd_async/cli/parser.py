@@ -26,11 +26,18 @@ class Parser(argparse.ArgumentParser):
 
     #: The commands and what they do, where this is the parser of all.
     commands: Mapping[str, str] = MappingProxyType({})
+    #: The options that stand behind a command, where this is the parser of all.
+    behind: Collection[str] = ()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for kept in (None, "store"):
             self.register("action", kept, Once)
+
+    @property
+    def options(self) -> Mapping[str, bool]:
+        """Its options, and whether they take a value."""
+        return {name: action.nargs != 0 for name, action in self._option_string_actions.items()}
 
     def overview(self) -> str:
         """Say what there is, on one screen: the first half of what each command says of itself."""
@@ -53,13 +60,15 @@ class Parser(argparse.ArgumentParser):
         self, args: Any = None, namespace: Any = None
     ) -> Any:
         # Before argparse does, which takes what follows a misspelt --token for something else, and shows it.
-        known = {name: action.nargs != 0 for name, action in self._option_string_actions.items()}
+        known = self.options
         words = iter(args)
         for word in words:
             name, equals, _ = word.partition("=")
             if name == "--" or (self.commands and not name.startswith("-")):
                 self._check_command(name)
                 break  # what follows is the command's
+            if name in self.behind and name not in known:
+                self.error(f"{name} stands behind the command: {self.prog} COMMAND ... {name}")
             if name.startswith("-") and name not in known:
                 self.error(f"there is no {name}{suggest(name, _fitting(known, args))}")
             if known.get(name) and not equals:
@@ -90,13 +99,13 @@ class Commands:
 
     def __init__(self, subparsers: Any) -> None:
         self._subparsers = subparsers
-        self._made: list[argparse.ArgumentParser] = []
+        self._made: list[Parser] = []
         self.summaries: dict[str, str] = {}
 
     def add(
         self, name: str, module: str, summary: str, example: str, *, after_interrupt: str = ""
     ) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = self._subparsers.add_parser(
+        parser: Parser = self._subparsers.add_parser(
             name,
             help=summary,
             description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}.", 78),
@@ -114,6 +123,11 @@ class Commands:
         for parser in self._made:
             # Given before the command or after it: only what is given here may replace what was given there.
             add_client_options(parser, default=argparse.SUPPRESS)
+
+    @property
+    def options(self) -> frozenset[str]:
+        """The options of all of them."""
+        return frozenset(name for parser in self._made for name in parser.options)
 
 
 def add_client_options(parser: argparse.ArgumentParser, *, default: Any) -> None:

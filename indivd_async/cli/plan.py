@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> int:
     """Print the plan."""
     query = make_offline(args)
     # What needs no service needs no token.
-    profile = read_profile(None)
+    profile = read_profile(args.profile)
     if query is not None and not needs_locations(query, profile or NOTHING_KNOWN):
         plan = make_plan(query, None, profile=profile)
     else:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 #: What is no option of its own name.
 _OPTIONS: Mapping[str, str] = {
     "base_url": "--base-url (or INDIVD_BASE_URL)",
+    "profile": "--profile (or INDIVD_PROFILE)",
     "locations()": "`indivd locations`",
     "ssl_context": "--ca-file",
     "Limits.concurrency": "--concurrency",

@@ -58,6 +58,8 @@ _MEANT: Mapping[str, tuple[str, ...]] = {
     "conversion": ("drop_in_rate",),
 }
 _ALIKE = 0.7
+#: Of a part of a name, which says less.
+_PART_ALIKE = 0.8
 
 
 def suggest(word: str, known: Collection[str]) -> str:
@@ -87,5 +89,5 @@ def _find_near(word: str, known: Collection[str]) -> str | None:
         return dashed[found[0]]
     # Part by part: somebody who writes "zone" of a name of two words knows it by half.
     parts = {part: name for name in dashed for part in name.strip("-").split("-") if len(part) > 3}
-    found = difflib.get_close_matches(bare.strip("-"), parts, n=1, cutoff=_ALIKE)
+    found = difflib.get_close_matches(bare.strip("-"), parts, n=1, cutoff=_PART_ALIKE)
     return dashed[parts[found[0]]] if found else None

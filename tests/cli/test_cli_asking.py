@@ -337,6 +337,8 @@ def test_a_week_is_never_shown_without_a_word(
             "invalid choice: 'excel' (there are table, json, ndjson",
         ),
         (("fetch", "zone_visitors", *DAYS, "--format", "jsonl"), "invalid choice: 'jsonl'; did you mean json?"),
+        (("--format", "csv", "zones"), "--format stands behind the command: indivd COMMAND ... --format"),
+        (("--profile=a.json", "fetch", "zone_visitors", *DAYS), "--profile stands behind the command: indivd COMMAND"),
         (("zones", "--limit", "0"), "argument --limit: 0 is not a number of rows; it is 1 or more"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
@@ -355,6 +357,7 @@ def test_nothing_is_suggested_where_nothing_is_near() -> None:
     assert suggest("--colour", ["--format", "--start-date", "--zones"]) == ""
     assert suggest("", ["fetch"]) == ""
     assert suggest("-", ["--format"]) == ""
+    assert suggest("--profile", ["--ca-file", "--proxy"]) == ""
 
 
 def test_the_command_alone_says_what_there_is(indivd: Indivd) -> None:
@@ -449,4 +452,4 @@ def test_a_profile_says_which_week_it_is(site: Any, indivd: Indivd, tmp_path: An
     assert weekdays.out.splitlines()[2].startswith("Monday ")
     said = indivd("fetch", *week, "--profile", str(tmp_path / "none.json"))
     assert said.code == 2
-    assert said.err.startswith("indivd: --profile: ")
+    assert said.err.startswith("indivd: --profile (or INDIVD_PROFILE): ")

@@ -170,6 +170,8 @@ def test_a_plan_follows_the_profile(site: Any, indivd: Indivd, tmp_path: Path, m
     said = indivd(*asked, "--aggregate-by", "dayofmonth", "--tz", "UTC")
     assert "4 requests" in said.out
     assert "as its profile says, answers 10 days at most" in words(said.out)
+    monkeypatch.delenv("INDIVD_PROFILE")
+    assert indivd(*asked, "--aggregate-by", "dayofmonth", "--tz", "UTC", "--profile", str(path)).out == said.out
 
 
 def test_an_export_follows_the_profile(

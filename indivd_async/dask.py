@@ -25,6 +25,7 @@ except ImportError as error:
 from .blocking import Indivd
 from .planning import Plan, check_asked
 from .results import tables
+from .results.notes import warn_of
 from .settings import Limits, check, check_options, is_at_least, is_kind
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def read_indivd(
     that. A *token* given here goes to the workers inside the pickled graph; it is in no repr, key or error.
 
     A partition raises the client's own errors, also where the query says ``on_error="collect"``: what is missing must
-    not look like nothing. Notes and coverage stay behind; who needs them runs the shards of a plan and joins them with
-    `merge_results`.
+    not look like nothing. Notes and coverage stay behind, and what somebody should look at is warned of where it was
+    fetched; who needs them runs the shards of a plan and joins them with `merge_results`.
 
     >>> frame = read_indivd(query, npartitions=8, limits=Limits(concurrency=64))  # doctest: +SKIP
     >>> frame.groupby("zone_name").visits.sum().compute()  # doctest: +SKIP
@@ -118,6 +119,7 @@ class _Reader:
         with Indivd(**self._options, limits=limits) as client:
             result = client.run(shard)
         result.raise_for_failures()
+        warn_of(result.notes)
         return _to_pandas(shard.query, tables.record_batches(result))
 
     def __dask_tokenize__(self) -> tuple[str, str]:

@@ -178,6 +178,6 @@ class Indivd:
         All must be of one endpoint, and on one clock or each location's own, since a stream has one schema. The rows
         are those of `fetch`, merged, query after query; memory holds a few dozen answers, however many there are.
         Each time it is read it asks anew. A piece that fails ends the reading with its error: what is missing must not
-        look like nothing. Needs the extra `parquet` (pyarrow).
+        look like nothing, and notes that somebody should look at are warned of. Needs the extra `parquet` (pyarrow).
         """
         return ArrowReader(self._portal, self._client, queries)

@@ -14,6 +14,7 @@ from ..errors import InvalidQueryError
 from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import tables
+from ..results.notes import warn_of
 from ..settings import DEFAULT_CONCURRENCY
 from .portal import Portal
 from .work import Work
@@ -70,6 +71,7 @@ class ArrowReader:
     def _read(self, work: Work[AnyResult]) -> Iterator[Any]:
         result = work.wait()
         result.raise_for_failures()
+        warn_of(result.notes)
         return tables.record_batches(result)
 
     def _pieces(self) -> Iterator[Plan]:

@@ -60,6 +60,7 @@ class OpenStream(AbstractContextManager[Chunks]):
 
         The queries must be of one endpoint, and on one clock or each location's own. The first piece that fails raises
         its error: what is missing must not look like nothing. All rows are held, and as they came: none is merged.
+        `notes` of the table are those of all pieces; frames lose them, so what somebody should look at is warned of.
         """
         return self._portal.run(self._stream.table)
 

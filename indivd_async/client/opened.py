@@ -13,6 +13,7 @@ from ..execution import WAITING_PER_WORKER, ChunkStream
 from ..planning import Plan, each_query
 from ..queries import Query
 from ..results import Chunk
+from ..results.notes import warn_of
 from .call import Call
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
 
         The queries must be of one endpoint, and on one clock or each location's own. The first piece that fails raises
         its error: what is missing must not look like nothing. All rows are held, and as they came: none is merged.
+        `notes` of the table are those of all pieces; frames lose them, so what somebody should look at is warned of.
         """
         from ..results.tables import ArrowStream, check_same_columns
 
@@ -74,4 +76,5 @@ class OpenStream(AbstractAsyncContextManager[ChunkStream[C]]):
         async with attrs.evolve(self, for_table=True) as chunks:
             async for chunk in chunks:
                 table.add(chunk)
+        warn_of(table.notes)
         return table

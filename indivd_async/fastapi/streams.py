@@ -16,6 +16,7 @@ from ..client import AsyncIndivd
 from ..errors import ClientClosedError, IndivdError
 from ..planning import each_query
 from ..results import Chunk
+from ..results.notes import warn_of
 from ..settings import check, check_options, is_kind
 from .problems import problem_of, tell_log
 
@@ -130,6 +131,7 @@ class _Answering:
     def _lines(self, chunk: Chunk) -> bytes:
         if chunk.error is not None:
             return self._error_line(chunk.error, f"A piece of {self._asked} failed")
+        warn_of(chunk.notes)
         return b"".join([orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in chunk.to_dicts()])
 
     def _error_line(self, error: IndivdError, what: str) -> bytes:
@@ -171,9 +173,10 @@ def stream_ndjson(
 
     Memory is bounded, and a slow visitor holds the requests back; one that goes away ends them. Each line is a row as
     in `to_dicts()`, so that polars, pandas and DuckDB read the body. A failed piece is a line with the one member
-    `error`, a problem document; the rest goes on. When the server is told to end, the stream has half of the server's
-    graceful time, `GRACE_S` seconds at most, and then ends with such a line. *background* runs afterwards, as the
-    route's own `BackgroundTasks` do, also when the visitor has left.
+    `error`, a problem document; the rest goes on. Lines have no notes: the server warns of those that somebody should
+    look at. When the server is told to end, the stream has half of the server's graceful time, `GRACE_S` seconds at
+    most, and then ends with such a line. *background* runs afterwards, as the route's own `BackgroundTasks` do, also
+    when the visitor has left.
     """
     check("client", client, is_kind(AsyncIndivd, "the AsyncIndivd of the application"))
     check_options({"ordered": ordered})

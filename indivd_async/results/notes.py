@@ -7,6 +7,7 @@ of an export too, and every `--json` of the command that tells figures has them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -217,6 +218,13 @@ def unite_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
     for note in notes:
         by_kind.setdefault(note.kind, {})[note] = None
     return tuple(_count_others(first, len(others)) for first, *others in by_kind.values())
+
+
+def warn_of(notes: Iterable[Note]) -> None:
+    """Warn of those *notes* that somebody should look at, where rows go on without them: frames, tables, NDJSON."""
+    for note in unite_notes(notes):
+        if note.doubtful:
+            warnings.warn(f"{note.kind}: {note}", stacklevel=2)
 
 
 def _count_others(first: Note, others: int) -> Note:

@@ -26,6 +26,7 @@ from ..queries import PER, DropInRate, LineCrosses, Query, ZoneVisitors
 from . import arrow
 from .columns import BATCH_ROWS, MEANINGS, Batch, Column, Same, Table, Values
 from .moments import MOMENTS, PLACE, Known, alike, when_and_where
+from .notes import Note, unite_notes
 from .shown import Tabular, question_of
 
 if TYPE_CHECKING:
@@ -92,19 +93,26 @@ class ArrowStream:
         #: What is too little for a batch.
         self._held: list[_Block] = []
         self._rows = 0
+        self._notes: dict[Note, None] = {}
         for chunk in chunks:
             self.add(chunk)
 
     def add(self, chunk: Answered) -> None:
-        """Add the rows of *chunk*."""
+        """Add the rows of *chunk*, and its notes."""
+        self._notes |= dict.fromkeys(chunk.notes)
         for block in _blocks_of_chunk(chunk):
             self._held.append(block)
             self._rows += len(block[2])
         if self._rows >= BATCH_ROWS:
             self._pack()
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What there is to know about the figures."""
+        return unite_notes(self._notes)
+
     def __repr__(self) -> str:
-        return f"<ArrowStream of {question_of(self.query)}>"
+        return f"<ArrowStream of {question_of(self.query)}>" + "".join(f"\n{note.kind}: {note}" for note in self.notes)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         self._pack()

@@ -171,3 +171,19 @@ async def test_a_stream_is_one_frame_in_one_line() -> None:
             with pytest.raises(InvalidQueryError, match="queries"):
                 await client.stream(others).table()  # type: ignore[arg-type]
         assert client.stats.requests == asked
+
+
+async def test_a_table_keeps_the_notes_of_its_pieces() -> None:
+    """And as a frame loses them, what somebody should look at is warned of; what follows from the question is not."""
+    question = ZoneVisitors("2025-03-03", "2025-03-09", location=125, split=2, aggregate_by="dayofmonth")
+    weeks = ZoneVisitors("2025-03-03", "2025-03-09", location=125, aggregate_by="week")
+    async with AsyncIndivd("sandbox", transport=sandbox.transport()) as client:
+        assert (await client.stream(question).table()).notes == ()
+        (note,) = (await client.stream(weeks).table()).notes
+        assert (note.kind, note.doubtful) == ("numbering_unknown", False)
+    transport = sandbox.transport(deviations=["doubled_rows"])
+    async with AsyncIndivd("sandbox", transport=transport) as client:
+        with pytest.warns(UserWarning, match="repeated_key: 8 keys stand more than once"):
+            table = await client.stream(question, ordered=True).table()
+        assert [note.kind for note in table.notes] == ["repeated_key"]
+        assert "repeated_key" in repr(table)

@@ -608,6 +608,14 @@ def test_a_failed_piece_ends_the_reading_with_its_error() -> None:
                 pa.table(client.reader(query))
 
 
+def test_a_reader_warns_of_what_somebody_should_look_at() -> None:
+    """Arrow's stream carries no notes."""
+    question = ZoneVisitors("2025-03-03", "2025-03-09", location=125, split=2, aggregate_by="dayofmonth")
+    transport = sandbox.transport(deviations=["negative_counts"])
+    with Indivd("sandbox", transport=transport) as client, pytest.warns(UserWarning, match="^implausible_figures: "):
+        assert pa.table(client.reader(question)).num_rows
+
+
 def test_a_stream_is_one_frame_in_one_line(client: Indivd) -> None:
     """The rows of all queries; a piece that fails is an error, never a gap."""
     polars = pytest.importorskip("polars")

@@ -140,6 +140,17 @@ def test_a_partition_with_a_hole_is_no_partition(service: Any) -> None:
         frame.compute(scheduler="synchronous")
 
 
+def test_a_partition_warns_of_what_somebody_should_look_at(service: Any) -> None:
+    """A frame has no notes."""
+    application, _ = service
+    application.deviate("negative_counts")
+    try:
+        with pytest.warns(UserWarning, match="^implausible_figures: "):
+            read_indivd(QUARTER, npartitions=2).compute(scheduler="synchronous")
+    finally:
+        application.deviate()
+
+
 def test_nothing_is_asked_before_it_is_computed(service: Any) -> None:
     """Only the locations are looked up; the columns are known from the query."""
     frame = read_indivd(QUARTER, npartitions=2)

@@ -403,7 +403,7 @@ async def test_a_look_up_that_fails_late_is_the_last_line() -> None:
 
     @app.get("/two")
     async def two(client: IndivdDep) -> Any:
-        first = ZoneVisitors("2025-03-01", "2025-03-01", location=124, tz="UTC")
+        first = ZoneVisitors("2025-03-01", "2025-03-01", location=124, tz="UTC", aggregate_by="dayofmonth")
 
         def queries() -> Any:
             yield first
@@ -416,6 +416,20 @@ async def test_a_look_up_that_fails_late_is_the_last_line() -> None:
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert answer.status_code == 200
     assert lines[-1]["error"]["metric"] == "visits"
+
+
+async def test_lines_leave_no_doubt_untold() -> None:
+    """They have no notes, so the server warns of what somebody should look at."""
+
+    def doubled(path: str, params: Params) -> Any:
+        document = visits_by_day(path, params)
+        document["current"]["insights"] *= 2
+        return document
+
+    async with visiting(application(Script(doubled))) as visitor:
+        with pytest.warns(UserWarning, match="^repeated_key: "):
+            answer = await visitor.get("/rows", params=WEEK)
+    assert answer.status_code == 200
 
 
 async def test_an_empty_stream_is_an_empty_answer(caplog: pytest.LogCaptureFixture) -> None:

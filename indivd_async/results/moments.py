@@ -67,16 +67,16 @@ def _read(bucket: Bucket, clock: str | None, tz: str | None, numbering: Numberin
         utc = None if start is None else start.astimezone(UTC)
     except OverflowError:  # the first day that there is
         utc = None
-    if tz is None or clock != tz:
+    shown = bucket.start(numbering=numbering)
+    if clock is None:
+        start = shown
+    elif clock != tz:
         start = bucket.start(clock, numbering=numbering)
-    return start, utc, *labels_of(bucket), _weekday_of(bucket, numbering)
-
-
-def _weekday_of(bucket: Bucket, numbering: Numbering) -> int | None:
     if bucket.dayofweek is not None:
-        return numbering.weekday(bucket.dayofweek)
-    start = None if bucket.dayofmonth is None else bucket.start()
-    return None if start is None else start.isoweekday()
+        weekday = numbering.weekday(bucket.dayofweek)
+    else:
+        weekday = None if bucket.dayofmonth is None or shown is None else shown.isoweekday()
+    return start, utc, *labels_of(bucket), weekday
 
 
 def _in_runs(values: Sequence[Any], lengths: Sequence[int]) -> Values:

@@ -40,13 +40,16 @@ def spell(name: str, value: str) -> str:
 
     >>> spell("line_ids", "[…]"), spell("allow_http", "True"), spell("", '"auto"'), spell("", "None")
     ('--line-ids …', '--allow-http', 'auto', 'none')
+    >>> spell("profile", ""), spell("profile", "FILE")
+    ('--profile (or INDIVD_PROFILE)', '--profile FILE')
     """
     if name.endswith("()") or not value:
         return _OPTIONS.get(name) or flag(name)
     words = {"True": "", "None": "none"}.get(value, value.strip('[]"'))
     if not name:
         return "" if words[0] in ",;" else words  # of Python's own
-    return f"{_OPTIONS.get(name) or flag(name)} {words}".rstrip()
+    option = _OPTIONS.get(name) or flag(name)
+    return f"{option.partition(' (')[0]} {words}".rstrip()
 
 
 def tell(error: BaseException) -> str:

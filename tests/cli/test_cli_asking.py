@@ -300,6 +300,7 @@ def test_a_week_is_never_shown_without_a_word(
     said = indivd("fetch", endpoint, *period, *grouping, "--format", form)
     assert said.code == 0
     assert ("numbers of weeks and weekdays are the API's own" in said.err) is warned
+    assert (" and --profile FILE takes what it learned" in said.err) is warned
 
 
 # Words.

@@ -103,14 +103,18 @@ class Call:
 
     async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
         """Send the requests of *plans* and merge the answers to each as soon as they are there."""
+        from ..witnessing import Repeats
+
         for plan in plans:
             await self.catalogue.know_places(plan.query, self._deadline())
         sizes = [len(plan) for plan in plans]
         arrived: list[list[Chunk]] = [[] for _ in plans]
         results = [self._merge(plan, ()) if not size else None for plan, size in zip(plans, sizes, strict=True)]
 
+        repeats = [Repeats() for _ in plans]
+
         def take(number: int, chunk: Chunk) -> None:
-            arrived[number].append(chunk)
+            arrived[number].append(repeats[number].hold(chunk))
             if len(arrived[number]) == sizes[number]:  # merged at once, so that chunks do not pile up
                 results[number] = self._merge(plans[number], arrived[number], is_own=True)
                 arrived[number] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ..fielded import Fielded
-from ..models import Bucket, LineCrossesRow, clocks
+from ..models import Aggregation, Bucket, LineCrossesRow, ZoneDropIn, clocks
 from ..models.endpoints import LISTED_IN
 from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
@@ -60,7 +60,12 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
     if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
-        yield from _on_places(result)
+        yield from _on_places(row.aggregation for row in result)
+    elif isinstance(result, DropInRateResult) and any(
+        len(item.request.locations or ()) > 1 for item in result.coverage
+    ):
+        blocks = (result.zone_details.current, result.zone_details.comparison or {})
+        yield from _on_places(zone for block in blocks for zone in block.values())
     yield from _on_open_days(result.coverage, known)
     yield from _on_scope(result.coverage, known)
 
@@ -94,8 +99,8 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
     return not any(start <= window.end and start + _LAST_OF_WEEK >= window.start for window in windows)
 
 
-def _on_places(result: ZoneVisitorsResult) -> Iterator[Note]:
-    unplaced = {row.aggregation.zone_id for row in result if row.aggregation.loc_id is None}
+def _on_places(places: Iterable[Aggregation | ZoneDropIn]) -> Iterator[Note]:
+    unplaced = {place.zone_id for place in places if place.loc_id is None}
     if unplaced:
         shown = ", ".join(map(str, sorted(unplaced)[:10])) + (" and more" if len(unplaced) > 10 else "")
         yield word_note("location_unknown", zones=shown)

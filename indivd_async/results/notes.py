@@ -172,6 +172,10 @@ DOUBTFUL: Mapping[str, Kind] = {
         "The figures of the comparison ({other}) are those of the current period ({window}), all of them.",
         "Ask for the two periods apart, each as a query of its own.",
     ),
+    "repeated_counts": Kind(
+        "All counts for {one} are those for {other}: the service seems not to heed that filter.",
+        "Ask for one of them, then for all without it, before any is used.",
+    ),
     "repeated_key": Kind(
         "{count} keys stand more than once in one answer, such as {example}. All rows are kept, and sums over them "
         "may be too high.",

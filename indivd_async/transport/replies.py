@@ -33,7 +33,7 @@ _READ = {b"content-encoding", b"retry-after", b"date", *FRAMING}
 _SIGNS = (
     rb"(?is)indivd-recorded|link|content-range|warning"
     rb"|.*(?:total|next|more|page|pagin|truncat|cursor|continu|partial|count|remain|complete|omit|limit-?reached|offset"
-    rb"|skip|error|warn|degraded).*"
+    rb"|skip|error|warn|degraded|clamped|sampled|estimated).*"
 )
 
 

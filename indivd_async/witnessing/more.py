@@ -19,9 +19,9 @@ Counts = Sequence[int]
 # Names are compared without case, blanks and signs: next_page, nextPage and X-Next-Page are one.
 _plain = re.compile(r"[^a-z0-9]+")
 _ONWARD = re.compile(
-    r"(?:.*next(?:page|link|links|url|uri|href|cursor|token|pagetoken|offset|start|marker|key|set)?"
+    r"(?:.*next(?:page|link|links|url|uri|href|cursor|token|pagetoken|offset|start|marker|key|set|range)?"
     r"|has(?:more|next|nextpage|moreresults|moreitems|additionalpages)|more(?:results|data|pages|rows|items|available)?"
-    r"|.*truncated|(?:is|was)?(?:partial|incomplete|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
+    r"|.*(?:truncated|incomplete|clamped)|(?:is|was)?(?:partial|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
     r"|lastevaluatedkey|searchafter|after|endcursor|bookmark|limit(?:reached|exceeded|hit)|errors?|failures?"
     r"|(?:rows|results|records|items)?(?:remaining|omitted|dropped)(?:rows|results|records|items|count)?"
     r"|(?:incomplete|partial)(?:results|data|answer|content))"
@@ -39,7 +39,9 @@ _PAGES = re.compile(
 _OFFSET = re.compile(r"(?:offset|skip|skipped)").fullmatch
 _KNOWN = re.compile(r"previous|prev(?:page|link|url)?|first(?:page|link)?|self|perpage|pagesize|limit").fullmatch
 #: Headers that say nothing of more, and yet something of the figures.
-_DOUBT = re.compile(r"(?:x-)?(?:[a-z]+-)?(?:warn|warning|degraded|cursor)").fullmatch
+_DOUBT = re.compile(r"(?:x-)?(?:[a-z]+-)?(?:warn|warning|degraded|cursor|sampled|estimated)").fullmatch
+#: What headers begin with that pages of lists come with, in several frameworks.
+_PREFIX = re.compile(r"^(?:x-)?(?:(?:wp|wc|pagination|paginator|paging|list|collection)-)?")
 _NO = frozenset({"", "false", "0", "null", "none", "no"})
 _LINK_NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\",;]*\bnext\b", re.IGNORECASE).search
 _RANGE = re.compile(r"\s*\S+\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*").fullmatch
@@ -101,7 +103,7 @@ def _read_header(name: str, value: str) -> Iterable[tuple[str, Any]]:
         part = _RANGE(value)
         return [("truncated", part and (int(part[1]) > 0 or int(part[2]) + 1 < int(part[3])))]
     try:
-        return _leaves(json.loads(value)) if value.startswith("{") else [(name.removeprefix("x-"), value)]
+        return _leaves(json.loads(value)) if value.startswith("{") else [(_PREFIX.sub("", name), value)]
     except (ValueError, RecursionError):
         return ()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 import attrs
 
 from ..errors import AnswerMismatchError
+from ..models import NOTHING_EXTRA
 from ..models.endpoints import DATA_ENDPOINTS
 from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import word_note
@@ -64,18 +65,50 @@ def _hold_owners(
         yield word_note("unlisted_ids", what="zone_id", ids=_list(unlisted), list="zones")
 
 
+#: What is asked for apart, and has no line in common: other counts are to be expected of each.
+_APART = frozenset({"location", "organization", "floor", "zone_to", "zone_from"})
+#: Bits of all counts of an answer, from which on no other has the same by chance.
+_SURELY_OWN = 100
+
+
+class Repeats:
+    """Which counts of lines came for whom, by the answers to one query: those of two places are not the same."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[Hashable, int], Mapping[str, int]] = {}
+
+    def hold(self, chunk: Chunk) -> Chunk:
+        """Return *chunk*, with a note where all of its counts came for others before."""
+        answer, own = chunk.answer, chunk.request.carried
+        if not own or not isinstance(answer, LineCrossesAnswer):
+            return chunk
+        counts = [row.count for row in answer.rows]
+        if sum(map(int.bit_length, counts)) < _SURELY_OWN:
+            return chunk
+        other = self._of.setdefault((chunk.request.window, hash(tuple(counts))), own)
+        apart = [name for name in own if own[name] != other.get(name)]
+        if not apart or not _APART.issuperset(apart):
+            return chunk
+        one, another = (", ".join(f"{name} {of.get(name)}" for name in apart) for of in (own, other))
+        note = word_note("repeated_counts", one=one, other=another)
+        return attrs.evolve(chunk, answer=attrs.evolve(answer, notes=(*answer.notes, note)))
+
+
 class Owners:
-    """Which locations a zone may belong to, by the answers to one query: a zone has one."""
+    """Which locations a zone may belong to, by the answers to one query: a zone has one. Of lines: `Repeats`."""
 
     def __init__(self) -> None:
         self._of: dict[int, frozenset[int]] = {}
+        self._repeats = Repeats()
         #: What came for the same locations tells nothing new.
         self._came: dict[tuple[int, ...], set[int]] = {}
 
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, or a failed one where its zones came for other locations before."""
         answer, request = chunk.answer, chunk.request
-        if request.locations is None or answer is None or isinstance(answer, LineCrossesAnswer):
+        if isinstance(answer, LineCrossesAnswer):
+            return self._repeats.hold(chunk)
+        if request.locations is None or answer is None:
             return chunk
         if isinstance(answer, ZoneVisitorsAnswer):
             zones = {row.aggregation.zone_id for block in answer.blocks for row in block}
@@ -96,6 +129,53 @@ class Owners:
             self._of[zone] = before & asked
         came |= zones
         return chunk
+
+
+#: Parameters, and the names, without case and signs, under which rows may say of themselves what these ask for.
+_PARAMETERS: Mapping[str, str] = {
+    name: parameter
+    for parameter, names in {
+        "location": "location locationid locid locations locationids",
+        "zones": "zone zoneid zones zoneids",
+        "organization": "organization organizationid organisation organisationid",
+        "floor": "floor floors",
+        "zone_to": "zoneto",
+        "zone_from": "zonefrom",
+        "category": "category categories categoryid categoryids",
+        "line_ids": "line lineid lines lineids",
+        "bounce_threshold": "bouncethreshold",
+        "min_dwell": "mindwell",
+        "max_dwell": "maxdwell",
+        "tz": "tz timezone",
+    }.items()
+    for name in names.split()
+}
+
+
+def hold_rows(case: Case) -> Testimony:
+    """Compare what rows say of themselves, beyond what is documented, with the parameters that they name."""
+    said: dict[str, None] = {}
+    for sheet in case.sheets:
+        holders = sheet.rows if sheet.labels is sheet.rows else [*sheet.rows, *sheet.labels]
+        for extra in (holder.extra for holder in holders if holder.extra is not NOTHING_EXTRA):
+            for field, value in extra.items():
+                parameter = _PARAMETERS.get(field.replace("_", "").lower(), "")
+                is_zone = parameter == "zones" and sheet.zone is not None
+                asked = str(sheet.zone) if is_zone else case.asked(parameter)
+                if asked not in (None, "-1") and _is_of_another(parameter, value, asked):
+                    said[f"rows have {field} {value}, asked was {parameter} {asked}"] = None
+    if said:
+        yield word_note("answer_says", said="; ".join([*said][:3]))
+
+
+def _is_of_another(parameter: str, value: object, asked: str) -> bool:
+    """Tell whether a row that has *value* is not of what was *asked*; what cannot be compared is not."""
+    values = {str(each).lower() for each in (value if isinstance(value, tuple) else (value,))} - {"", "none"}
+    wanted = set(asked.lower().split(","))
+    if parameter == "category":  # a line may belong to several
+        return bool(values) and values.isdisjoint(wanted)
+    are_ids = all(each.removeprefix("-").isdigit() for each in values)
+    return not values <= wanted and (are_ids or parameter == "tz")
 
 
 def hold_threshold(case: Case) -> Testimony:

@@ -10,7 +10,7 @@ import attrs
 from ..errors import AnswerMismatchError
 from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
-from ..models.values import odd_labels, with_changes
+from ..models.values import with_changes
 from ..planning import PlannedRequest
 from ..planning.request import grouping_of
 from ..planning.windows import bucket_unit
@@ -21,7 +21,7 @@ from .case import Case, Mismatch, Testimony, take_apart
 from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
-from .places import hold_comparison, hold_interval, hold_locations, hold_threshold, hold_zones, ids_of
+from .places import hold_comparison, hold_interval, hold_locations, hold_rows, hold_threshold, hold_zones, ids_of
 
 _REPORT = "The service does otherwise than its documentation says: please report it to Indivd"
 _LINES, _VISITS, _DROP_IN = _ALL = ("line_crosses", "zone_visitors", "drop_in_rate")
@@ -69,6 +69,7 @@ WITNESSES: Sequence[Witness] = (
         "Ask for one location at a time; {locations()} and {zones()} list what belongs where.",
         _ZONED,
     ),
+    Witness("what rows say of themselves", hold_rows),
     Witness(
         "bounce threshold",
         hold_threshold,
@@ -136,7 +137,9 @@ def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple
     """Say the same of crossings."""
     rows, counts = answer.rows, [row.count for row in answer.rows]
     buckets = {id(row.bucket): row.bucket for row in rows}
-    if not 0 < len(rows) <= SURELY_SHARED or len(buckets) < len(rows) or min(counts) < 0 or odd_labels(rows):
+    if not 0 < len(rows) <= SURELY_SHARED or len(buckets) < len(rows) or min(counts) < 0:
+        return None
+    if [row.extra for row in rows].count(NOTHING_EXTRA) < len(rows):
         return None
     return _glance_at_labels(request, buckets.values(), not all(counts))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -357,3 +358,68 @@ async def test_the_limit_that_an_error_names_can_be_told_to_the_planner() -> Non
     assert profile == Profile(most_days=(MostDays(endpoint="zone_visitors", unit="day", days=45),))
     async with client_of(answer, profile=profile) as client:
         assert [item.request.window.days for item in (await client.fetch(query)).coverage] == [45, 45]
+
+
+COUNTS = [1_310 + 17 * day for day in range(1, 15)]
+FOUR = [{"id": id, "timezone": "Europe/Stockholm"} for id in (1, 2, 3, 4)]
+
+
+def counts(figures: list[int]) -> Any:
+    days = enumerate(figures, 1)
+    return [{"_id": {"year": 2025, "month": 3, "dayofmonth": day}, "count": count} for day, count in days]
+
+
+@pytest.mark.parametrize("ways", [("location",), ("floor",), ("zone_to",)], ids=str)
+async def test_counts_of_one_place_that_are_those_of_another_are_told(ways: tuple[str]) -> None:
+    """The filter is not heeded, or an answer was kept for another question; in a fetch and in a stream."""
+    (per,) = ways
+    query = LineCrosses("2025-03-01", "2025-03-14", aggregate_by="dayofmonth", category=1, per=per, **{per: [1, 2]})
+    async with client_of(lambda params: counts(COUNTS), FOUR) as client:
+        (note,) = (await client.fetch(query)).notes
+        assert note.kind == "repeated_counts"
+        assert {f"{per} 1", f"{per} 2"} <= set(re.findall(r"\w+ \d", note.message))
+        async with client.stream(query) as chunks:
+            assert [note.kind async for chunk in chunks for note in chunk.notes] == ["repeated_counts"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "asked"),
+    [
+        ([1, 0, 2, 0, 0, 1, 0], {"location": [1, 2]}),
+        (COUNTS, {"per": "category", "category": [1, 4]}),
+        (COUNTS, {"per": "line", "line_ids": [2010, 2012]}),
+    ],
+    ids=["few", "lines of two categories", "who enters leaves"],
+)
+async def test_counts_that_may_be_alike_are_no_surprise(figures: list[int], asked: Any) -> None:
+    """By chance, or since the lines are the same."""
+    query = LineCrosses(
+        "2025-03-01", f"2025-03-{len(figures):02}", aggregate_by="dayofmonth", **{"category": 1} | asked
+    )
+    async with client_of(lambda params: counts(figures), FOUR) as client:
+        assert not [note for note in (await client.fetch(query)).notes if note.kind == "repeated_counts"]
+
+
+async def test_rates_of_zones_without_a_location_are_told() -> None:
+    """Of several locations nothing tells whose they are."""
+    async with AsyncIndivd("sandbox", transport=httpx.MockTransport(unplaced)) as client:
+        result = await client.drop_in_rate(
+            "2025-03-01", "2025-03-01", location=[1, 2], zone=7, interval="day", tz="UTC"
+        )
+    assert [note.kind for note in result.notes] == ["location_unknown"]
+
+
+def unplaced(_: httpx.Request) -> httpx.Response:
+    day, rate = {"year": 2025, "month": 3, "passing_by": 4}, {"drop_in_rate": 75.0}
+    zone = {
+        "zone_id": 7,
+        "total_visits": 3,
+        "total_passing_by": 4,
+        "details": [day | rate | {"dayofmonth": 1, "visits": 3}],
+    }
+    document = {
+        "summary": {"current": {}},
+        "details": {"interval": "day", "current": [day | rate | {"day": 1, "enter": 3}]},
+        "zone_details": {"current": {"7": zone | rate}},
+    }
+    return httpx.Response(200, json=document)

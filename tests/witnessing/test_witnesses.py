@@ -617,6 +617,38 @@ def test_rates_that_are_not_their_counts_are_told() -> None:
     assert kinds(QUERIES["drop_in_rate"], document) == []
 
 
+OTHER_ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+    ("line_crosses", (1,), {"location": 999}, "location 999, asked was location 124"),
+    ("line_crosses", (1,), {"loc_id": "999"}, "loc_id 999, asked was location 124"),
+    ("line_crosses", (1,), {"category": [2, 3]}, "category (2, 3), asked was category 1"),
+    ("zone_visitors", ("current", "insights", 1), {"zone_id": 203}, "zone_id 203, asked was zones 201,202"),
+    ("zone_visitors", ("comparison", "insights", 1), {"timezone": "UTC"}, "timezone UTC, asked was tz Europe/Stockh"),
+    ("zone_visitors", ("current", "insights", 1, "aggregation"), {"locationId": 9}, "locationId 9, asked was location"),
+    ("zone_visitors", ("current", "insights", 1), {"bounceThreshold": 60}, "asked was bounce_threshold 120"),
+    ("drop_in_rate", ("zone_details", "current", "201", "details", 0), {"zone_id": 202}, "202, asked was zones 201"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "path", "fields", "words"), OTHER_ROWS, ids=[case[3] for case in OTHER_ROWS])
+def test_rows_that_say_that_they_are_of_something_else_are_told(
+    endpoint: str, path: tuple[Any, ...], fields: dict[str, Any], words: str
+) -> None:
+    """In fields that are not documented, under the name of a parameter that was sent."""
+    notes = hold(QUERIES[endpoint], changed(endpoint, path, lambda old: old | fields)).notes
+    (note,) = (note for note in notes if note.kind == "answer_says")
+    assert words in note.message
+
+
+def test_rows_that_repeat_the_question_say_nothing() -> None:
+    """Ids as text, one of several, names in place of ids, and what was not asked."""
+    rows = [row | {"location": "124", "category": [1, 4], "floor": 0, "zone_to": "Entrance"} for row in lines()]
+    assert kinds(QUERIES["line_crosses"], rows) == []
+    document = visits()
+    for row in document["current"]["insights"]:
+        row |= {"zone": "Entrance", "zone_id": 202, "location": None, "tz": "europe/stockholm", "min_dwell": 30}
+    assert kinds(QUERIES["zone_visitors"], document) == []
+
+
 # Signs of more, and what stands beside the rows.
 
 MORE: list[tuple[str, Any]] = [
@@ -768,10 +800,18 @@ HEADERS = [
     ("x-error-rate", "0.2", False),
     ("x-degraded", "false", False),
     ("x-cursor", "", False),
+    ("x-data-incomplete", "true", True),
+    ("x-period-clamped", "1", True),
+    ("x-wp-total", "744", True),
+    ("x-wc-totalpages", "4", True),
+    ("x-pagination-total-pages", "4", True),
+    ("x-pagination-total-pages", "1", False),
+    ("next-range", "id 5..", True),
+    ("x-request-total", "744", False),
 ]
 
 
-@pytest.mark.parametrize("name", ["x-degraded", "x-cursor", "x-api-warning", "warning"])
+@pytest.mark.parametrize("name", ["x-degraded", "x-cursor", "x-api-warning", "warning", "x-sampled", "x-estimated"])
 def test_headers_that_say_something_of_the_figures_are_told(name: str) -> None:
     """They are no sign of more, and yet not to be passed over."""
     (note,) = hold(QUERIES["zone_visitors"], visits(), signs=[(name, "yes, it is")]).notes

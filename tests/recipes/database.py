@@ -23,7 +23,9 @@ async def main(to: str, first: str, last: str) -> int:
         print(f"visits: {error}", file=sys.stderr)
         return 1
     print(report)
-    return 1 if report.failures else 0
+    for told in (*report.locations, *report.notes):
+        print(f"note: {told.message}", file=sys.stderr)
+    return 1 if report.failures else 3 if report.needs_look else 0  # 3: all is there, and something about it is odd
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """
-A nightly job: yesterday's visits into a folder of Parquet files. INDIVD_TOKEN=… python nightly_job.py visits
+A nightly job: visits by hour into a folder of Parquet files, up to today. INDIVD_TOKEN=… python nightly_job.py visits
 
 Run it as often as you like: it asks for what is missing, and again for the last three days, whose figures may have
-changed since. Its exit code says whether somebody must look.
+changed since. Its exit code says whether somebody must look: 1 where something is missing, 3 where all is there and
+something about it is odd, such as an answer that is empty where there are rows.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ async def main(folder: str, first: str, last: str) -> int:
         print(f"visits: {error}", file=sys.stderr)
         return 1
     print(f"{report.rows:,} rows in {folder}; {len(report.failures)} requests failed")
-    for note in report.notes:
-        print(f"note: {note.message}", file=sys.stderr)
-    return 1 if report.failures else 0
+    for told in (*report.locations, *report.notes):
+        print(f"note: {told.message}", file=sys.stderr)
+    return 1 if report.failures else 3 if report.needs_look else 0
 
 
 if __name__ == "__main__":

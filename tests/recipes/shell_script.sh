@@ -11,3 +11,9 @@ indivd locations --json | python3 -c 'import json, sys; print(len(json.load(sys.
 
 # Exit code 1: something failed or is missing; the file is then not written at all.
 cut -d, -f1-8 week.csv | head -n 5
+python3 -c '
+import collections, csv
+visits = collections.Counter()
+for row in csv.DictReader(open("week.csv", encoding="utf-8")):
+    visits[row["loc_name"]] += int(row["visits"])
+print(*visits.most_common(1)[0])'

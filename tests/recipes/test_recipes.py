@@ -78,6 +78,20 @@ def test_a_night_that_fails_says_so(run: Callable[..., Any], service: tuple[sand
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("job", [("nightly_job.py", "visits"), ("database.py", "duckdb:///shop.duckdb?table=visits")])
+def test_a_night_that_needs_a_look_says_so(
+    run: Callable[..., Any],
+    service: tuple[sandbox.Sandbox, str],
+    monkeypatch: pytest.MonkeyPatch,
+    job: tuple[str, str],
+) -> None:
+    """Exit code 3 where answers are empty now and rows stay, with the places and days."""
+    night = (sys.executable, str(HERE / job[0]), job[1], "2025-03-01", "2025-03-10")
+    run(*night)
+    monkeypatch.setattr(service[0], "world", sandbox.World(scale=0))
+    assert "of location 124: the answer is empty now" in run(*night, code=3).stderr
+
+
 def test_high_volume(run: Callable[..., Any], tmp_path: Path) -> None:
     """The table holds what it says, place by place."""
     done = run(sys.executable, str(HERE / "high_volume.py"), "2025-03-01", "2025-03-14", "crossings.duckdb")
@@ -94,7 +108,8 @@ def test_a_shell_script(run: Callable[..., Any]) -> None:
     said = run("sh", str(HERE / "shell_script.sh")).stdout.splitlines()
     assert said[0].endswith("stores")
     assert said[1].startswith("period,bucket_start,")
-    assert len(said) == 6
+    assert len(said) == 7
+    assert re.fullmatch(r"(Drottninggatan|Central Station) \d{3,}", said[6]), "the store with the most visits"
 
 
 def test_frames(run: Callable[..., Any]) -> None:

@@ -46,7 +46,6 @@ def is_intercepted() -> bool:
 class DirectLane(Lane):
     """A lane that connects when it is used, and again whenever its connection is doubtful."""
 
-    first_wait = "read"
     ends = (
         OSError,
         UnicodeError,
@@ -110,15 +109,16 @@ class DirectLane(Lane):
         connection = self._connection
         if connection is None:
             self._is_ready = False
-            return super().begin(timeouts, limit_s)
+            return Attempt(timeouts, limit_s, "connect")
         now = connection.now()
         self._is_ready = now - connection.used_at <= KEEPALIVE_S and not connection.has_more()
         connection.used_at = now
-        return Attempt(timeouts, limit_s, self.first_wait, connection.alarm() if self._is_ready else None, now)
+        if not self._is_ready:
+            return Attempt(timeouts, limit_s, "connect", now=now)
+        return Attempt(timeouts, limit_s, "read", connection.alarm(), now)
 
     async def _connect(self, attempt: Attempt) -> Connection:
         await self.retire()
-        attempt.allow("connect", attempt.began_at)
         connection = self._connection = await connect(self._way)
         connection.used_at = anyio.current_time()
         attempt.allow("read", connection.used_at)

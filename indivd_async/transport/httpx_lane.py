@@ -13,7 +13,7 @@ import httpx
 
 from ..errors import ClientClosedError, RequestTimeoutError
 from .address import Way
-from .lane import CLOSING_S, Attempt, Lane, words_of
+from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, words_of
 from .replies import Draft, Failure, Reply, read_body
 
 #: What a transport raises that leaves to its callers what the network does; all else is an error of its code.
@@ -21,6 +21,8 @@ _NETWORK = (
     *(ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError),
     *(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream),
 )
+#: Which waits of ours they bound that say no more than their names.
+_BY_NAME: dict[str, Wait] = {"ConnectTimeout": "connect", "ReadTimeout": "read"}
 
 
 class HttpxLane(Lane):
@@ -82,7 +84,12 @@ class HttpxLane(Lane):
 
     def sort(self, error: Exception, attempt: Attempt) -> Failure:
         if isinstance(error, self._library.TimeoutException | TimeoutError):
-            return Failure(reason=words_of(error), error=RequestTimeoutError)
+            words = words_of(error)
+            wait = _BY_NAME.get(words)
+            limit_s = wait and getattr(attempt.timeouts, wait)
+            if wait and limit_s is not None:
+                words = WAITS[wait].format(limit_s)
+            return Failure(reason=words, error=RequestTimeoutError)
         if isinstance(error, self._library.StreamError):
             # A hook of the caller's that took the body would take it again.
             return Failure(reason=words_of(error), is_retried=False)

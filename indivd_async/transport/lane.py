@@ -93,7 +93,7 @@ class Attempt:
         self,
         timeouts: Timeouts,
         limit_s: float | None,
-        first: Wait | None,
+        first: Wait | None = None,  # where a library below bounds its waits
         scope: Alarm | None = None,
         now: float | None = None,
     ) -> None:
@@ -140,8 +140,6 @@ class Lane:
 
     #: What ends an attempt with a Failure; all else is no affair of the network's.
     ends: ClassVar[tuple[type[Exception], ...]]
-    #: What an attempt begins with; None where a library below bounds its waits.
-    first_wait: ClassVar[Wait | None] = None
     #: Whether a Failure says what it was raised from.
     tells_cause: ClassVar[bool] = True
 
@@ -192,7 +190,7 @@ class Lane:
         await self.retire()
 
     def begin(self, timeouts: Timeouts, limit_s: float | None) -> Attempt:
-        return Attempt(timeouts, limit_s, self.first_wait)
+        return Attempt(timeouts, limit_s)
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         """Ask, and read the answer."""
@@ -259,8 +257,9 @@ def _is_crowded(error: BaseException) -> bool:
 
 
 def words_of(error: BaseException) -> str:
-    """Tell what *error* says, or the first of those it was raised from that says something."""
-    return next(filter(None, map(str, _links(error))), type(error).__name__)
+    """Tell what *error* says, or the first of those it was raised from that says something; no scope's cancellation."""
+    errors = (link for link in _links(error) if isinstance(link, Exception))
+    return next(filter(None, map(str, errors)), type(error).__name__)
 
 
 def _links(error: Any) -> list[BaseException]:

@@ -173,6 +173,14 @@ async def test_silent_servers(handler: Handler) -> None:
         await executor.aclose()
 
 
+async def test_a_wait_that_is_over_at_once_is_not_taken_for_another() -> None:
+    """The connection had its own time."""
+    with RawServer(Peer.wait_for_close) as server:
+        executor = make_executor(server.url, retry=ONCE, timeouts=Timeouts(read=1e-9))
+        await fails(executor, RequestTimeoutError, r"nothing was received for 1e-09 s \(Timeouts.read\)")
+        await executor.aclose()
+
+
 @pytest.mark.parametrize("handler", handlers(DRIBBLING))
 async def test_dribbling_servers(handler: Handler) -> None:
     """A byte now and then keeps no attempt alive beyond its bound, and no request beyond its deadline."""

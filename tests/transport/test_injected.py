@@ -83,6 +83,27 @@ async def test_httpx_errors_are_ours(library: Any, raised: str, error: type[Exce
     assert executor.stats.attempts == 3
 
 
+async def test_an_end_of_waiting_says_which(library: Any) -> None:
+    """httpx's says nothing but its name; how its scopes are cancelled is no word for people."""
+    async with library.AsyncClient() as client:
+        with RawServer(lambda peer: peer.request() and peer.wait_for_close()) as server:
+            executor = make_executor(server.url, http_client=client, timeouts=Timeouts(read=0.05), retry=ONCE)
+            with pytest.raises(
+                RequestTimeoutError, match=r"\d: nothing was received for 0\.05 s \(Timeouts\.read\); GET"
+            ):
+                await executor.send(Question())
+
+    def handle(request: Any) -> Any:
+        raise library.ConnectTimeout("")
+
+    for connect, words in ((7, r"there was no connection after 7 s \(Timeouts\.connect\)"), (None, "ConnectTimeout")):
+        executor = make_executor(
+            transport=library.MockTransport(handle), timeouts=Timeouts(connect=connect), retry=ONCE
+        )
+        with pytest.raises(RequestTimeoutError, match=f"api.invalid:443: {words}; GET"):
+            await executor.send(Question())
+
+
 @pytest.mark.parametrize(
     ("cause", "error"),
     [

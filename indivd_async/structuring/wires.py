@@ -22,7 +22,7 @@ class _Ours:
 
 
 #: Classes whose place the structs can take: they have the fields that are not sent, too.
-_STANDS_FOR = frozenset({models.LineCrossesRow, models.ZoneVisitorsRow, models.Aggregation, models.ZoneDropInRow})
+_STANDS_FOR = frozenset({models.LineCrossesRow, models.ZoneVisitorsRow, models.Aggregation})
 
 
 def _wire_of(kind: Any, for_table: bool) -> Any:

@@ -17,7 +17,7 @@ def place_rows(
     only = asked[0] if asked is not None and len(asked) == 1 else None
     if isinstance(answer, LineCrossesAnswer):
         if only in names:
-            _set_all(answer.rows, "loc_name", names[only])  # type: ignore[index]
+            fill_in(answer.rows, {"loc_name": names[only]})  # type: ignore[index]
     elif isinstance(answer, ZoneVisitorsAnswer):
         for visits in (answer.current, answer.comparison or ()):
             _place([row.aggregation for row in visits], only, zones, names)
@@ -25,7 +25,7 @@ def place_rows(
         told = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
         _place(told, only, zones, names)
         for zone in told:
-            _set_all(zone.details, "loc_id", zone.loc_id)
+            fill_in(zone.details, {"loc_id": zone.loc_id})
 
 
 def _place(whose: Sequence[Any], only: int | None, zones: Mapping[int, int | None], names: Mapping[int, str]) -> None:
@@ -41,8 +41,9 @@ def _place(whose: Sequence[Any], only: int | None, zones: Mapping[int, int | Non
             set_name(place, names[loc_id])
 
 
-def _set_all(rows: Sequence[Any], name: str, value: object) -> None:
-    if rows:
+def fill_in(rows: Sequence[Any], values: Mapping[str, object]) -> None:
+    """Give all *rows* the same values."""
+    for name, value in values.items() if rows else ():
         set_value = _setter(rows, name)
         for row in rows:
             set_value(row, value)

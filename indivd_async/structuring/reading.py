@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any, TypeVar
 
 import orjson
@@ -20,6 +19,7 @@ from ..models.endpoints import FILTER_ENDPOINTS
 from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
 from .forms import DropIns, Lines, Visits
 from .hooks import faults_of_object, make_converter, problems_of
+from .places import fill_in
 from .strict import Key, Misfit, read_object
 
 Entity = models.Location | models.Zone | models.Category | models.Line | models.Organization
@@ -87,9 +87,7 @@ def _block(
     summary: models.DropInTotals | None, details: tuple[models.DropInRow, ...], zones: Mapping[str, models.ZoneDropIn]
 ) -> DropInBlock:
     for zone in zones.values():
-        for row in zone.details:
-            _fill(row, "zone_id", zone.zone_id)
-            _fill(row, "loc_id", zone.loc_id)
+        fill_in(zone.details, {"zone_id": zone.zone_id, "loc_id": zone.loc_id})
     return DropInBlock(summary=summary, details=details, zones=tuple(zones.values()))
 
 
@@ -104,15 +102,10 @@ def _all_extra(sent: Any, **inside: Any) -> models.FrozenMap:
 def _carry(answer: Answer, tz: str | None, carried: Mapping[str, int]) -> None:
     """Fill in what the request says of its rows."""
     if isinstance(answer, LineCrossesAnswer):
-        for name, value in carried.items():
-            for row in answer.rows:
-                _fill(row, name, value)
+        fill_in(answer.rows, carried)
         return
-    timed: Any = (answer.current, answer.comparison or ())
-    if isinstance(answer, DropInAnswer):
-        timed = [block.zones for block in (answer.current, answer.comparison) if block is not None]
-    for each in chain.from_iterable(timed):
-        _fill(each, "tz", tz)
+    for period in (answer.current, answer.comparison):
+        fill_in(period.zones if isinstance(period, DropInBlock) else period or (), {"tz": tz})
 
 
 def _read_listing(value: Any, entity: Any) -> Listing:
@@ -138,7 +131,6 @@ def _read_listing(value: Any, entity: Any) -> Listing:
 
 
 _ID = re.compile("0|-?[1-9][0-9]{0,17}")
-_fill = object.__setattr__  # completes frozen rows that nobody holds yet
 _converter = make_converter()
 _SHAPES: Mapping[str, tuple[Any, Callable[[Any], Answer]]] = {
     "line_crosses": (Lines, lambda rows: LineCrossesAnswer(rows=rows)),

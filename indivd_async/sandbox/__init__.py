@@ -52,7 +52,15 @@ def app(
     faults: Faults | None = None,
     deviations: Iterable[str] = (),
 ) -> Sandbox:
-    """Make the ASGI application; raises ValueError for a deviation that there is not."""
+    """
+    Make the ASGI application; raises ValueError for a deviation that there is not.
+
+    Args:
+        world: the visitors; else a `World()`, whose days end now.
+        latency_s: seconds that each answer waits for.
+        faults: what goes wrong on purpose; else nothing does.
+        deviations: names of `DEVIATIONS`, ways to answer otherwise than asked.
+    """
     return Sandbox(world, latency_s=latency_s, faults=faults, deviations=deviations)
 
 
@@ -66,7 +74,7 @@ def transport(
     """
     Run the application in process: ``AsyncIndivd(token="sandbox", transport=sandbox.transport())``.
 
-    An application that was made before answers as it was made: the other arguments are for a new one.
+    An application that was made before answers as it was made: the other arguments are for a new one, as in `app`.
     """
     import httpx
 
@@ -78,7 +86,7 @@ def transport(
 
 
 def serve(host: str = "127.0.0.1", port: int = 8765, *, application: Sandbox | None = None) -> None:
-    """Serve the application until interrupted."""
+    """Serve *application*, else a new one, at *host* and *port* until interrupted."""
     server = _server(application or app())
     with suppress(KeyboardInterrupt):
         server.run([listen(host, port)[0]])
@@ -89,7 +97,8 @@ async def serving(
     application: Callable[..., Any] | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
     """
-    Serve the application, or another, from a thread of its own, on a free port unless one is given; yield its base URL.
+    Serve *application*, else a new one, from a thread of its own at *host*, on a free port unless *port* is given; yield
+    its base URL.
 
     The thread has an event loop of its own, so the caller may be on asyncio or trio. Raises OSError where it cannot
     listen.

@@ -18,7 +18,7 @@ import attrs
 
 from .. import wall_clock
 from ..errors import AuthenticationError, ClientClosedError, IndivdError, MergeConflictError
-from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, Sending, SingleFlight, another
+from ..execution import ChunkStream, Deadline, Executor, Job, JobSource, SingleFlight, another
 from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..progress import Tally
@@ -45,25 +45,24 @@ _ASKED_UNSPLIT = word_note("asked_unsplit")
 class Answered:
     """What answers a request: read once, by the first who takes it of all who asked for it at once."""
 
-    __slots__ = ("_answer", "_error", "_read", "attempts", "sending")
+    __slots__ = ("_answer", "_error", "_read", "attempts")
 
-    def __init__(self, read: Callable[[], Answer], sending: Sending | None = None) -> None:
+    def __init__(self, read: Callable[[], Answer], attempts: int = 0) -> None:
         self._read: Callable[[], Answer] | None = read
         self._error: Exception | None = None
-        #: None where a cache had it.
-        self.sending = sending
-        self.attempts = 0 if sending is None else sending.reply.attempts
+        #: 0 where a cache had it.
+        self.attempts = attempts
 
     def read(self) -> Answer:
-        if self._read is not None:
-            read, self._read = self._read, None
-            try:
-                self._answer = read()
-            except Exception as error:
-                self._error = error
-                raise
-        elif self._error is not None:
+        if self._error is not None:
             raise another(self._error) from self._error.__cause__
+        if self._read is not None:
+            try:
+                self._answer = self._read()
+            except Exception as error:
+                self._error, self._read = error, None
+                raise
+            self._read = None  # only now: where an interrupt came between, the next one reads
         return self._answer
 
     def is_sound(self) -> bool:
@@ -248,12 +247,11 @@ class Call:
                 self.executor.teller.fail(request)
             failed = fail(error)
             return lambda: failed
-        own = answered.sending if leads else None
-        end = partial(self.executor.teller.end, request) if own is None else own.end
+        read = answered.read if leads else partial(self.executor.teller.end, request, answered.read)
 
         def take() -> Chunk:
             try:
-                return Chunk(query=query, request=request, answer=end(answered.read), attempts=answered.attempts)
+                return Chunk(query=query, request=request, answer=read(), attempts=answered.attempts)
             except IndivdError as error:
                 return fail(error)
 
@@ -268,10 +266,12 @@ class Call:
         if keeping is not None and (body := await keeping.recall(request, deadline.left(now()))) is not None:
             kept = Answered(partial(self._read, request, body))
             if kept.is_sound():  # what a cache kept may be broken, or of another time
+                self.executor.teller.end(request, kept.read)
                 return kept
         sending = await self.executor.reply_to(request, deadline)
         reply = sending.reply
-        answered = Answered(partial(self._read, request, reply.body, reply.signs), sending)
+        read = partial(self._read, request, reply.body, reply.signs)
+        answered = Answered(partial(sending.end, read), reply.attempts)  # the first who reads it ends the request
         if keeping is not None and answered.is_sound() and first_row(answered.read()) is not None:
             await keeping.keep(request, reply.body, deadline.left(now()))
         return answered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -681,6 +682,24 @@ async def test_a_cache_that_hangs_or_is_spoilt_is_done_without() -> None:
     for cache, timeouts in ((Slow(), Timeouts(deadline=0.5)), (Spoilt(), None)):
         async with client_of(Script(counts_by_day), cache=cache, timeouts=timeouts) as client:
             assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+
+
+@pytest.mark.parametrize("body", [b'[{"_id": {"year": 2025}, "count": 1}]', b"["])
+async def test_a_request_has_ended_before_its_cache_keeps_the_answer(body: bytes) -> None:
+    """What is told of it, and so its duration, is not of the cache, and holds where a call ends meanwhile."""
+    told: list[str] = []
+
+    class Telling(MemoryCache):
+        async def put(self, key: str, body: bytes) -> None:
+            told.append("kept")
+
+    service = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    async with client_of(service, cache=Telling(), on_event=lambda event: told.append(event.kind)) as client:
+        for _ in range(2):
+            with suppress(DecodeError):
+                await client.line_crosses("2025-01-01", "2025-12-31", location=124, aggregate_by="year")
+    end = ["finished", "kept"] if body.endswith(b"]") else ["failed"]
+    assert told == ["planned", "started", *end] * 2
 
 
 async def test_a_locked_file_does_not_outlast_the_deadline(tmp_path: Any) -> None:

@@ -51,7 +51,7 @@ class ArrowReader:
         """Export the rows as an Arrow stream."""
         import pyarrow
 
-        reader = pyarrow.RecordBatchReader.from_batches(self._schema, self._batches())
+        reader = pyarrow.RecordBatchReader.from_batches(self._schema, _Reading(self._batches()))
         return reader.__arrow_c_stream__(requested_schema)
 
     def _batches(self) -> Iterator[Any]:
@@ -84,6 +84,25 @@ class ArrowReader:
             tables.check_same_columns((self._first, _query_of(query)))
             plan = query if isinstance(query, Plan) else self._portal.run(partial(self._client.plan, query))
             yield from plan.shards(max(1, math.ceil(len(plan) / DEFAULT_CONCURRENCY)))
+
+
+class _Reading(Iterator[Any]):
+    """Batches whose end by an error stays one: who asks again after it must not take it for the end of the rows."""
+
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._batches = batches
+        self._failure: BaseException | None = None
+
+    def __next__(self) -> Any:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return next(self._batches)
+        except StopIteration:
+            raise
+        except BaseException as failure:
+            self._failure = failure
+            raise
 
 
 def _query_of(query: Query | Plan) -> Query:

@@ -608,6 +608,24 @@ def test_a_failed_piece_ends_the_reading_with_its_error() -> None:
                 pa.table(client.reader(query))
 
 
+def test_who_pulls_on_after_an_error_is_not_told_of_an_end() -> None:
+    """Two of four days were read; a loop that outlives the error must not take them for all."""
+
+    def answer(path: str, params: Params) -> Any:
+        return 500 if params["start_date"] == "2025-03-03" else visits_by_day(path, params)
+
+    days = [
+        ZoneVisitors(f"2025-03-0{day}", f"2025-03-0{day}", location=124, aggregate_by="dayofmonth")
+        for day in (1, 2, 3, 4)
+    ]
+    with Indivd("t", transport=Script(answer), retry=RetryPolicy(attempts=1)) as client:
+        reader = pa.RecordBatchReader.from_stream(client.reader(days))
+        assert [reader.read_next_batch().num_rows for _ in (1, 2)] == [1, 1]
+        for _ in range(3):
+            with pytest.raises((OSError, pa.ArrowInvalid), match="500 for"):
+                reader.read_next_batch()
+
+
 def test_a_reader_warns_of_what_somebody_should_look_at() -> None:
     """Arrow's stream carries no notes."""
     question = ZoneVisitors("2025-03-03", "2025-03-09", location=125, split=2, aggregate_by="dayofmonth")

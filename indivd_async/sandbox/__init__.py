@@ -97,8 +97,8 @@ async def serving(
     application: Callable[..., Any] | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
     """
-    Serve *application*, else a new one, from a thread of its own at *host*, on a free port unless *port* is given; yield
-    its base URL.
+    Serve *application*, else a new one, from a thread of its own at *host*, on a free port unless *port* is given;
+    yield its base URL.
 
     The thread has an event loop of its own, so the caller may be on asyncio or trio. Raises OSError where it cannot
     listen.

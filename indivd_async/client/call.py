@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from .keeping import Keeping
 
 C = TypeVar("C")
-#: Gives the chunk of a request that is answered, or raises what is wrong with the answer.
-_Taking = Callable[[], Chunk]
 #: The requests of one query, and how many they are.
-_Asked = tuple[Query, Iterable[PlannedRequest], int]
+_Wanted = tuple[Query, Iterable[PlannedRequest], int]
 #: Errors that are no piece's own: they end a call at once, also one that collects.
 _ENDS_ALL = (AuthenticationError, ClientClosedError)
 _ASKED_UNSPLIT = word_note("asked_unsplit")
@@ -90,14 +88,14 @@ class Call:
     for_table: bool = False
 
     async def look_up(self, name: str) -> Listed[Any]:
-        return await self.catalogue.look_up(name, self._deadline())
+        return await self.catalogue.look_up(name, self.request_deadline())
 
     async def plan(self, query: Query, cutoff: date | None = None) -> Plan:
         """Plan *query*; the locations are looked up where it needs them."""
         check_asked(query, cutoff)
         if cutoff is None and self.keeping is not None:
             cutoff = self.keeping.last_closed_day  # so that closed days are in requests of their own
-        locations = await self.catalogue.locations_for(query, self._deadline(), self.profile or NOTHING_KNOWN)
+        locations = await self.catalogue.locations_for(query, self.request_deadline(), self.profile or NOTHING_KNOWN)
         return make_plan(query, locations, cutoff=cutoff, profile=self.profile)
 
     async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
@@ -105,7 +103,7 @@ class Call:
         from ..witnessing import Repeats
 
         for plan in plans:
-            await self.catalogue.know_places(plan.query, self._deadline())
+            await self.catalogue.know_places(plan.query, self.request_deadline())
         sizes = [len(plan) for plan in plans]
         arrived: list[list[Chunk]] = [[] for _ in plans]
         results = [self._merge(plan, ()) if not size else None for plan, size in zip(plans, sizes, strict=True)]
@@ -155,51 +153,53 @@ class Call:
 
         async def open_item(query: Query | Plan) -> tuple[Query, Plan]:
             plan = query if isinstance(query, Plan) else await self.plan(query)
-            await self.catalogue.know_places(plan.query, self._deadline())
+            await self.catalogue.know_places(plan.query, self.request_deadline())
             number, size = next(numbers), len(plan)
             self._expect(size)
             if size:
                 left[number] = size
             return plan.query, plan
 
-        async def ask(job: Job) -> tuple[Job, _Taking]:
+        async def ask(job: Job) -> Asked:
+            asked = Asked(self, job)
             if refused:
                 self.executor.teller.fail(job.request)
-                return job, partial(Chunk, query=job.query, request=job.request, error=refused[0])
+                asked.chunk = Chunk(query=job.query, request=job.request, error=refused[0])
+                return asked
             try:
-                return job, await self._ask(job.query, job.request)
+                return await asked.ask()
             except AuthenticationError as error:
                 refused.append(error)
-                chunk = partial(Chunk, query=job.query, request=job.request, error=error, attempts=error.attempts)
-                return job, chunk
+                asked.chunk = Chunk(query=job.query, request=job.request, error=error, attempts=error.attempts)
+                return asked
 
-        def read(asked: tuple[Job, _Taking]) -> C:
-            job, take = asked
-            chunk = owners.setdefault(job.item, Owners()).hold(take())
-            left[job.item] -= 1
-            if not left[job.item]:
-                del owners[job.item], left[job.item]
+        def read(asked: Asked) -> C:
+            item = asked.job.item
+            chunk = owners.setdefault(item, Owners()).hold(asked.take())
+            left[item] -= 1
+            if not left[item]:
+                del owners[item], left[item]
             return make(self._counted(licences.hide(chunk)))
 
         pull = JobSource(queries, open_item).pull
         workers = self.executor.limits.concurrency
         return ChunkStream(pull, ask, read, workers=workers, ordered=ordered, waiting=waiting)
 
-    async def gather(self, asked: Sequence[_Asked], take: Callable[[int, Chunk], object]) -> None:
+    async def gather(self, asked: Sequence[_Wanted], take: Callable[[int, Chunk], object]) -> None:
         """Ask all requests, and hand each chunk to *take* with the number of its query; the first failure ends it."""
         count = sum(size for _, _, size in asked)
         if not count:
             return
         self._expect(count)
 
-        async def open_item(item: _Asked) -> tuple[Query, Iterable[PlannedRequest]]:
+        async def open_item(item: _Wanted) -> tuple[Query, Iterable[PlannedRequest]]:
             return item[0], item[1]
 
-        async def ask(job: Job) -> tuple[int, _Taking]:
-            return job.item, await self._ask(job.query, job.request)
+        def ask(job: Job) -> Awaitable[Asked]:
+            return Asked(self, job).ask()
 
-        def read(asked: tuple[int, _Taking]) -> tuple[int, Chunk]:
-            return asked[0], self._counted(asked[1]())
+        def read(asked: Asked) -> tuple[int, Chunk]:
+            return asked.job.item, self._counted(asked.take())
 
         source = JobSource(asked, open_item)
         if count == 1:  # one request needs no tasks
@@ -221,46 +221,7 @@ class Call:
             self.tally.take(chunk)
         return chunk
 
-    async def _ask(self, query: Query, request: PlannedRequest) -> _Taking:
-        """Ask *request* when its turn is near; where the query or the call collects, a failure is a chunk."""
-        await self.executor.ready(self.deadline)
-        self.executor.teller.planned(request)
-        leads = False
-        deadline = self._deadline()
-
-        def ask() -> Awaitable[Answered]:
-            nonlocal leads
-            leads = True
-            return self._answer(request, deadline)
-
-        def fail(error: IndivdError) -> Chunk:
-            if not (self.collects or query.on_error == "collect") or isinstance(error, _ENDS_ALL):
-                raise error
-            return Chunk(query=query, request=request, error=error, attempts=getattr(error, "attempts", 1))
-
-        renews = self.keeping is not None and self.keeping.renews
-        key = (request.path, *request.params.items(), request.tz, request.carried, self.for_table, renews)
-        try:
-            answered = await self.executor.share(self.flights, key, request, ask, deadline)
-        except IndivdError as error:
-            if not leads:
-                self.executor.teller.fail(request)
-            failed = fail(error)
-            return lambda: failed
-        read = answered.read if leads else partial(self.executor.teller.end, request, answered.read)
-
-        def take() -> Chunk:
-            try:
-                return Chunk(query=query, request=request, answer=read(), attempts=answered.attempts)
-            except IndivdError as error:
-                return fail(error)
-
-        if self.executor.teller.on_event is None:
-            return take
-        chunk = take()  # events tell of it in the context of this task, which spans know, and at once
-        return lambda: chunk
-
-    async def _answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
+    async def answer(self, request: PlannedRequest, deadline: Deadline) -> Answered:
         now = self.executor.now
         keeping = self.keeping if self.keeping is not None and self.keeping.covers(request) else None
         if keeping is not None and (body := await keeping.recall(request, deadline.left(now()))) is not None:
@@ -285,7 +246,7 @@ class Call:
         place_rows(answer, request, known.zones, known.names)
         return answer
 
-    def _deadline(self) -> Deadline:
+    def request_deadline(self) -> Deadline:
         """When a request that begins now ends, also where it waits for other callers before it is sent."""
         own_s, now = self.executor.timeouts.deadline, self.executor.now()
         return Deadline.after(own_s, now, "{Timeouts.deadline}").earlier(self.deadline)
@@ -317,3 +278,60 @@ class Call:
         result = (await self.fetch([unsplit]))[0]
         others = [note for note in result.notes if note.kind != "incomplete_labels"]  # which this one tells
         return attrs.evolve(result, notes=(_ASKED_UNSPLIT, *others))
+
+
+class Asked:
+    """One request of a call: asked by a worker, and read by whoever takes it."""
+
+    __slots__ = ("_answered", "_call", "_leads", "chunk", "job")
+
+    def __init__(self, call: Call, job: Job) -> None:
+        self.job = job
+        #: What is there already; else it is read when it is taken.
+        self.chunk: Chunk | None = None
+        self._call = call
+        #: Whether the answer is its own, not that of another caller who asks the same.
+        self._leads = False
+
+    async def ask(self) -> Self:
+        """Ask when its turn is near."""
+        call, request = self._call, self.job.request
+        executor = call.executor
+        await executor.ready(call.deadline)
+        executor.teller.planned(request)
+        renews = call.keeping is not None and call.keeping.renews
+        key = (request.path, *request.params.items(), request.tz, request.carried, call.for_table, renews)
+        deadline = call.request_deadline()
+        try:
+            self._answered = await executor.share(call.flights, key, request, partial(self._lead, deadline), deadline)
+        except IndivdError as error:
+            if not self._leads:
+                executor.teller.fail(request)
+            self.chunk = self._fail(error)
+            return self
+        if executor.teller.on_event is not None:  # it tells in the context of this task, which spans know, and at once
+            self.chunk = self._read()
+        return self
+
+    def take(self) -> Chunk:
+        return self._read() if self.chunk is None else self.chunk
+
+    def _lead(self, deadline: Deadline) -> Awaitable[Answered]:
+        self._leads = True
+        return self._call.answer(self.job.request, deadline)
+
+    def _read(self) -> Chunk:
+        job, answered = self.job, self._answered
+        read = answered.read if self._leads else partial(self._call.executor.teller.end, job.request, answered.read)
+        try:
+            answer = read()
+        except IndivdError as error:
+            return self._fail(error)
+        return Chunk(query=job.query, request=job.request, answer=answer, attempts=answered.attempts)
+
+    def _fail(self, error: IndivdError) -> Chunk:
+        """Make a chunk of *error* where the query or the call collects; else raise it."""
+        job = self.job
+        if not (self._call.collects or job.query.on_error == "collect") or isinstance(error, _ENDS_ALL):
+            raise error
+        return Chunk(query=job.query, request=job.request, error=error, attempts=getattr(error, "attempts", 1))

@@ -30,7 +30,7 @@ _TOP_LEVEL = {
 
 
 def _answers_are_whole(seen: Seen) -> Judgement:
-    for name, heard in _data_answers(seen):
+    for name, heard in data_answers(seen):
         signs = signs_of_more(heard.document, heard.headers)
         if signs:
             seen.used.append(name)
@@ -38,7 +38,8 @@ def _answers_are_whole(seen: Seen) -> Judgement:
     return holds("no answer says that there is more than it holds")
 
 
-def _data_answers(seen: Seen) -> list[tuple[str, Heard]]:
+def data_answers(seen: Seen) -> list[tuple[str, Heard]]:
+    """List the answers about figures, by the names of their questions."""
     endpoints = (*_TOP_LEVEL, "line_crosses")
     answers = [(name, heard) for name, heard in seen.heard.items() if heard.question.endpoint in endpoints]
     if not any(heard.is_ok for _, heard in answers):
@@ -72,7 +73,7 @@ def _questions_are_answered(seen: Seen) -> Judgement:
 
 
 def _shapes_are_documented(seen: Seen) -> Judgement:
-    for name, heard in _data_answers(seen):
+    for name, heard in data_answers(seen):
         try:
             _rows_of(seen, name, heard.question.endpoint)
         except CannotTellError as error:
@@ -95,7 +96,7 @@ def _labels_are_documented(seen: Seen) -> Judgement:
     }
     told = 0
     unknown: dict[tuple[str, ...], list[str]] = {}  # by the names of a row, which are those of most others
-    for name, heard in _data_answers(seen):
+    for name, heard in data_answers(seen):
         for row in _rows_of(seen, name, heard.question.endpoint):
             told += 1
             if row.names not in unknown:
@@ -130,7 +131,7 @@ def _numbers_as_text(document: Any) -> set[str]:
 
 def _answers_say_nothing_else(seen: Seen) -> Judgement:
     read = 0
-    for name, heard in _data_answers(seen):
+    for name, heard in data_answers(seen):
         endpoint = heard.question.endpoint
         if isinstance(heard.document, dict) and endpoint in _TOP_LEVEL:
             read += 1

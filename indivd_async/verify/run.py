@@ -15,6 +15,7 @@ from ..errors import IndivdError, InvalidQueryError
 from ..profile import Numbering, Profile
 from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_kind
 from ..wall_clock import utc_now
+from .belief import BELIEF
 from .clocks import CLOCKS
 from .course import (  # fmt: skip
     DEEP_LISTS,
@@ -78,10 +79,11 @@ def _stack(assumptions: Iterable[Assumption]) -> Iterator[Assumption]:
         yield attrs.evolve(item, rests_on=(*below, *item.rests_on))
 
 
-#: Every assumption, in the order of the report.
-ASSUMPTIONS: tuple[Assumption, ...] = tuple(
+_MEASURED = tuple(
     _stack((*LISTS, *FORMS, *PERIODS, *FILTERS, *ADDING, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN, *DEEPER))
 )
+#: Every assumption, in the order of the report. What the client says of answers mostly comes of what fails by name.
+ASSUMPTIONS = (*_MEASURED, attrs.evolve(BELIEF, rests_on=tuple(item.name for item in _MEASURED)))
 MOST_REQUESTS, MOST_REQUESTS_DEEP = 30, 100
 #: One request each.
 _MOST_ORGANIZATIONS = 10

@@ -159,7 +159,17 @@ SERVICES: dict[str, tuple[Change, tuple[str, ...], set[str] | None]] = {
     "an_empty_list": (figures_only([]), ("shapes_documented",), OF_LISTS | OF_FORM),
     "null": (figures_only(None), ("shapes_documented",), OF_LISTS | OF_FORM),
     "a_number": (figures_only(5), ("shapes_documented",), OF_LISTS | OF_FORM),
-    "no_rows": (_emptied, (), OF_LISTS | OF_FORM),
+    "no_rows": (_emptied, ("answers_believed",), OF_LISTS | OF_FORM),  # and sums beside them
+    "rows_of_another_clock": (
+        each_object(lambda row: row | {"timezone": "Asia/Tokyo"} if "aggregation" in row else row),
+        ("answers_believed",),
+        None,
+    ),
+    "zones_without_an_id": (
+        each_object(lambda row: row | {"zone_id": None} if "total_visits" in row else row),
+        ("answers_believed",),
+        None,
+    ),
     "figures_that_are_null": (every_figure(None), ("counts_are_counts",), None),
     "figures_that_are_words": (every_figure("many"), ("counts_are_counts",), None),
     "figures_that_are_true": (every_figure(True), ("counts_are_counts",), None),

@@ -81,11 +81,9 @@ def _sample(question: Question, reply: Reply) -> None:
 
 def _fill(question: Question, reply: Reply) -> None:
     """Add rows of zeros for each day or hour of the period that has none; weeks and weekdays have theirs anyhow."""
-    if {"week", "dayofweek"} & set(
-        str(question.values.get("aggregate_by", question.values.get("interval"))).split(",")
-    ):
-        return
     for sheet in sheets(question, reply.document):
+        if any("week" in label or "dayofweek" in label for label in sheet.labels()):
+            continue
         groups: dict[Any, dict[tuple[Any, ...], _Row]] = {}
         for row in sheet.rows:
             label = sheet.label(row)

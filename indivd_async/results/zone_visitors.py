@@ -62,7 +62,8 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
 
         `visits`, `bounce`, `n`, `min_dwell_time` and `max_dwell_time` are sums, `dwell_time` is the mean weighted by
         n (seconds), `min` and `max` skip rows without visits. `unique_visits` and `quantiles` do not add up:
-        `NotMergeableError` says what to ask instead. None where no visit was measured.
+        `NotMergeableError` says what to ask instead. None where no visit was measured. The names of columns are taken,
+        too, as `dwell_mean_s`.
         """
         rows: _Rows = of_period(self, period).insights
         path = _PATHS.get(metric, metric) if isinstance(metric, str) else ""
@@ -213,8 +214,16 @@ _NEVER = {
         'Ask for the whole period as one bucket (aggregate_by="zone")',
     ),
 }
-#: Metrics may be named without the object that holds them.
-_PATHS = {path.partition(".")[2]: path for path in (*_ADDS, *_NEVER) if "." in path}
+#: Metrics may be named without the object that holds them, and as the columns of tables are.
+_PATHS = {path.partition(".")[2]: path for path in (*_ADDS, *_NEVER) if "." in path} | {
+    "dwell_mean_s": "dwell_time",
+    "dwell_min_s": "dwell_time_stats.min",
+    "dwell_max_s": "dwell_time_stats.max",
+    "dwell_n": "dwell_time_stats.n",
+    "visits_below_min_dwell": "exclude.min_dwell_time",
+    "visits_above_max_dwell": "exclude.max_dwell_time",
+    **dict.fromkeys(("dwell_q25_s", "dwell_q50_s", "dwell_q75_s"), "dwell_time_stats.quantiles"),
+}
 
 _BY = ("zone_id", "loc_id", "bucket")
 

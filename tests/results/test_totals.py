@@ -289,6 +289,39 @@ def test_a_zone_that_is_not_there_has_no_visitors_to_compare() -> None:
         result.cross_visitation(7, 7, -1)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        LineCrosses("2025-03-01", "2025-03-02", location=124),
+        ZoneVisitors("2025-03-01", "2025-03-02", location=124, min_dwell=20, max_dwell=600),
+        DropInRate("2025-03-01", "2025-03-02", location=124),
+    ],
+    ids=lambda query: query.endpoint.name,
+)
+def test_what_is_totalled_goes_by_the_names_of_columns(query: Any) -> None:
+    """Each figure of the table has a total, or is refused for a reason that is its own."""
+    result = fetched(query)
+    figures = [name for name in result.to_dicts()[0] if name in ADDING]
+    assert figures
+    for name in figures:
+        if name == "unique_visits" or "_q" in name:
+            with pytest.raises(NotMergeableError, match=f"^{name} cannot be added up"):
+                result.total(name)
+        else:
+            told = result.total(name)
+            assert ADDING[name] is None or told == ADDING[name](each[name] for each in result.to_dicts())
+
+
+#: The columns of figures, and what makes a total of them where it is as simple as that.
+ADDING: dict[str, Any] = {
+    **dict.fromkeys(("count", "visits", "bounce", "dwell_n", "passing_by", "enter"), sum),
+    **dict.fromkeys(("visits_below_min_dwell", "visits_above_max_dwell"), sum),
+    "dwell_min_s": min,
+    "dwell_max_s": max,
+    **dict.fromkeys(("unique_visits", "dwell_mean_s", "dwell_q25_s", "dwell_q50_s", "dwell_q75_s", "drop_in_rate")),
+}
+
+
 # Against single visitors.
 
 

@@ -91,16 +91,16 @@ def do_agree(wires: list[Any]) -> bool:
                 has_bare = True
             if not (0 <= (visitors or 0) <= visits and 0 <= (wire.bounce or 0) <= visits):
                 return False
-            if stats is None or not stats.n:
+            if stats is None or not (n := stats.n):
                 is_measured = is_measured or bool(dwell)
                 if (dwell and not 0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
                     return False
                 continue
             is_measured = True
-            least, mean, most, (low, middle, high) = stats.min, stats.mean, stats.max, stats.quantiles
-            if not (stats.n <= visits and mean == dwell and 0 <= least <= mean <= most <= _A_DAY and stats.n > 0):
+            least, most, (low, middle, high) = stats.min, stats.max, stats.quantiles
+            if not (0 < n <= visits and 0 <= least <= low <= middle <= high <= most <= _A_DAY):
                 return False
-            if not least <= low <= middle <= high <= most:
+            if not least <= dwell <= most or dwell != stats.mean:
                 return False
     except (TypeError, ValueError):  # something is not measured
         return False

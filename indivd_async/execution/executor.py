@@ -189,7 +189,7 @@ class Sending:
             except Failure as caught:
                 # With its frames it would keep this one alive, and this one it.
                 failure = caught.with_traceback(None)
-                if failure.is_crowded and lanes.narrow():
+                if failure.is_crowded and lanes.narrow(lane):
                     # Nothing was asked; a lane that is connected will.
                     self._attempts -= 1
                     executor.stats.attempts -= 1

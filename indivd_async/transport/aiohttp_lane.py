@@ -20,7 +20,7 @@ from aiohttp.client_proto import ResponseHandler
 from ..errors import ConfigError, RequestTimeoutError
 from .address import Way, bracketed
 from .lane import CLOSING_S, KEEPALIVE_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
-from .network import is_readable
+from .network import check_spared, is_readable
 from .replies import Draft, Failure, Reply, read_body
 
 _MOST_HEAD_BYTES = 100 * 2**10
@@ -31,6 +31,8 @@ class _Connector(aiohttp.TCPConnector):
     """Makes connections, and hands out again only those over which nothing came that nobody asked for."""
 
     reused = False
+    #: Whether it leaves the last file numbers to others.
+    spares = True
     #: The connection of the last request; one that is not handed out again.
     last: ResponseHandler | None = None
     distrusted: ResponseHandler | None = None
@@ -49,7 +51,14 @@ class _Connector(aiohttp.TCPConnector):
             self.reused, self.last = protocol is self.last, protocol
             assert protocol is not None
             assert connection.transport is not None
-            has_more = protocol.should_close or is_readable(connection.transport.get_extra_info("socket"))
+            sock = connection.transport.get_extra_info("socket")
+            if self.spares and not self.reused:
+                try:
+                    check_spared(sock)
+                except OSError:
+                    connection.close()
+                    raise
+            has_more = protocol.should_close or is_readable(sock)
             if not self.reused or not (has_more or protocol is self.distrusted):
                 return connection
             connection.close()
@@ -88,6 +97,7 @@ class AiohttpLane(Lane):
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         timeouts, options = attempt.timeouts, dict(self._options)
+        self._connector.spares = self.spares
         if self._proxy_headers:
             options["proxy_headers"] = _text(self._proxy_headers)
         response = await self._session.get(

@@ -119,7 +119,7 @@ class DirectLane(Lane):
 
     async def _connect(self, attempt: Attempt) -> Connection:
         await self.retire()
-        connection = self._connection = await connect(self._way)
+        connection = self._connection = await connect(self._way, spares=self.spares)
         connection.used_at = anyio.current_time()
         attempt.allow("read", connection.used_at)
         return connection

@@ -145,6 +145,8 @@ class Lane:
 
     def __init__(self, way: Way) -> None:
         self._way = way
+        #: Whether the last file numbers of the process are left to all else: so long as there is another lane.
+        self.spares = True
         self._closed = False
         self._scope: anyio.CancelScope | Alarm | None = None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import math
 import os
 import select
 import socket
@@ -25,6 +27,8 @@ from .lane import Alarm, is_on_trio
 _READ_BYTES = 2**18
 #: As much as uvloop reads at once, and then reads again before it says so.
 _FULL_BYTES = 256_000
+#: File numbers that connections leave: modules that the first answer needs, clocks, a cache, an export's files.
+_SPARED = 8
 #: Whether the number of a socket is one that can be written to; elsewhere it may be another file's.
 _ARE_FILES = os.name == "posix"
 
@@ -213,27 +217,43 @@ def _take_for(watched: Callable[[], _Watched | None], loop: asyncio.AbstractEven
 
 def _wrap(stream: anyio.abc.SocketStream) -> _Socket:
     """Have *stream* watched where a loop can, and where there is room for two numbers a connection."""
-    if _ARE_FILES and not is_on_trio():
-        import resource  # of such systems only
-
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if most == resource.RLIM_INFINITY or 2 * stream.extra(SocketAttribute.raw_socket).fileno() < most:  # noqa: S610
-            with suppress(OSError):
-                return _Watched(stream)
+    number = stream.extra(SocketAttribute.raw_socket).fileno()  # noqa: S610
+    if _ARE_FILES and not is_on_trio() and 2 * number < _most_numbers():
+        with suppress(OSError):
+            return _Watched(stream)
     return _Socket(stream)
 
 
-async def connect(way: Way) -> Connection:
+def check_spared(sock: Any) -> None:
+    """Raise OSError (EMFILE) where *sock* has one of the last file numbers, which are not for connections."""
+    if sock.fileno() + _SPARED >= _most_numbers():
+        raise OSError(errno.EMFILE, "the last file numbers are not for connections")
+
+
+def _most_numbers() -> float:
+    """Return how many files this process may have open."""
+    if not _ARE_FILES:
+        return math.inf
+    import resource  # of such systems only
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if most == resource.RLIM_INFINITY else most
+
+
+async def connect(way: Way, *, spares: bool = False) -> Connection:
     """
     Connect to the API, through a proxy where there is one, and shake hands.
 
-    Raises OSError, UnicodeError, ProtocolError, or what closed the connection; never a group.
+    One that *spares* the last file numbers does not take them. Raises OSError, UnicodeError, ProtocolError, or what
+    closed the connection; never a group.
     """
     base_url, proxy = way.base_url, way.proxy
     there = (base_url.host, base_url.port) if proxy is None else way.proxy_address
     raw = _wrap(await _connect_tcp(*there))
     stream: ByteStream = raw
     try:
+        if spares:
+            check_spared(raw.socket)
         if proxy is not None and proxy.url.scheme == "https":
             stream = await _start_tls(stream, certified_name(there[0]), proxy.ssl_context or way.context())
         if base_url.scheme == "https":

@@ -74,10 +74,15 @@ class LanePool:
         else:
             self._idle.append(lane)
 
-    def narrow(self) -> bool:
-        """Go on without the lane that is given back next, which could not connect; False where there is no other."""
+    def narrow(self, lane: Lane) -> bool:
+        """
+        Go on without *lane*, which could not connect and is given back next.
+
+        Where there is no other, it may take what it left to others; False where it could not even so.
+        """
         if self._serving <= 1:
-            return False
+            spared, lane.spares = lane.spares, False
+            return spared
         if self._most == self._count:
             logger.warning("the connections there are serve all requests; %s", spell_words(HOW_TO_OPEN_MORE))
         self._most = self._serving - 1

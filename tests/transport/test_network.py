@@ -239,6 +239,38 @@ def test_few_file_descriptors(anyio_backend: str) -> None:
     assert done.stderr.count("ulimit -n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.parametrize("how", ["asyncio", "trio", "aiohttp"])
+def test_connections_leave_file_descriptors_to_all_else(how: str) -> None:
+    """The first answer of a process is read by modules that are opened then, when many requests are in the air."""
+    script = """
+        import anyio, os, resource, sys
+        from indivd_async import AsyncIndivd, Limits
+
+        async def main():
+            over = "aiohttp" if sys.argv[2] == "aiohttp" else None
+            async with AsyncIndivd("t", base_url=sys.argv[1], limits=Limits(concurrency=100), transport=over) as client:
+                async with anyio.create_task_group() as tasks:
+                    open_ = len(os.listdir("/dev/fd"))
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (open_ + 30, open_ + 30))
+                    for _ in range(100):
+                        tasks.start_soon(client.with_options().categories)
+
+        anyio.run(main, backend="trio" if sys.argv[2] == "trio" else "asyncio")
+    """
+    with RawServer(Peer.serve) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), server.url, how],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 100
+
+
 @pytest.mark.parametrize(
     ("anyio_backend", "transport"),
     [

@@ -29,7 +29,7 @@ from ..wording import clip
 from .connection import make_client, way_of
 from .options import UsageError
 from .spelling import spell, tell
-from .terminal import fit, make_console, say
+from .terminal import check_rich, fit, make_console, say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -65,7 +65,10 @@ class Finding:
 def main(args: argparse.Namespace) -> int:
     """Check, print a finding a line, and fail where one is bad."""
     found: list[Finding] = []
-    console = None if args.json else make_console(sys.stdout)
+    console = None
+    if not args.json:
+        check_rich("; --json needs nothing")
+        console = make_console(sys.stdout)
 
     async def check() -> None:
         async for finding in examine(args):

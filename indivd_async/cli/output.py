@@ -67,7 +67,7 @@ def choose_format(args: argparse.Namespace, formats: Collection[str]) -> str:
     if form == "arrow" and not is_file:
         form = "arrows"
     if form == "table":
-        check_rich()
+        check_rich("; --json and CSV need nothing")
     elif form in ("parquet", "arrow") or (form == "arrows" and args.limit is not None):
         _import_parquet()
     return form

@@ -58,12 +58,12 @@ def say(text: str, *, indent: str = "") -> None:
     print(fit(lines, sys.stderr, indent=indent), file=sys.stderr, flush=True)
 
 
-def check_rich() -> None:
-    """Raise where what draws tables is not installed."""
+def check_rich(instead: str = "") -> None:
+    """Raise where what draws tables is not installed; *instead* says what does without."""
     try:
         import rich  # noqa: F401
     except ImportError:
-        raise ImportError("tables need rich: pip install 'indivd-async[cli]'; --json and CSV need nothing") from None
+        raise ImportError(f"tables need rich: pip install 'indivd-async[cli]'{instead}") from None
 
 
 def make_console(stream: TextIO, *, width: int | None = None) -> Console:

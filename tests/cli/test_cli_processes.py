@@ -179,6 +179,20 @@ print(main(["export", "line_crosses", *period, "--out", {str(tmp_path / "a")!r}]
 
 
 @pytest.mark.parametrize(
+    ("command", "instead"),
+    [("locations", "; --json and CSV need nothing"), ("doctor", "; --json needs nothing"), ("demo", "")],
+)
+def test_without_tables_a_command_says_what_it_can(
+    command: str, instead: str, site: Any, indivd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forms that it has, and no others."""
+    monkeypatch.setitem(sys.modules, "rich", None)
+    said = indivd(command)
+    assert said.code == 1
+    assert said.err == f"indivd: tables need rich: pip install 'indivd-async[cli]'{instead}\n"
+
+
+@pytest.mark.parametrize(
     ("argv", "said"),
     [
         (("fetch", "line_crosses", *YEAR), "indivd: terminated; nothing was kept. `indivd export`"),

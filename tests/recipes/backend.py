@@ -41,7 +41,7 @@ async def now(client: IndivdDep, store: int, day: date) -> dict[str, object]:
 @app.get("/years/{year}")
 async def whole_year(client: IndivdDep, year: int) -> StreamingResponse:
     """Hundreds of requests, in bounded memory; when the visitor leaves, no more are sent."""
-    days = (date(year, 1, 1), date(year, 12, 31))
+    days = (f"{year:04}-01-01", f"{year:04}-12-31")
     return stream_ndjson(
         client, [ZoneVisitors(*days, aggregate_by="year,month,dayofmonth,hour", location=124, split=31)]
     )

@@ -159,6 +159,7 @@ def test_a_backend(run: Callable[..., Any]) -> None:
                 "rows": len(table.json()), "columns": sorted(table.json()[0]),
                 "now": visitor.get("/stores/124/now", params={"day": "2025-03-03"}).json(),
                 "wrong": visitor.get("/stores/124/table", params=dict(zip(days, reversed(days.values())))).status_code,
+                "no year": [visitor.get(f"/years/{year}").status_code for year in (-1, 0, 12345)],
                 "year": len(visitor.get("/years/2024").text.splitlines()),
             }))
     """
@@ -169,6 +170,7 @@ def test_a_backend(run: Callable[..., Any]) -> None:
     assert {"bucket_start", "loc_id", "zone_name", "visits"} <= set(said["columns"])
     assert said["now"]["passed_by"] > said["now"]["entered"] > 0
     assert said["wrong"] == 422
+    assert said["no year"] == [422] * 3
     assert said["year"] > 5_000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -99,7 +99,7 @@ class Catalogue:
 
     def _remember(self, name: str, found: Listed[Any]) -> None:
         known = self.known
-        entries = known.lists[name] = {entry.id: entry for entry in found}
+        entries = known.lists[name] = _by_id(found, _DECIDING.get(name))
         if name == "locations":
             known.locations_at = self._executor.now()
             known.names = {id: location.name for id, location in entries.items() if location.name}
@@ -127,6 +127,21 @@ class Catalogue:
                 error.add_advice(_WITHOUT_LOCATIONS[type(query)])
                 raise
         return self.known.lists.get("locations")
+
+
+#: What is planned and placed by, of the entries of a list.
+_DECIDING: Mapping[str, str] = {"locations": "timezone", "zones": "location"}
+
+
+def _by_id(found: Iterable[Any], deciding: str | None) -> dict[int, Any]:
+    """Return entries by their ids; of one that is listed as two things nothing is known that is *deciding*."""
+    entries: dict[int, Any] = {}
+    for entry in found:
+        other = entries.get(entry.id)
+        if other is not None and deciding is not None and getattr(other, deciding) != getattr(entry, deciding):
+            entry = attrs.evolve(entry, **{deciding: None})  # noqa: PLW2901  it takes the other's place
+        entries[entry.id] = entry
+    return entries
 
 
 def _read_list(request: PlannedRequest, reply: Reply) -> Listed[Any]:

@@ -10,6 +10,7 @@ import attrs
 from ..errors import AnswerMismatchError
 from ..models import NOTHING_EXTRA
 from ..models.endpoints import DATA_ENDPOINTS
+from ..planning import PlannedRequest
 from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import word_note
 from .case import Case, Mismatch, Testimony
@@ -75,23 +76,28 @@ class Repeats:
     """Which counts of lines came for whom, by the answers to one query: those of two places are not the same."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[Hashable, int], Mapping[str, int]] = {}
+        self._of: dict[tuple[Hashable, int], PlannedRequest] = {}
 
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, with a note where all of its counts came for others before."""
-        answer, own = chunk.answer, chunk.request.carried
-        if not own or not isinstance(answer, LineCrossesAnswer):
+        answer, own = chunk.answer, chunk.request
+        if not isinstance(answer, LineCrossesAnswer):
             return chunk
         counts = [row.count for row in answer.rows]
         if sum(map(int.bit_length, counts)) < _SURELY_OWN:
             return chunk
-        other = self._of.setdefault((chunk.request.window, hash(tuple(counts))), own)
-        apart = [name for name in own if own[name] != other.get(name)]
-        if not apart or not _APART.issuperset(apart):
+        other = self._of.setdefault((own.window, hash(tuple(counts))), own)
+        apart = [name for name in own.params if own.params[name] != other.params.get(name)]
+        # Who crosses one line may cross another; a list of lines that is asked for in parts has none twice.
+        if not apart or not (_APART if "line" in own.carried else _APART | {"line_ids"}).issuperset(apart):
             return chunk
-        one, another = (", ".join(f"{name} {of.get(name)}" for name in apart) for of in (own, other))
+        one, another = (", ".join(f"{name} {_shorten(of.params.get(name))}" for name in apart) for of in (own, other))
         note = word_note("repeated_counts", one=one, other=another)
         return attrs.evolve(chunk, answer=attrs.evolve(answer, notes=(*answer.notes, note)))
+
+
+def _shorten(text: str | None) -> str:
+    return _list((text or "").split(","))
 
 
 class Owners:

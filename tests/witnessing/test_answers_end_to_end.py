@@ -17,6 +17,7 @@ from indivd_async import (
     ApiError,
     AsyncIndivd,
     DropInRate,
+    InvalidQueryError,
     Limits,
     LineCrosses,
     MergeConflictError,
@@ -398,6 +399,33 @@ async def test_counts_that_may_be_alike_are_no_surprise(figures: list[int], aske
     )
     async with client_of(lambda params: counts(figures), FOUR) as client:
         assert not [note for note in (await client.fetch(query)).notes if note.kind == "repeated_counts"]
+
+
+async def test_counts_of_some_lines_that_are_those_of_others_are_told() -> None:
+    """A long list of lines is asked for in parts, whose counts are added: all of them, time and again."""
+    lines = list(range(1_000_000, 1_001_000))
+    query = LineCrosses("2025-03-01", "2025-03-14", aggregate_by="dayofmonth", location=1, line_ids=lines)
+    async with client_of(lambda params: counts(COUNTS), FOUR) as client:
+        result = await client.fetch(query)
+    assert len(result.plan) > 1
+    (note,) = (note for note in result.notes if note.kind == "repeated_counts")
+    assert len(note.message) < 400
+
+
+async def test_a_location_that_is_listed_on_two_clocks_has_none() -> None:
+    """Whichever came last would decide on what is asked; nor has a zone of two locations one."""
+    twice = [*FOUR, {"id": 2, "timezone": "Asia/Tokyo"}]
+    async with client_of(lambda params: visits(), twice) as client:
+        with pytest.raises(InvalidQueryError, match="location 2 has no time zone that is known"):
+            await client.zone_visitors("2025-03-01", "2025-03-03", location=[1, 2])
+        await client.zone_visitors("2025-03-01", "2025-03-03", location=[1, 3])
+    async with client_of(
+        lambda params: visits(row(5)), [{"id": 7, "location": id, "timezone": "UTC"} for id in (1, 2)]
+    ) as client:
+        await client.zones()
+        result = await client.zone_visitors("2025-03-01", "2025-03-03", aggregate_by="dayofmonth", tz="UTC")
+    assert [row.aggregation.loc_id for row in result] == [None]
+    assert "location_unknown" in [note.kind for note in result.notes]
 
 
 async def test_rates_of_zones_without_a_location_are_told() -> None:

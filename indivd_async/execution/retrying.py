@@ -18,7 +18,7 @@ import attrs
 
 from ..fielded import Fielded
 from ..settings import RetryPolicy
-from ..transport import Failure
+from ..transport import Failure, is_retried
 
 #: The statuses that ask for patience: a longer backoff, and with a Retry-After a pause of the whole client.
 _OVERLOADED = frozenset({429, 503})
@@ -146,11 +146,6 @@ class Pace:
     def give_back(self, start: float) -> None:
         """Leave a booked moment to somebody else."""
         heappush(self._given_back, start)
-
-
-def is_retried(status: int) -> bool:
-    """Tell whether *status* is worth asking again; every request is a GET."""
-    return 500 <= status <= 599 or status in {408, 429}
 
 
 def next_wait(

@@ -21,7 +21,7 @@ from ..errors import ConfigError, RequestTimeoutError
 from .address import Way, bracketed
 from .lane import CLOSING_S, KEEPALIVE_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
 from .network import check_spared, is_readable
-from .replies import Draft, Failure, Reply, read_body
+from .replies import Draft, Failure, Reply, read_body, tunnel_failure
 
 _MOST_HEAD_BYTES = 100 * 2**10
 _MOST_HEADERS = 10_000
@@ -42,7 +42,7 @@ class _Connector(aiohttp.TCPConnector):
             try:
                 connection = await super().connect(req, traces, timeout)
             except aiohttp.ClientHttpProxyError as error:
-                raise Failure(reason=f"the proxy made no tunnel: {error.status} {error.message}") from None
+                raise tunnel_failure(error.status, error.message) from None
             except aiohttp.ClientResponseError:
                 raise Failure(reason="the proxy's answer is not an answer in HTTP") from None
             except aiohttp.ServerDisconnectedError:

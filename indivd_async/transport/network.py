@@ -22,6 +22,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 from .address import SecretBytes, Way, bracketed, certified_name
 from .http11 import Answer, ProtocolError
 from .lane import Alarm, is_on_trio
+from .replies import tunnel_failure
 
 #: As much as asyncio reads at once: asked for less, a stream keeps the rest, where nobody can see it.
 _READ_BYTES = 2**18
@@ -244,8 +245,8 @@ async def connect(way: Way, *, spares: bool = False) -> Connection:
     """
     Connect to the API, through a proxy where there is one, and shake hands.
 
-    One that *spares* the last file numbers does not take them. Raises OSError, UnicodeError, ProtocolError, or what
-    closed the connection; never a group.
+    One that *spares* the last file numbers does not take them. Raises OSError, UnicodeError, ProtocolError,
+    Failure, or what closed the connection; never a group.
     """
     base_url, proxy = way.base_url, way.proxy
     there = (base_url.host, base_url.port) if proxy is None else way.proxy_address
@@ -305,8 +306,7 @@ async def _open_tunnel(stream: ByteStream, way: Way) -> None:
     except ProtocolError as error:
         raise ProtocolError(f"the proxy's answer is not an answer in HTTP: {error}") from None
     if not 200 <= answer.draft.status < 300:
-        reason = answer.reason.decode("latin-1")
-        raise ProtocolError(f"the proxy made no tunnel: {answer.draft.status} {reason}")
+        raise tunnel_failure(answer.draft.status, answer.reason.decode("latin-1"))
     if answer.has_more:
         # In plain text, from anybody: it would be taken for what comes encrypted.
         raise ProtocolError("bytes came behind the proxy's answer")

@@ -62,6 +62,11 @@ class Reply(Fielded):
     signs: tuple[tuple[str, str], ...] = ()
 
 
+def is_retried(status: int) -> bool:
+    """Tell whether *status* is worth asking again; every request is a GET."""
+    return 500 <= status <= 599 or status in {408, 429}
+
+
 @attrs.frozen(kw_only=True)
 class Failure(Exception):
     """An attempt that brought no usable answer: which *error* that is, why, and whether asking again makes sense."""
@@ -80,6 +85,11 @@ class Failure(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+
+def tunnel_failure(status: int, reason: str) -> Failure:
+    """Say how a proxy refused; asked again and again with one password, many lock the account."""
+    return Failure(reason=f"the proxy made no tunnel: {status} {reason}", is_retried=is_retried(status))
 
 
 class UnknownCodingError(Exception):

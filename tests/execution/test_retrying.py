@@ -18,12 +18,11 @@ from indivd_async.execution.retrying import (
     RetryBudget,
     SharedPause,
     Wait,
-    is_retried,
     next_wait,
     parse_retry_after,
 )
 from indivd_async.settings import RetryPolicy
-from indivd_async.transport import Failure
+from indivd_async.transport import Failure, is_retried
 
 POLICY = RetryPolicy()
 LAST_MOMENT = 0.999_999

@@ -418,6 +418,22 @@ async def test_bytes_behind_the_word_of_a_proxy(client_tls: ssl.SSLContext, said
     assert TOKEN.encode() not in b"".join(proxy.requests)
 
 
+@pytest.mark.parametrize(("status", "times"), [(407, 1), (403, 1), (302, 1), (429, 3), (502, 3)])
+async def test_a_proxy_that_refuses_is_asked_again_as_the_api_is(status: int, times: int) -> None:
+    """A wrong password does not get better by asking, and the third time may lock the account."""
+
+    def refuse(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer(b"", status=status))
+
+    with RawServer(refuse) as proxy:
+        executor = make_executor("https://127.0.0.1:9", proxy=proxy.url, ssl_context=TRUST, retry=AT_ONCE)
+        with pytest.raises(ConnectionFailedError, match=f"the proxy made no tunnel: {status} Said; GET"):
+            await executor.send(Question())
+        await executor.aclose()
+    assert len(proxy.requests) == times
+
+
 async def test_an_https_proxy(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     """TLS to the proxy, and TLS within it to the API."""
     with RawServer(Peer.serve, tls=server_tls) as server, RawServer(tunnel, tls=server_tls) as proxy:

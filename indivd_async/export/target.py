@@ -43,7 +43,9 @@ class Target:
         parts = urlsplit(self._address)
         options = dict(parse_qsl(parts.query))
         userinfo = parts.netloc.rpartition("@")[0]
-        raw = [self._address, userinfo, *userinfo.split(":", 1)[1:], *map(options.get, _SECRET_OPTIONS - {"user"})]
+        # A user alone may be a part of any word.
+        whole = [self._address, userinfo and f"{userinfo}@"]
+        raw = [*whole, *userinfo.split(":", 1)[1:], *map(options.get, _SECRET_OPTIONS - {"user"})]
         user = urlsplit(self._address).username or options.get("user")
         for name in {user, unquote(user)} if user else ():
             text = text.replace(f'"{name}"', '"***"')

@@ -344,6 +344,15 @@ async def test_another_question_names_another_table(place: Place) -> None:
 # Addresses and what they hide.
 
 
+async def test_a_short_user_is_no_part_of_a_word() -> None:
+    """What a driver says stays as it is, but for the user where it stands as one."""
+    target = parse_target("postgresql://me@nosuch.example/shop?table=visits")
+    said = 'could not translate host name "nosuch.example" to address: Name or service not known'
+    assert target.redact(said) == said
+    for told in ('role "me" does not exist', "postgresql://me@nosuch.example/shop", "me@nosuch.example: refused"):
+        assert "me" not in target.redact(told).replace("nosuch.example", "")
+
+
 async def test_credentials_appear_nowhere(
     server: postgres.Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,10 @@ def test_hooks_run_what_ci_runs() -> None:
     assert len(tools) >= 5
     for tool in tools:
         assert f"run {tool}" in script, tool
+    installed = re.search(r"^default_install_hook_types: \[(.*)\]$", hooks, re.MULTILINE)
+    assert installed is not None
+    stages = re.findall(r"stages: \[([\w-]+)\]", hooks)
+    assert set(stages) <= set(installed[1].split(", ")), "`pre-commit install` puts every hook in place"
 
 
 def test_the_package_lists_what_there_is() -> None:

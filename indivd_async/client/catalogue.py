@@ -139,7 +139,7 @@ def _by_id(found: Iterable[Any], deciding: str | None) -> dict[int, Any]:
     for entry in found:
         other = entries.get(entry.id)
         if other is not None and deciding is not None and getattr(other, deciding) != getattr(entry, deciding):
-            entry = attrs.evolve(entry, **{deciding: None})  # noqa: PLW2901  it takes the other's place
+            entry = attrs.evolve(entry, **{deciding: None})
         entries[entry.id] = entry
     return entries
 

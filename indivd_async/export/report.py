@@ -11,6 +11,7 @@ import attrs
 from ..errors import IndivdError
 from ..results import Note
 from ..results.notes import EXPECTED
+from ..wording import counted
 
 
 class DestinationError(IndivdError):
@@ -66,7 +67,7 @@ class Changes:
     """Rows with the same figures."""
     totals: Mapping[str, tuple[int, int]]
     """Sums of the counts, before and after, by column."""
-    places: tuple[PlaceChanges, ...] = ()
+    places: tuple[PlaceChanges, ...] = attrs.field(default=(), repr=counted)
     """Where the differences are: each location and month that has some."""
 
     def __str__(self) -> str:
@@ -111,13 +112,13 @@ class Report:
     """Rows that are there now."""
     parts: int
     """Files of the folder that are there now; 0 for a table."""
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[Failure, ...] = attrs.field(default=(), repr=counted)
     """Requests that failed for good: what they asked for is missing."""
     changes: Changes | None = None
     """What asking again has changed; None where nothing was asked again."""
-    locations: tuple[Fate, ...] = ()
+    locations: tuple[Fate, ...] = attrs.field(default=(), repr=counted)
     """What became of locations that are not as they were."""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = attrs.field(default=(), repr=counted)
     """What there is to know about the figures, each once."""
     provisional_from: date | None = None
     """The first day that had perhaps not ended when it was asked for; a run that comes when it has asks again."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from ..profile import Profile
+from ..wording import counted
 from .course import Days
 from .seen import Verdict
 
@@ -46,7 +47,7 @@ class Finding:
 class Report:
     """What a run found: every assumption, and the profile that follows from them."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = attrs.field(repr=counted)
     """Each assumption, in order."""
     profile: Profile
     """What follows from them."""
@@ -84,6 +85,9 @@ class Report:
     def of(self, verdict: Verdict) -> tuple[Finding, ...]:
         """Return the findings of one verdict."""
         return tuple(finding for finding in self.findings if finding.verdict == verdict)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
 
     def __getitem__(self, name: str) -> Finding:
         for finding in self.findings:

@@ -61,6 +61,14 @@ async def test_a_key_that_comes_twice_is_kept_and_told(tmp_path: Path) -> None:
         assert sorted(read(tmp_path)["visits"]) == [7, 7, 10, 99]
 
 
+async def test_a_report_of_a_night_without_a_service_is_one_look(tmp_path: Path) -> None:
+    """Its failures are counted where it is shown, and all there where they are read."""
+    async with make_client(lambda path, params: 503) as client:
+        report = await export(client, attrs.evolve(DAYS, end_date=date(2025, 12, 31), split=1), tmp_path)
+    assert len(report.failures) == 306
+    assert len(repr(report)) < 1_000
+
+
 def by_another_clock(hours: int) -> Any:
     """Answer by hours of each day, labelled so many hours later."""
 

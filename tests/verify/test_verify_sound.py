@@ -59,6 +59,9 @@ async def test_a_location_that_opens_every_day_is_chosen() -> None:
     report = await judge(location=None)
     assert report.location == 125
     assert report.profile.numbering == Numbering(weeks="sunday-0", weekdays="sunday-1")
+    # What one holds in a notebook is one look, and goes through its findings.
+    assert len(repr(report)) < 1_000
+    assert [finding.name for finding in report] == [finding.name for finding in report.findings]
 
 
 @pytest.mark.parametrize(("deep", "most"), [(False, MOST_REQUESTS), (True, MOST_REQUESTS_DEEP)])

@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from ..errors import ClientClosedError
 from .loop import Loop
@@ -72,6 +72,9 @@ class Portal:
         if loop is not None and not loop.is_ending:
             loop.close(last)
             self._end.detach()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("what an Indivd gives needs its event loop and does not pickle; plans, queries and results do")
 
     def _check_usable(self) -> None:
         if self._closed or (self._loop is not None and self._loop.is_ending):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -606,6 +608,15 @@ def test_a_failed_piece_ends_the_reading_with_its_error() -> None:
         for query in (WEEK, collecting):
             with pytest.raises((OSError, ServerError, Exception), match="500 for"):
                 pa.table(client.reader(query))
+
+
+@pytest.mark.parametrize(
+    "give", [Indivd.with_options, lambda client: client.stream(WEEK), lambda client: client.reader(WEEK)]
+)
+def test_neither_a_client_nor_what_it_gives_is_pickled(client: Indivd, give: Callable[[Indivd], object]) -> None:
+    for carry in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="does not pickle; plans, queries and results do"):
+            carry(give(client))
 
 
 def test_who_pulls_on_after_an_error_is_not_told_of_an_end() -> None:

@@ -111,7 +111,7 @@ def see_rows(
     if "bucket_start" in names:
         names = [name for name in names if name not in _IN_START]
         known = sorted(tz for tz in clocks | {row["tz"] for row in some} if tz)
-        more.append(clip_line(f"clock of bucket_start: {', '.join(known) or 'not documented'}"))
+        more.append(clip_line(f"clock of bucket_start: {', '.join(known) or 'not documented'}", MOST_SENTENCE))
     kept = sorted(names, key=lambda name: (name in _LAST, names.index(name)))[:_MOST_COLUMNS]
     names = [name for name in names if name in kept]
     return Sight(head=head, rows=some[:_MOST_ROWS], names=names, below=[*more, *below])

@@ -117,6 +117,8 @@ async def test_moments_tell_their_clock() -> None:
     several, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-07", location=[124, 127]))
     assert "clock of bucket_start: America/New_York, Europe/Stockholm" in repr(several).splitlines()
     assert repr(several.current).splitlines()[-1] == "clock of bucket_start: America/New_York, Europe/Stockholm"
+    everywhere, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-07"))
+    assert repr(everywhere).splitlines()[-1].endswith("Europe/Berlin, Europe/London, Europe/Stockholm")
     lines, _ = await fetch(LineCrosses("2025-03-01", "2025-03-01", location=124))
     assert "clock of bucket_start: not documented" in repr(lines)
     whole, _ = await fetch(ZoneVisitors("2025-03-01", "2025-03-01", location=124, aggregate_by="zone"))

@@ -127,9 +127,9 @@ DOUBTFUL: Mapping[str, Kind] = {
         "Name the grouping to have the one you want.",
     ),
     "implausible_figures": Kind(
-        "The row of {where} has figures that no measurement gives: a count below zero, more visitors, bounces or dwell "
-        "times than visits, many visits and no visitor, or a mean or quartiles beyond the least and the most, or a "
-        "mean told twice as two.",
+        "The row of {where} has figures that no measurement gives: a count below zero or of billions, more visitors, "
+        "bounces or dwell times than visits, many visits and no visitor, or a mean or quartiles beyond the least and "
+        "the most, or a mean told twice as two.",
         "Do not use it before Indivd has explained it.",
     ),
     "incomplete_labels": Kind(

@@ -77,6 +77,8 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
 
 #: Seconds; who stays longer is looked at closely.
 _A_DAY = 86_400
+#: Visits; more are, too.
+_MANY = 2**31 - 1
 
 
 def do_agree(wires: list[Any]) -> bool:
@@ -89,7 +91,7 @@ def do_agree(wires: list[Any]) -> bool:
                 is_measured = True
             elif visits:  # of whom none was told apart, as on a Basic plan all
                 has_bare = True
-            if not (0 <= (visitors or 0) <= visits and 0 <= (wire.bounce or 0) <= visits):
+            if not (0 <= (visitors or 0) <= visits < _MANY and 0 <= (wire.bounce or 0) <= visits):
                 return False
             if stats is None or not (n := stats.n):
                 is_measured = is_measured or bool(dwell)

@@ -20,6 +20,8 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
+#: Beyond it counts are what is left of -1 or of an overflow, not of people.
+MOST_PEOPLE = 2**31 - 2
 #: Visits of which somebody is surely told apart, where visitors are.
 _SURELY_SEEN = 10
 
@@ -48,8 +50,10 @@ def hold_counts(case: Case) -> Testimony:
     for sheet in (sheet for sheet in case.sheets if sheet.rows):
         columns = _counts(sheet.rows, case.request.endpoint == "line_crosses", sheet.zone is None)
         least = min(map(min, columns))
-        if least < 0:
-            row = next(row for row, *counts in zip(sheet.rows, *columns, strict=True) if min(counts) < 0)
+        if least < 0 or max(map(max, columns)) > MOST_PEOPLE:
+            row = next(
+                row for row, *of in zip(sheet.rows, *columns, strict=True) if not 0 <= min(of) <= max(of) <= MOST_PEOPLE
+            )
             yield word_note("implausible_figures", where=place_of(sheet.zone, row.bucket))
         has_zeros = has_zeros or (least <= 0 and not all(map(any, zip(*columns, strict=True))))
     if has_zeros:
@@ -83,7 +87,11 @@ def hold_visits(case: Case) -> Testimony:
 def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
     """Tell whether a row cannot be; nobody stays for more than *longest*, in seconds."""
     visits, stats = row.visits, row.dwell_time_stats
-    rising: list[tuple[float | None, ...]] = [(0, visits), (0, row.unique_visits, visits), (0, row.bounce, visits)]
+    rising: list[tuple[float | None, ...]] = [
+        (0, visits, MOST_PEOPLE),
+        (0, row.unique_visits, visits),
+        (0, row.bounce, visits),
+    ]
     rising.append((0, row.dwell_time, longest))
     if stats is not None:
         rising.append((0, stats.n, visits))

@@ -68,8 +68,8 @@ def _hold_owners(
 
 #: What is asked for apart, and has no line in common: other counts are to be expected of each.
 _APART = frozenset({"location", "organization", "floor", "zone_to", "zone_from"})
-#: Bits of all counts of an answer, from which on no other has the same by chance.
-_SURELY_OWN = 100
+#: Bits of the counts of an answer, and three for each that is not 0: with so many no other has the same by chance.
+_SURELY_OWN = 64
 
 
 class Repeats:
@@ -84,9 +84,10 @@ class Repeats:
         if not isinstance(answer, LineCrossesAnswer):
             return chunk
         counts = [row.count for row in answer.rows]
-        if sum(map(int.bit_length, counts)) < _SURELY_OWN:
+        if sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0)) < _SURELY_OWN:
             return chunk
-        other = self._of.setdefault((own.window, hash(tuple(counts))), own)
+        told = hash(tuple([(row.bucket, row.count) for row in answer.rows]))
+        other = self._of.setdefault((own.window, told), own)
         apart = [name for name in own.params if own.params[name] != other.params.get(name)]
         # Who crosses one line may cross another; a list of lines that is asked for in parts has none twice.
         if not apart or not (_APART if "line" in own.carried else _APART | {"line_ids"}).issuperset(apart):

@@ -18,7 +18,7 @@ from ..queries import PER
 from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
-from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
+from .figures import MOST_PEOPLE, SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
 from .places import hold_comparison, hold_interval, hold_locations, hold_rows, hold_threshold, hold_zones, ids_of
@@ -139,7 +139,7 @@ def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple
     buckets = {id(row.bucket): row.bucket for row in rows}
     if not 0 < len(rows) <= SURELY_SHARED or len(buckets) < len(rows) or min(counts) < 0:
         return None
-    if [row.extra for row in rows].count(NOTHING_EXTRA) < len(rows):
+    if max(counts) > MOST_PEOPLE or [row.extra for row in rows].count(NOTHING_EXTRA) < len(rows):
         return None
     return _glance_at_labels(request, buckets.values(), not all(counts))
 

@@ -387,10 +387,11 @@ async def test_counts_of_one_place_that_are_those_of_another_are_told(ways: tupl
     ("figures", "asked"),
     [
         ([1, 0, 2, 0, 0, 1, 0], {"location": [1, 2]}),
+        ([31, 12, 40], {"location": [1, 2]}),
         (COUNTS, {"per": "category", "category": [1, 4]}),
         (COUNTS, {"per": "line", "line_ids": [2010, 2012]}),
     ],
-    ids=["few", "lines of two categories", "who enters leaves"],
+    ids=["few", "few days", "lines of two categories", "who enters leaves"],
 )
 async def test_counts_that_may_be_alike_are_no_surprise(figures: list[int], asked: Any) -> None:
     """By chance, or since the lines are the same."""
@@ -399,6 +400,26 @@ async def test_counts_that_may_be_alike_are_no_surprise(figures: list[int], aske
     )
     async with client_of(lambda params: counts(figures), FOUR) as client:
         assert not [note for note in (await client.fetch(query)).notes if note.kind == "repeated_counts"]
+
+
+async def test_a_week_is_enough_to_tell_two_places_apart() -> None:
+    """Six days of a shop's door."""
+    week = [131, 140, 122, 150, 171, 98, 0]
+    query = LineCrosses("2025-03-01", "2025-03-07", aggregate_by="dayofmonth", category=1, location=[1, 2])
+    async with client_of(lambda params: counts(week), FOUR) as client:
+        assert "repeated_counts" in [note.kind for note in (await client.fetch(query)).notes]
+
+
+async def test_equal_counts_of_other_hours_are_those_of_another_place() -> None:
+    """A hundred each, at other times: nothing is repeated."""
+
+    def sparse(params: Params) -> Any:
+        hours = range(int(params["location"]), 24, 2)
+        return [{"_id": {"year": 2025, "month": 3, "dayofmonth": 1, "hour": hour}, "count": 100} for hour in hours]
+
+    query = LineCrosses("2025-03-01", "2025-03-01", aggregate_by="hour", category=1, location=[2, 3])
+    async with client_of(sparse, FOUR) as client:
+        assert not (await client.fetch(query)).notes
 
 
 async def test_counts_of_some_lines_that_are_those_of_others_are_told() -> None:

@@ -446,6 +446,9 @@ def test_a_key_that_stands_twice_is_told() -> None:
 UNMEASURED = {"unique_visits": 0, "bounce": 0, "dwell_time": 0, "dwell_time_stats": {}}
 IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("line_crosses", (1, "count"), -1),
+    ("line_crosses", (1, "count"), 2**31 - 1),
+    ("line_crosses", (1, "count"), 2**32 - 1),
+    ("zone_visitors", ("current", "insights", 0, "visits"), 2**63 - 1),
     ("zone_visitors", ("current", "insights", 0, "visits"), -3),
     ("zone_visitors", ("current", "insights", 1, "unique_visits"), 285),
     ("zone_visitors", ("current", "insights", 2, "bounce"), 285),

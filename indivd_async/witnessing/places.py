@@ -70,6 +70,8 @@ def _hold_owners(
 _APART = frozenset({"location", "organization", "floor", "zone_to", "zone_from"})
 #: Bits of the counts of an answer, and three for each that is not 0: with so many no other has the same by chance.
 _SURELY_OWN = 64
+#: Answers that are remembered: where a filter is not heeded, neighbours repeat one another, and streams have no end.
+_REMEMBERED = 1_000
 
 
 class Repeats:
@@ -88,6 +90,8 @@ class Repeats:
             return chunk
         told = hash(tuple([(row.bucket, row.count) for row in answer.rows]))
         other = self._of.setdefault((own.window, told), own)
+        if len(self._of) > _REMEMBERED:
+            del self._of[next(iter(self._of))]
         apart = [name for name in own.params if own.params[name] != other.params.get(name)]
         # Who crosses one line may cross another; a list of lines that is asked for in parts has none twice.
         if not apart or not (_APART if "line" in own.carried else _APART | {"line_ids"}).issuperset(apart):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from datetime import date
@@ -26,6 +27,7 @@ from indivd_async import (
     sandbox,
 )
 from indivd_async.cache import MemoryCache
+from indivd_async.planning import PlannedRequest
 from indivd_async.profile import MostDays, Profile
 
 pytestmark = pytest.mark.anyio
@@ -431,6 +433,24 @@ async def test_counts_of_some_lines_that_are_those_of_others_are_told() -> None:
     assert len(result.plan) > 1
     (note,) = (note for note in result.notes if note.kind == "repeated_counts")
     assert len(note.message) < 400
+
+
+async def test_a_stream_remembers_so_many_answers_and_no_more() -> None:
+    """What is held against what came before takes no memory without end."""
+    query = LineCrosses("2021-01-01", "2025-03-14", aggregate_by="hour", category=1, location=1, split=1)
+    came = kept = 0
+
+    def count(params: Any) -> Any:
+        day = date.fromisoformat(params["start_date"])
+        labels = {"year": day.year, "month": day.month, "dayofmonth": day.day}
+        return [{"_id": {**labels, "hour": hour}, "count": 500 + hour} for hour in range(8, 20)]
+
+    async with client_of(count, FOUR) as client, client.stream(query) as chunks:
+        async for _ in chunks:
+            came += 1
+            if came == 1_500:
+                kept = sum(isinstance(each, PlannedRequest) for each in gc.get_objects())
+    assert 0 < kept < 1_200
 
 
 async def test_a_location_that_is_listed_on_two_clocks_has_none() -> None:

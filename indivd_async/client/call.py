@@ -30,6 +30,7 @@ from ..structuring import place_rows, read_answer
 from .catalogue import Catalogue
 
 if TYPE_CHECKING:
+    from ..transport import Reply
     from .keeping import Keeping
 
 C = TypeVar("C")
@@ -233,9 +234,15 @@ class Call:
         reply = sending.reply
         read = partial(self._read, request, reply.body, reply.signs)
         answered = Answered(partial(sending.end, read), reply.attempts)  # the first who reads it ends the request
-        if keeping is not None and answered.is_sound() and first_row(answered.read()) is not None:
+        if keeping is not None and answered.is_sound() and self._is_all_in(reply, request, answered.read()):
             await keeping.keep(request, reply.body, deadline.left(now()))
         return answered
+
+    def _is_all_in(self, reply: Reply, request: PlannedRequest, answer: Answer) -> bool:
+        """Tell whether there are rows, and the body alone, which is all that a cache keeps, has all that was said."""
+        if first_row(answer) is None:
+            return False
+        return not reply.signs or self._read(request, reply.body).notes == answer.notes
 
     def _read(self, request: PlannedRequest, body: bytes, signs: Any = ()) -> Answer:
         """Read an answer, hold it against its question, and tell its rows where they are."""

@@ -111,6 +111,22 @@ async def test_a_cached_answer_is_held_against_its_question_too() -> None:
     assert again.notes == first.notes
 
 
+@pytest.mark.parametrize(("headers", "times"), [({"X-Degraded": "2 of 3 shards"}, 2), ({"X-Total-Count": "1"}, 1)])
+async def test_what_headers_say_is_told_each_time(headers: dict[str, str], times: int) -> None:
+    """A cache keeps bodies only: an answer that headers cast doubt on is asked for again."""
+    asked = []
+
+    def answer(params: Params) -> Any:
+        asked.append(params)
+        return httpx.Response(200, json=visits(row(5, **MEASURED)), headers=headers)
+
+    async with client_of(answer, cache=MemoryCache()) as client:
+        first, again = await client.fetch(QUERY), await client.fetch(QUERY)
+    assert len(asked) == times
+    assert first.notes == again.notes
+    assert [note.kind for note in first.notes] == ["answer_says"] * (times - 1)
+
+
 async def test_a_page_of_a_list_is_no_list() -> None:
     """What says that there is more, in the body or in a header, is no basis for "all"."""
     page = {"results": STOCKHOLM, "next": "https://stolen"}

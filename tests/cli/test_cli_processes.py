@@ -157,6 +157,26 @@ def test_binary_formats_are_not_for_terminals(site: Any) -> None:
     assert "parquet is not for terminals" in done.stderr
 
 
+@pytest.mark.parametrize("command", [("completion", "bash"), ("locations",)], ids=" ".join)
+def test_an_interrupt_at_any_import_is_one(command: tuple[str, ...], site: Any) -> None:
+    """Also in those that a library of native code makes while it is imported, which may not bear it."""
+    code = f"""
+import os, signal, sys
+from indivd_async.cli import main
+
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == "uuid":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+sys.exit(main({command!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "indivd: interrupted\n"
+
+
 @pytest.mark.parametrize("hidden", ["rich", "pyarrow", "nanoarrow"])
 def test_without_what_is_optional(hidden: str, site: Any, tmp_path: Path) -> None:
     """What needs something says what."""

@@ -93,7 +93,8 @@ class ChunkStream(Generic[C]):
     request in the air.
 
     Whoever waits for a chunk reads it where he takes it: its rows are used and gone before the next are made, where
-    the garbage collector would look at the rows of all that came at once. While nobody waits, it is read as it comes.
+    the garbage collector would look at the rows of all that came at once. While nobody waits, it is read as it comes,
+    and so is one that has to wait for those before it.
     """
 
     def __init__(
@@ -234,7 +235,7 @@ class ChunkStream(Generic[C]):
 
     def _deliver(self, job: Any, answered: Any) -> None:
         take = partial(self._read, answered)
-        if not self._is_awaited:
+        if not self._is_awaited or (self._ordered and job.number != self._next_number):
             take = partial(_itself, take())
         if not self._ordered:
             self._ready.append(take)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from scripted import Script, visits_by_day
@@ -91,6 +92,28 @@ async def test_every_way_to_ask_tells() -> None:
     rows = sum(len(visits_by_day("", {"start_date": "2025-01-01", "end_date": end})["current"]["insights"])
                for end in ("2025-03-31", "2025-01-02"))  # fmt: skip
     assert calls["all"][-1].rows == calls["stream"][-1].rows == rows
+
+
+async def test_what_came_out_of_order_is_told_before_its_turn() -> None:
+    """One slow answer holds back what a reader in order is given, not what he is told."""
+    told: list[Progress] = []
+    gate = anyio.Event()
+
+    async def answer(path: str, params: dict[str, str]) -> Any:
+        if params["start_date"] == "2025-01-01":
+            await gate.wait()
+        return visits_by_day(path, params)
+
+    async def read() -> None:
+        async with client.stream(QUARTER, ordered=True, progress=told.append) as chunks:
+            assert len([chunk async for chunk in chunks]) == 3
+
+    async with make_client(answer) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        assert told[-1].done == 2
+        gate.set()
+    assert told[-1].done == 3
 
 
 async def test_failures_and_retries_are_told() -> None:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, RootModel, create_model
 
 from ..queries import DropInRate, LineCrosses, Query, ZoneVisitors
 from ..results import DropInRateResult, LineCrossesResult, Result, ZoneVisitorsResult
+from ..results.notes import warn_of
 from ..results.tables import schema_of
 from ..wording import brief
 
@@ -29,7 +30,8 @@ def rows_model(cls: type[Any]) -> type[RootModel[Any]]:
     *cls* is the class of a query or of its result. The columns are those of `to_dicts()`, Arrow and `stream_ndjson`;
     the model takes a result as it is, or a list of such rows. Beside `response_model`, which nests as the service's
     answers do, this is what tables and charts in a browser read. A table does not tell what is missing from it, so a
-    result that is not complete raises `PartialResultError`.
+    result that is not complete raises `PartialResultError`; nor has it notes, so the server warns of those that
+    somebody should look at.
 
     >>> row = rows_model(ZoneVisitors).model_json_schema()["$defs"]["ZoneVisitorsTableRow"]
     >>> [*row["properties"]][0]
@@ -77,4 +79,5 @@ def _dicts(rows: Any) -> Any:
     if not isinstance(rows, Result):
         return rows
     rows.raise_for_failures()  # a table has no place to say what is missing
+    warn_of(rows.notes)
     return rows.to_dicts()

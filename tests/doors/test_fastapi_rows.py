@@ -123,6 +123,24 @@ def test_a_table_does_not_hide_what_is_missing() -> None:
     assert (answer_.status_code, answer_.json()["error"]) == (502, "PartialResultError")
 
 
+def test_a_table_leaves_no_doubt_untold() -> None:
+    """It has no notes either."""
+
+    def doubled(path: str, params: Params) -> Any:
+        document = visits_by_day(path, params)
+        document["current"]["insights"] *= 2
+        return document
+
+    app = FastAPI(lifespan=lifespan(token="t", transport=Script(doubled)))
+
+    @app.get("/rows", response_model=rows_model(ZoneVisitors))
+    async def rows(client: IndivdDep) -> Any:
+        return await client.zone_visitors("2025-03-01", "2025-03-02", location=124, aggregate_by="dayofmonth")
+
+    with TestClient(app) as visitor, pytest.warns(UserWarning, match="^repeated_key: "):
+        assert len(visitor.get("/rows").json()) == 4
+
+
 def test_models_are_made_once_from_queries_and_results() -> None:
     """Both classes name the same table; anything else is refused by name, and rows of another shape are too."""
     assert rows_model(ZoneVisitors) is rows_model(ZoneVisitorsResult)

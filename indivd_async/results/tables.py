@@ -119,8 +119,9 @@ class ArrowStream:
         return arrow.stream(schema_of(self.query), self._packed, requested_schema)
 
     def _pack(self) -> None:
-        held, self._held, self._rows = self._held, [], 0
-        self._packed += arrow.pack(schema_of(self.query), _batches(self.query, held))
+        packed = list(arrow.pack(schema_of(self.query), _batches(self.query, self._held)))
+        self._packed += packed  # only now: where something ended this, the rows are still held
+        self._held, self._rows = [], 0
 
 
 def record_batches(answered: Tabular) -> Iterator[pyarrow.RecordBatch]:

@@ -322,8 +322,10 @@ def test_a_number_that_fits_no_column_is_not_cut() -> None:
     (row,) = answer.rows
     too_large = attrs.evolve(row, bucket=attrs.evolve(row.bucket, week=2**63))
     chunk = attrs.evolve(chunk, answer=attrs.evolve(answer, rows=(too_large,)))
-    with pytest.raises(OverflowError, match="week: a value does not fit int64"):
-        pyarrow.table(tables.ArrowStream(query, [chunk]))
+    table = tables.ArrowStream(query, [chunk])
+    for _ in range(2):  # whoever reads it again must not get what is left
+        with pytest.raises(OverflowError, match="week: a value does not fit int64"):
+            pyarrow.table(table)
 
 
 @pytest.mark.parametrize(

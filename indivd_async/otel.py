@@ -122,6 +122,8 @@ class _ToldStream(_OpenStream[Any]):
 class _Asked:
     """A planned request that has not ended: its span, and when its attempt in the air began."""
 
+    #: Held, so that no other takes its identity: it may be cancelled, which nobody tells, long before its call ends.
+    request: Any
     span: Span
     attributes: dict[str, Any]
     #: `Event.elapsed` at the start of the attempt; None while there is none.
@@ -206,7 +208,7 @@ class _Telemetry:
                 "indivd.reason": request.reason,
             },
         )
-        return _Asked(span, attributes)
+        return _Asked(request, span, attributes)
 
     def _land(self, one: _Asked, elapsed: float | None, outcome: dict[str, Any]) -> None:
         if one.attempt_began is None:

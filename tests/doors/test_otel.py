@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,26 @@ async def test_a_stream_that_is_left_early_ends_its_spans(telemetry: Telemetry) 
         await anext(chunks)
     outcomes = sorted(str((span.attributes or {})["indivd.outcome"]) for span in telemetry.requests)
     assert outcomes == ["cancelled", "finished"]
+
+
+async def test_a_request_that_was_cancelled_is_held_until_its_span_ends(telemetry: Telemetry) -> None:
+    """Spans are known by the identity of their requests: no other may take it before."""
+    asked: list[weakref.ref[Any]] = []
+    alive: list[list[bool]] = []
+
+    async def answer(path: str, params: Params) -> Any:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            alive.append([request() is not None for request in asked])
+
+    def hear(event: Event) -> None:
+        if event.kind == "started":
+            asked.append(weakref.ref(event.request))
+
+    async with telemetry.client(Script(answer), on_event=hear) as client, client.stream(MARCH):
+        await anyio.wait_all_tasks_blocked()
+    assert alive == [[True, True]] * 2
 
 
 async def test_an_answer_without_an_attempt_is_told_as_such(telemetry: Telemetry) -> None:

@@ -13,9 +13,23 @@ from collections.abc import Sequence
 from .exits import INTERRUPTED
 
 
+def _import_orjson() -> None:
+    """Import it while no signal is heard: made of native code, it ends the process where Python stops it just then."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        return
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        import orjson  # noqa: F401
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself exits for ``--help`` and for what it cannot read."""
     try:
+        _import_orjson()
         from .dispatch import run  # in here, where Ctrl-C is heard: it takes a while
 
         return run(sys.argv[1:] if argv is None else argv)

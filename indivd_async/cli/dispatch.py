@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import uuid  # noqa: F401  orjson imports it while it is made, and ends the process where an interrupt comes just then
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType

@@ -23,7 +23,7 @@ from indivd_async.merging import merge_chunks
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
 from indivd_async.results import Result
-from indivd_async.results.notes import word_note
+from indivd_async.results.notes import warn_of, word_note
 
 DAYS = ("2025-03-03", "2025-03-05")
 OTHER = {"comparison_start_date": "2025-02-03", "comparison_end_date": "2025-02-05"}
@@ -33,6 +33,7 @@ QUERIES = [
     DropInRate(*DAYS, location=[124, 127], **OTHER),
 ]
 ERROR = ServerError("no", status=500)
+PLAIN = word_note("provisional_period", clocks="Europe/Stockholm")
 
 
 def fetched(query: Query, *, failing: int | None = None) -> Any:
@@ -126,3 +127,13 @@ def test_shards_joined_equal_the_whole(query: Query) -> None:
     assert rows_of(merge_results(shards)) == rows_of(fetched(query))
     if len(shards) > 1:
         assert not merge_results(shards[:1]).complete
+
+
+def test_who_takes_rows_without_their_notes_is_warned_of_the_doubtful_ones() -> None:
+    """Of each kind once, with how many more there are; what is only to be known says nothing."""
+    doubts = [word_note("filter_unasked", name=name) for name in ("min_dwell", "max_dwell")]
+    with pytest.warns(UserWarning, match="^filter_unasked: ") as warned:
+        warn_of([PLAIN, *doubts])
+    assert len(warned) == 1
+    assert "1 more" in str(warned[0].message)
+    warn_of([PLAIN])

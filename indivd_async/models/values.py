@@ -125,6 +125,8 @@ class Bucket:
         return local if local is None or tz is None else first_instant(local, tz)
 
 
+#: Beyond it counts are what is left of -1 or of an overflow, not of people.
+MOST_PEOPLE = 2**31 - 2
 MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads integers beyond 64 bits as floats
 
 # Building frozen values.

@@ -85,8 +85,9 @@ class Sight(Fielded):
         lines = [f"<tr>{''.join(cells)}</tr>" for cells in zip(*table, strict=True)]
         first, *others = map(escape, self.head)
         title, body = "".join(lines[:1]), "".join(lines[1:])
-        head, below = "<br>".join([f"<b>{first}</b>", *others]), "<br>".join(map(escape, self.below))
-        return f"<p>{head}</p><table><thead>{title}</thead><tbody>{body}</tbody></table>{below}"
+        drawn = f"<table><thead>{title}</thead><tbody>{body}</tbody></table>" if self.rows else ""
+        below = f"<p>{'<br>'.join(map(escape, self.below))}</p>" if self.below else ""
+        return f"<p>{'<br>'.join([f'<b>{first}</b>', *others])}</p>{drawn}{below}"
 
 
 def title_of(name: str) -> str:

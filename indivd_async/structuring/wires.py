@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from .. import models
-from ..models.values import LABELS, MOST_INT
+from ..models.values import LABELS, MOST_INT, MOST_PEOPLE
 from .forms import FORMS, Form, Period
 
 _Int: Any = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
@@ -77,8 +77,6 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
 
 #: Seconds; who stays longer is looked at closely.
 _A_DAY = 86_400
-#: Visits; more are, too.
-_MANY = 2**31 - 1
 
 
 def do_agree(wires: list[Any]) -> bool:
@@ -91,7 +89,7 @@ def do_agree(wires: list[Any]) -> bool:
                 is_measured = True
             elif visits:  # of whom none was told apart, as on a Basic plan all
                 has_bare = True
-            if not (0 <= (visitors or 0) <= visits < _MANY and 0 <= (wire.bounce or 0) <= visits):
+            if not (0 <= (visitors or 0) <= visits <= MOST_PEOPLE and 0 <= (wire.bounce or 0) <= visits):
                 return False
             if stats is None or not (n := stats.n):
                 is_measured = is_measured or bool(dwell)

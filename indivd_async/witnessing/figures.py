@@ -8,7 +8,7 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from ..models import Bucket, DropInRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
-from ..models.values import odd_labels, word_bucket
+from ..models.values import MOST_PEOPLE, odd_labels, word_bucket
 from ..results import DropInBlock, ZoneVisitorsAnswer
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
@@ -20,8 +20,6 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
-#: Beyond it counts are what is left of -1 or of an overflow, not of people.
-MOST_PEOPLE = 2**31 - 2
 #: Visits of which somebody is surely told apart, where visitors are.
 _SURELY_SEEN = 10
 

@@ -10,7 +10,7 @@ import attrs
 from ..errors import AnswerMismatchError
 from ..fielded import Fielded
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
-from ..models.values import with_changes
+from ..models.values import MOST_PEOPLE, with_changes
 from ..planning import PlannedRequest
 from ..planning.request import grouping_of
 from ..planning.windows import bucket_unit
@@ -18,7 +18,7 @@ from ..queries import PER
 from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
-from .figures import MOST_PEOPLE, SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
+from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
 from .more import Sign, hold_whole, say_more
 from .periods import are_all_told, hold_dates, hold_labels
 from .places import hold_comparison, hold_interval, hold_locations, hold_rows, hold_threshold, hold_zones, ids_of

@@ -33,6 +33,12 @@ from indivd_async.transport.network import Connection, connect
 pytestmark = pytest.mark.anyio
 
 
+def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, whose limits it may change."""
+    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+
+
 async def connect_to(server: RawServer) -> Connection:
     way = Way(
         base_url=parse_base_url(server.url), token=Token("t"), max_bytes=2**20, ssl_context=ssl.create_default_context()
@@ -225,14 +231,7 @@ def test_few_file_descriptors(anyio_backend: str) -> None:
         anyio.run(main, backend=sys.argv[2])
     """
     with RawServer(Peer.serve) as server:
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script), server.url, anyio_backend],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_script(script, server.url, anyio_backend)
     assert done.returncode == 0, done.stderr
     assert len(server.requests) == 300
     assert server.connections <= 12
@@ -259,14 +258,7 @@ def test_connections_leave_file_descriptors_to_all_else(how: str) -> None:
         anyio.run(main, backend="trio" if sys.argv[2] == "trio" else "asyncio")
     """
     with RawServer(Peer.serve) as server:
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script), server.url, how],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_script(script, server.url, how)
     assert done.returncode == 0, done.stderr
     assert len(server.requests) == 100
 

@@ -35,7 +35,7 @@ from indivd_async import (
     ZoneVisitorsRow,
 )
 from indivd_async.merging import Known, merge_chunks
-from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Answer, Block
 
 from .measuring import row
 
@@ -64,9 +64,13 @@ def _copy(bucket: Bucket) -> Bucket:
     return Bucket(year=bucket.year, month=bucket.month, dayofmonth=bucket.dayofmonth, hour=bucket.hour)
 
 
+def _of_rows(rows: tuple[Any, ...]) -> Answer:
+    return Answer(current=Block(rows=rows))
+
+
 def _visits(request: PlannedRequest, *, shared: bool) -> Answer:
-    return ZoneVisitorsAnswer(
-        current=tuple(
+    return _of_rows(
+        tuple(
             ZoneVisitorsRow(
                 visits=9,
                 unique_visits=8,
@@ -85,8 +89,8 @@ def _visits(request: PlannedRequest, *, shared: bool) -> Answer:
 
 def _lines(request: PlannedRequest, *, shared: bool) -> Answer:
     carried = dict(request.carried)
-    return LineCrossesAnswer(
-        rows=tuple(
+    return _of_rows(
+        tuple(
             LineCrossesRow(bucket=bucket if shared else _copy(bucket), count=3, **carried) for bucket in _hours(request)
         )
     )
@@ -111,7 +115,7 @@ def _drop_in(request: PlannedRequest, *, shared: bool) -> Answer:
     )
     details = tuple(DropInRow(bucket=bucket, passing_by=180, enter=60, drop_in_rate=33.3) for bucket in buckets)
     totals = DropInTotals(startdate="", enddate="", passing_by=9, enter=3, enter_percentage=33.3)
-    return DropInAnswer(interval="hour", current=DropInBlock(summary=totals, details=details, zones=zones))
+    return Answer(interval="hour", current=Block(summary=totals, details=details, zones=zones))
 
 
 def _last(hours: int) -> date:

@@ -22,7 +22,7 @@ from indivd_async import Bucket, Chunk, DropInRate, LineCrosses, Location, Plann
 from indivd_async.merging import Known
 from indivd_async.models import FrozenMap
 from indivd_async.queries import Query
-from indivd_async.results import DropInAnswer, LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Answer
 from indivd_async.sandbox import World
 from indivd_async.structuring import place_rows, structure_answer
 from indivd_async.witnessing import witness_answer
@@ -133,8 +133,7 @@ def expected_lines(world: World, query: LineCrosses) -> list[Any]:
         params |= {PER.get(field, field): str(value) for field, value in carried.items()}
         body = ask(world, "line_crosses", params)
         found = structure_answer("line_crosses", body, tz=None, carried=FrozenMap(carried))
-        assert isinstance(found, LineCrossesAnswer)
-        rows += [(_order(row.bucket), number, row) for row in found.rows]
+        rows += [(_order(row.bucket), number, row) for row in found.current.rows]
     return [row for _, _, row in sorted(rows, key=lambda item: item[:2])]
 
 
@@ -156,24 +155,22 @@ def _visits_on_clock(world: World, query: ZoneVisitors, tz: str, ids: tuple[int,
     params = _given(query, "zones", "bounce_threshold", "min_dwell", "max_dwell")
     params |= {"location": ",".join(map(str, ids)), "tz": tz}
 
-    def ask_for(extra: dict[str, str]) -> ZoneVisitorsAnswer:
+    def ask_for(extra: dict[str, str]) -> Answer:
         body = ask(world, "zone_visitors", params | extra)
-        found = structure_answer("zone_visitors", body, tz=tz, carried=FrozenMap())
-        assert isinstance(found, ZoneVisitorsAnswer)
-        return found
+        return structure_answer("zone_visitors", body, tz=tz, carried=FrozenMap())
 
     dates = _given(query, "start_date", "end_date", "aggregate_by")
     own = query.comparison_aggregate_by
     # One request serves both where they are grouped alike, be it because the API would choose so.
     if own is None or (query.aggregate_by is None and own == _default_of_visits(query)):
         both = ask_for(dates | _given(query, "comparison_start_date", "comparison_end_date"))
-        return both.current, both.comparison or ()
+        return both.current.rows, () if both.comparison is None else both.comparison.rows
     other = {
         "start_date": str(query.comparison_start_date),
         "end_date": str(query.comparison_end_date),
         "aggregate_by": query.comparison_aggregate_by,
     }
-    return ask_for(dates).current, ask_for(other).current
+    return ask_for(dates).current.rows, ask_for(other).current.rows
 
 
 def _default_of_visits(query: ZoneVisitors) -> str:
@@ -219,10 +216,8 @@ def expected_rates(world: World, query: DropInRate) -> dict[str, Any]:
     return {"interval": interval} | {name: _together(blocks) if blocks else None for name, blocks in periods.items()}
 
 
-def _rates(world: World, params: dict[str, str], tz: str) -> DropInAnswer:
-    found = structure_answer("drop_in_rate", ask(world, "drop_in_rate", params), tz=tz, carried=FrozenMap())
-    assert isinstance(found, DropInAnswer)
-    return found
+def _rates(world: World, params: dict[str, str], tz: str) -> Answer:
+    return structure_answer("drop_in_rate", ask(world, "drop_in_rate", params), tz=tz, carried=FrozenMap())
 
 
 def _together(blocks: Sequence[Any]) -> tuple[tuple[int, int, float | None], list[tuple[Any, ...]], dict[int, Any]]:

@@ -23,7 +23,7 @@ from ..planning import Plan, PlannedRequest, check_asked, make_plan
 from ..profile import NOTHING_KNOWN, Profile
 from ..progress import Tally
 from ..queries import Query
-from ..results import Answer, AnyResult, Chunk, Listed, first_row
+from ..results import Answer, AnyResult, Chunk, Listed
 from ..results.licences import Licences
 from ..results.notes import word_note
 from ..structuring import place_rows, read_answer
@@ -240,7 +240,7 @@ class Call:
 
     def _is_all_in(self, reply: Reply, request: PlannedRequest, answer: Answer) -> bool:
         """Tell whether there are rows, and the body alone, which is all that a cache keeps, has all that was said."""
-        if first_row(answer) is None:
+        if answer.first_row is None:
             return False
         return not reply.signs or self._read(request, reply.body).notes == answer.notes
 

@@ -14,12 +14,12 @@ from ..errors import MergeConflictError
 from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInRow
 from ..planning import Plan, PlannedRequest
 from ..queries.fields import periods_of
-from ..results import Chunk, DropInBlock, DropInDetails, DropInRateResult, DropInSummary, DropInZones
+from ..results import Block, Chunk, DropInDetails, DropInRateResult, DropInSummary, DropInZones
 from ..results.drop_in_rate import rate
 from .keys import Covered, check_addable, common, part_of
 from .ordering import Buckets, Pile, line_up
 
-_Block = tuple[PlannedRequest, DropInBlock]
+_Block = tuple[PlannedRequest, Block]
 
 
 def merge_drop_in(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> DropInRateResult:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ..errors import MergeConflictError
 from ..models import FrozenMap
 from ..models.values import odd_labels, word_bucket
 from ..planning import Plan, PlannedRequest
-from ..results import Chunk, Coverage, first_row
+from ..results import Block, Chunk, Coverage
 
 Covered = tuple[Coverage, ...]
 
@@ -31,7 +30,7 @@ def check_defaults(plan: Plan, arrived: Iterable[Chunk]) -> None:
     if getattr(query, endpoint.comparison_grouping or "", None) is not None:
         named.discard("comparison")
     for chunk in arrived:
-        if chunk.request.period in named and chunk.answer and (row := first_row(chunk.answer)) is not None:
+        if chunk.request.period in named and chunk.answer and (row := chunk.answer.first_row) is not None:
             bucket = getattr(row, "aggregation", row).bucket
             if bucket.year is None:
                 key = word_bucket(bucket)
@@ -57,7 +56,7 @@ def check_years(chunks: Sequence[Chunk]) -> None:
     """Refuse to add up weeks of several years that do not tell their year: week 10 is another week each year."""
     years = {chunk.request.window.start.year for chunk in chunks if chunk.request.window is not None}
     for chunk in chunks if len(years) > 1 else ():
-        row = first_row(chunk.answer) if chunk.answer else None
+        row = chunk.answer.first_row if chunk.answer else None
         bucket = None if row is None else row.bucket
         if bucket is not None and bucket.year is None and bucket.week is not None and odd_labels([row]) is None:
             problem = "the label does not tell the year that it belongs to; ask year by year"
@@ -71,9 +70,9 @@ def common(one: FrozenMap, other: FrozenMap) -> FrozenMap:
     return FrozenMap({name: value for name, value in one.items() if name in other and other[name] == value})
 
 
-def part_of(chunk: Chunk, period: str) -> Any:
+def part_of(chunk: Chunk, period: str) -> Block | None:
     """Return what the answer of *chunk* says of one period of the query; None where nothing."""
-    answer: Any = chunk.answer
-    if chunk.request.period == "both":
-        return getattr(answer, period)
-    return answer.current if chunk.request.period == period else None
+    if chunk.answer is None or chunk.request.period not in ("both", period):
+        return None
+    is_own = chunk.request.period == period or period == "current"
+    return chunk.answer.current if is_own else chunk.answer.comparison

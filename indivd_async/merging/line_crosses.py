@@ -9,7 +9,7 @@ from typing import Any
 from ..models import LineCrossesRow
 from ..models.values import draft_of
 from ..planning import Plan
-from ..results import Chunk, LineCrossesAnswer, LineCrossesResult
+from ..results import Chunk, LineCrossesResult
 from .keys import Covered, check_addable, check_years, common
 from .ordering import Buckets, Pile, line_up
 
@@ -28,18 +28,13 @@ def merge_lines(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Line
     pile: Pile[LineCrossesRow] = Pile(plan, buckets)
     for group in groups.values():
         request = group[0].request
-        rows: Sequence[LineCrossesRow] = _lines_of(group[0])
+        rows: Sequence[LineCrossesRow] = group[0].rows
         if len(group) > 1:
             check_addable(group)
             check_years(group)
-            rows = list(map(_add_lines, line_up(buckets, [_lines_of(chunk) for chunk in group])))
+            rows = list(map(_add_lines, line_up(buckets, [chunk.rows for chunk in group])))
         pile.add(request, rows, rows, repeat((families[request.series],), len(rows)))
     return LineCrossesResult(plan=plan, coverage=coverage, rows=pile.sort())
-
-
-def _lines_of(chunk: Chunk) -> tuple[LineCrossesRow, ...]:
-    assert isinstance(chunk.answer, LineCrossesAnswer)
-    return chunk.answer.rows
 
 
 def _add_lines(same: Sequence[LineCrossesRow]) -> LineCrossesRow:

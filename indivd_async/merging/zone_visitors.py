@@ -34,7 +34,8 @@ def _put_in_order(plan: Plan, arrived: Sequence[Chunk], period: str) -> tuple[Zo
     pile: Pile[ZoneVisitorsRow] = Pile(plan, Buckets(), of_zones=True)
     is_labelled = any("loc_id" in part.resolved for part in plan.layout.parts)
     for chunk in arrived:
-        rows = part_of(chunk, period) or ()
+        block = part_of(chunk, period)
+        rows = () if block is None else block.rows
         whose = [row.aggregation for row in rows]
         # A zone is in one location; where that is only told by the question, it must not make two of one.
         locations = [one.loc_id for one in whose] if is_labelled else repeat(None)

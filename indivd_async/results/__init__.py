@@ -1,15 +1,6 @@
 """What the caller holds: the merged rows, what became of each request, and what there is to know about the figures."""
 
-from .chunks import (
-    Answer as Answer,
-    Chunk as Chunk,
-    Dates as Dates,
-    DropInAnswer as DropInAnswer,
-    DropInBlock as DropInBlock,
-    LineCrossesAnswer as LineCrossesAnswer,
-    ZoneVisitorsAnswer as ZoneVisitorsAnswer,
-    first_row as first_row,
-)
+from .chunks import Answer as Answer, Block as Block, Chunk as Chunk, Dates as Dates
 from .drop_in_rate import (
     DropInDetails as DropInDetails,
     DropInRateResult as DropInRateResult,

@@ -1,8 +1,8 @@
-"""What one request brought, not merged with any other: an answer, one class an endpoint, or an error."""
+"""What one request brought, not merged with any other: an answer, or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import attrs
 from ..errors import IndivdError
 from ..escaping import ShownAsText
 from ..fielded import Fielded
-from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, LineCrossesRow, ZoneDropIn, ZoneVisitorsRow
+from ..models import NOTHING_EXTRA, DropInRow, DropInTotals, FrozenMap, ZoneDropIn
 from ..planning import PlannedRequest
 from ..queries import Query
 from ..wording import counted, plural
@@ -22,85 +22,62 @@ from .shown import Tabular
 
 #: The first and the last day of a period, as an answer repeats them; None where it does not.
 Dates = tuple[str | None, str | None]
-#: The rows of an answer, both periods'.
-Blocks = Sequence[Sequence[Any]]
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class LineCrossesAnswer(Fielded):
-    """What one answer of line_crosses says; `notes` is what there is to know about it."""
-
-    rows: tuple[LineCrossesRow, ...] = attrs.field(repr=counted)
-    notes: tuple[Note, ...] = ()
-
-    @property
-    def blocks(self) -> Blocks:
-        return (self.rows,)
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ZoneVisitorsAnswer(Fielded):
+class Block(Fielded):
     """
-    What one answer of zone_visitors says; `comparison` is None where the answer has none.
+    What an answer says of one period.
 
-    `extra` has the fields that are not known, of the answer and of its periods, by their path: ``"current.next"``.
+    `rows` are those of line_crosses and of zone_visitors; drop_in_rate has a `summary`, `details` of all zones
+    together, and `zones` with rows of their own.
     """
 
-    current: tuple[ZoneVisitorsRow, ...] = attrs.field(repr=counted)
-    comparison: tuple[ZoneVisitorsRow, ...] | None = attrs.field(default=None, repr=counted)
+    rows: tuple[Any, ...] = attrs.field(default=(), repr=counted)
     dates: Dates = (None, None)
-    comparison_dates: Dates = (None, None)
+    summary: DropInTotals | None = None
+    details: tuple[DropInRow, ...] = attrs.field(default=(), repr=counted)
+    zones: tuple[ZoneDropIn, ...] = attrs.field(default=(), repr=counted)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Answer(Fielded):
+    """
+    What one answer says; `comparison` is None where it has none, `notes` is what there is to know about it.
+
+    `extra` has the fields that are not known, of the answer and of the objects in it that no row stands for, by their
+    path: ``"current.next"``. Those of a summary are in its own.
+    """
+
+    current: Block
+    comparison: Block | None = None
+    #: As drop_in_rate names it.
+    interval: str | None = None
     extra: FrozenMap = NOTHING_EXTRA
     notes: tuple[Note, ...] = ()
-    #: Whether each row was seen, as it was read, to have no unknown field, no count below 0, and figures that agree.
+    #: Whether each visit was seen, as it was read, to have no unknown field, no count below 0, and figures that agree.
     is_plain: bool = attrs.field(default=False, eq=False, repr=False)
 
     @property
-    def blocks(self) -> Blocks:
-        return self.current, self.comparison or ()
-
-    def changed(self, change: Callable[[ZoneVisitorsRow], ZoneVisitorsRow]) -> Self:
-        """Return it with a *change* of every row."""
-        current, comparison = (rows and tuple(map(change, rows)) for rows in (self.current, self.comparison))
-        return attrs.evolve(self, current=current or (), comparison=comparison)
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class DropInBlock(Fielded):
-    """One period of an answer of drop_in_rate."""
-
-    summary: DropInTotals | None
-    details: tuple[DropInRow, ...] = attrs.field(repr=counted)
-    zones: tuple[ZoneDropIn, ...] = attrs.field(repr=counted)
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class DropInAnswer(Fielded):
-    """
-    What one answer of drop_in_rate says; `comparison` is None where the answer has none.
-
-    `extra` has the fields that are not known, of the answer and of its three sections, by their path:
-    ``"details.next"``. Those of a summary are in its own.
-    """
-
-    interval: str | None
-    current: DropInBlock
-    comparison: DropInBlock | None = None
-    extra: FrozenMap = NOTHING_EXTRA
-    notes: tuple[Note, ...] = ()
+    def blocks(self) -> Sequence[Block]:
+        return (self.current,) if self.comparison is None else (self.current, self.comparison)
 
     @property
-    def blocks(self) -> Blocks:
-        """Of the zones' own."""
-        return [zone.details for block in (self.current, self.comparison) if block for zone in block.zones]
+    def lists(self) -> Iterator[Sequence[Any]]:
+        """Its rows: by period, or by zone where zones have rows of their own."""
+        for block in self.blocks:
+            yield block.rows
+            yield from [zone.details for zone in block.zones]
 
+    @property
+    def first_row(self) -> Any:
+        """The first of all rows, or None."""
+        return next(chain.from_iterable(self.lists), None)
 
-Answer = LineCrossesAnswer | ZoneVisitorsAnswer | DropInAnswer
-
-
-def first_row(answer: Answer) -> Any:
-    """Return the first of the rows of *answer*, or None."""
-    return next(chain.from_iterable(answer.blocks), None)
+    def changed(self, change: Callable[[Any], Any]) -> Self:
+        """Return it with a *change* of every row of zone_visitors."""
+        current, *others = [attrs.evolve(block, rows=tuple(map(change, block.rows))) for block in self.blocks]
+        return attrs.evolve(self, current=current, comparison=others[0] if others else None)
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -144,9 +121,9 @@ class Chunk(ShownAsText, Tabular):
     @property
     def rows(self) -> tuple[Any, ...]:
         """The rows of every period of the answer, as the API gave them; for drop_in_rate the zones' own rows."""
-        return () if self.answer is None else tuple(chain.from_iterable(self.answer.blocks))
+        return () if self.answer is None else tuple(chain.from_iterable(self.answer.lists))
 
     @property
     def row_count(self) -> int:
         """How many rows there are, without collecting them."""
-        return 0 if self.answer is None else sum(map(len, self.answer.blocks))
+        return 0 if self.answer is None else sum(map(len, self.answer.lists))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
 import attrs
 
 from ..models import ZoneVisitorsRow
 from ..models.values import with_changes
-from .chunks import Chunk, ZoneVisitorsAnswer
+from ..queries import ZoneVisitors
+from .chunks import Chunk
 from .notes import word_note
 
 UNLICENSED = word_note("unlicensed_metrics", where="anywhere")
@@ -36,10 +36,8 @@ class Licences:
 
     def hear(self, chunk: Chunk) -> None:
         """Take note of the rows of both periods."""
-        answer, measured, visited = chunk.answer, self._measured, self._visited
-        assert isinstance(answer, ZoneVisitorsAnswer)
-        group = _group_of(chunk)
-        for row in chain.from_iterable(answer.blocks):
+        measured, visited, group = self._measured, self._visited, _group_of(chunk)
+        for row in chunk.rows:
             place = row.aggregation
             subject = (group if place.loc_id is None else place.loc_id, place.zone_id)
             if subject in measured:
@@ -57,7 +55,7 @@ class Licences:
     def hide(self, chunk: Chunk) -> Chunk:
         """Replace zeros that nobody measured by None, by what has come so far and *chunk*."""
         answer = chunk.answer
-        if not isinstance(answer, ZoneVisitorsAnswer):
+        if answer is None or not isinstance(chunk.query, ZoneVisitors):
             return chunk
         self.hear(chunk)
         if not self.unlicensed:
@@ -74,7 +72,7 @@ class Licences:
             return with_changes(row, unique_visits=None, bounce=None, dwell_time=None, dwell_time_stats=None)
 
         hidden = answer.changed(hide)
-        if hidden.blocks == answer.blocks:
+        if hidden == answer:
             return chunk
         return attrs.evolve(chunk, answer=attrs.evolve(hidden, notes=(*answer.notes, _SO_FAR)))
 

@@ -164,8 +164,8 @@ def _blocks_of_chunk(chunk: Answered) -> Iterator[_Block]:
     known = Known(profile=request.profile or NOTHING_KNOWN, line_clocks=dict.fromkeys(located, request.tz))
     # An answer has a second block only where its request brings both periods; else its one block is the request's own.
     names = _PERIODS if request.period == "both" else (request.period,)
-    blocks = () if chunk.answer is None else table.blocks_of_answer(chunk.answer)
-    return ((name, known, rows) for name, rows in zip(names, blocks, strict=False))
+    blocks = () if chunk.answer is None else chunk.answer.blocks
+    return ((name, known, table.rows_of_block(block)) for name, block in zip(names, blocks, strict=False))
 
 
 def _batches(query: Query, blocks: Iterable[_Block]) -> Iterator[Batch]:
@@ -280,7 +280,7 @@ class _Table(Fielded):
     columns_of_rows: Callable[[Any, Any, Known], list[Values]]
     #: The rows of each period.
     blocks_of_result: Callable[[Any], Iterable[Sequence[Any]]]
-    blocks_of_answer: Callable[[Any], Iterable[Sequence[Any]]] = attrgetter("blocks")
+    rows_of_block: Callable[[Any], Sequence[Any]] = attrgetter("rows")
     #: Whether rows are on the clocks of what `Known` says.
     has_line_clocks: bool = False
 
@@ -307,6 +307,6 @@ _TABLES: Mapping[type, _Table] = {
         blocks_of_result=lambda result: [
             _pair((zones or {}).values()) for zones in (result.zone_details.current, result.zone_details.comparison)
         ],
-        blocks_of_answer=lambda answer: [_pair(block.zones) for block in (answer.current, answer.comparison) if block],
+        rows_of_block=lambda block: _pair(block.zones),
     ),
 }

@@ -19,7 +19,7 @@ from msgspec import UNSET, UnsetType
 from .. import models
 from ..fielded import Fielded
 from ..models.values import bucket_of, draft_of
-from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..results import Answer, Block
 from .forms import DropIns, Period, Visits
 from .wires import do_agree, struct_of
 
@@ -114,15 +114,11 @@ def _build_line_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[mode
 def _build_visits(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
     periods = [(each, _is_sent(each)) for each in (wire.current, wire.comparison)]
     are_plain = all(do_agree(each.insights) for each, sent in periods if sent)
-    current, comparison = (make_rows(each.insights, {"tz": tz}) if sent else None for each, sent in periods)
-    dates, others = ((each.startdate, each.enddate) if sent else (None, None) for each, sent in periods)
-    return ZoneVisitorsAnswer(
-        current=current or (),
-        comparison=comparison,
-        dates=dates,
-        comparison_dates=others,
-        is_plain=are_plain,
+    current, comparison = (
+        Block(rows=make_rows(each.insights, {"tz": tz}), dates=(each.startdate, each.enddate)) if sent else None
+        for each, sent in periods
     )
+    return Answer(current=current or Block(), comparison=comparison, is_plain=are_plain)
 
 
 def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[models.ZoneVisitorsRow, ...]:
@@ -212,25 +208,20 @@ def _exclude(shorter: int | UnsetType | None, longer: int | UnsetType | None) ->
 def _build_drop_in(wire: Any, tz: str | None, _: Mapping[str, int], make_rows: _MakeRows) -> Answer:
     summary, details, zones = wire.summary, wire.details, wire.zone_details
     comparison = _build_block(summary.comparison, details.comparison, zones.comparison, tz, make_rows)
-    return DropInAnswer(
+    return Answer(
         interval=details.interval,
         current=_build_block(summary.current, details.current, zones.current, tz, make_rows),
-        comparison=comparison if comparison != _NOTHING else None,
+        comparison=comparison if comparison != Block() else None,
     )
 
 
-_NOTHING = DropInBlock(summary=None, details=(), zones=())
-
-
-def _build_block(
-    totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | None, make_rows: _MakeRows
-) -> DropInBlock:
+def _build_block(totals: Any, rows: list[Any], zones: dict[str, Any], tz: str | None, make_rows: _MakeRows) -> Block:
     summary = None
     if _is_sent(totals):
         if totals.passing_by == 0:
             totals.enter_percentage = None
         summary = models.DropInTotals(**msgspec.structs.asdict(totals))
-    return DropInBlock(
+    return Block(
         summary=summary,
         details=_build_details(rows),
         zones=tuple([_build_zone(key, zone, tz, make_rows) for key, zone in zones.items()]),
@@ -297,7 +288,7 @@ class _Shape(Fielded):
 _SHAPES: Mapping[str, _Shape] = {
     "line_crosses": _Shape(
         sent=lambda for_table: list[struct_of(models.LineCrossesRow, for_table)],  # type: ignore[misc]
-        build=lambda wires, _, carried, make_rows: LineCrossesAnswer(rows=make_rows(wires, carried)),
+        build=lambda wires, _, carried, make_rows: Answer(current=Block(rows=make_rows(wires, carried))),
         build_rows=_build_line_rows,
         complete_rows=lambda wires, carried: _complete_rows(wires, [wire.labels for wire in wires], carried),
     ),

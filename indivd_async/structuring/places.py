@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..planning import PlannedRequest
-from ..results import Answer, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..results import Answer
 
 
 def place_rows(
@@ -15,17 +15,13 @@ def place_rows(
     """Fill in location and name: from the label, the one location that was asked for, or what is listed."""
     asked = request.locations
     only = asked[0] if asked is not None and len(asked) == 1 else None
-    if isinstance(answer, LineCrossesAnswer):
-        if only in names:
-            fill_in(answer.rows, {"loc_name": names[only]})  # type: ignore[index]
-    elif isinstance(answer, ZoneVisitorsAnswer):
-        for visits in (answer.current, answer.comparison or ()):
-            _place([row.aggregation for row in visits], only, zones, names)
-    else:
-        told = [zone for block in (answer.current, answer.comparison) if block is not None for zone in block.zones]
-        _place(told, only, zones, names)
-        for zone in told:
-            fill_in(zone.details, {"loc_id": zone.loc_id})
+    for block in answer.blocks:
+        if request.endpoint != "line_crosses":
+            _place([row.aggregation for row in block.rows] or block.zones, only, zones, names)
+            for zone in block.zones:
+                fill_in(zone.details, {"loc_id": zone.loc_id})
+        elif only in names:
+            fill_in(block.rows, {"loc_name": names[only]})  # type: ignore[index]
 
 
 def _place(whose: Sequence[Any], only: int | None, zones: Mapping[int, int | None], names: Mapping[int, str]) -> None:

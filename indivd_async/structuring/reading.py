@@ -16,7 +16,7 @@ from cattrs import AttributeValidationNote, BaseValidationError
 from .. import models
 from ..errors import DecodeError
 from ..models.endpoints import FILTER_ENDPOINTS
-from ..results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from ..results import Answer, Block
 from .forms import DropIns, Lines, Visits
 from .hooks import faults_of_object, make_converter, problems_of
 from .places import fill_in
@@ -33,8 +33,9 @@ _BOM = b"\xef\xbb\xbf"
 def decide_answer(endpoint: str, body: bytes, *, tz: str | None, carried: Mapping[str, int]) -> Answer:
     """Structure the answer of a data endpoint, as `structure_answer` promises."""
     shape, build = _SHAPES[endpoint]
-    answer: Answer = build(_decide(lambda value: _converter.structure(value, shape), body))
-    _carry(answer, tz, carried)
+    answer = build(_decide(lambda value: _converter.structure(value, shape), body))
+    for rows in (rows for block in answer.blocks for rows in (block.rows, block.zones)):
+        fill_in(rows, carried if shape is Lines else {"tz": tz})
     return answer
 
 
@@ -61,34 +62,32 @@ def _decide(structure: Callable[[Any], T], body: bytes) -> T:
 # From what was sent to the answer.
 
 
-def _visits(sent: Visits) -> ZoneVisitorsAnswer:
-    current, comparison = sent.current, sent.comparison
-    return ZoneVisitorsAnswer(
-        current=current.insights,
-        comparison=None if comparison is None else comparison.insights,
-        dates=(current.startdate, current.enddate),
-        comparison_dates=(None, None) if comparison is None else (comparison.startdate, comparison.enddate),
-        extra=_all_extra(sent, current=current, comparison=comparison),
+def _visits(sent: Visits) -> Answer:
+    current, comparison = (
+        None if period is None else Block(rows=period.insights, dates=(period.startdate, period.enddate))
+        for period in (sent.current, sent.comparison)
     )
+    extra = _all_extra(sent, current=sent.current, comparison=sent.comparison)
+    return Answer(current=current or Block(), comparison=comparison, extra=extra)
 
 
-def _drop_in(sent: DropIns) -> DropInAnswer:
+def _drop_in(sent: DropIns) -> Answer:
     summary, details, zones = sent.summary, sent.details, sent.zone_details
     comparison = _block(summary.comparison, details.comparison, zones.comparison)
-    return DropInAnswer(
+    return Answer(
         interval=details.interval,
         current=_block(summary.current, details.current, zones.current),
-        comparison=comparison if comparison.summary or comparison.details or comparison.zones else None,
+        comparison=comparison if comparison != Block() else None,
         extra=_all_extra(sent, summary=summary, details=details, zone_details=zones),
     )
 
 
 def _block(
     summary: models.DropInTotals | None, details: tuple[models.DropInRow, ...], zones: Mapping[str, models.ZoneDropIn]
-) -> DropInBlock:
+) -> Block:
     for zone in zones.values():
         fill_in(zone.details, {"zone_id": zone.zone_id, "loc_id": zone.loc_id})
-    return DropInBlock(summary=summary, details=details, zones=tuple(zones.values()))
+    return Block(summary=summary, details=details, zones=tuple(zones.values()))
 
 
 def _all_extra(sent: Any, **inside: Any) -> models.FrozenMap:
@@ -97,15 +96,6 @@ def _all_extra(sent: Any, **inside: Any) -> models.FrozenMap:
     for path, part in inside.items():
         extra |= {f"{path}.{name}": item for name, item in (part.extra if part is not None else {}).items()}
     return models.FrozenMap(extra) if extra else models.NOTHING_EXTRA
-
-
-def _carry(answer: Answer, tz: str | None, carried: Mapping[str, int]) -> None:
-    """Fill in what the request says of its rows."""
-    if isinstance(answer, LineCrossesAnswer):
-        fill_in(answer.rows, carried)
-        return
-    for period in (answer.current, answer.comparison):
-        fill_in(period.zones if isinstance(period, DropInBlock) else period or (), {"tz": tz})
 
 
 def _read_listing(value: Any, entity: Any) -> Listing:
@@ -133,7 +123,7 @@ def _read_listing(value: Any, entity: Any) -> Listing:
 _ID = re.compile("0|-?[1-9][0-9]{0,17}")
 _converter = make_converter()
 _SHAPES: Mapping[str, tuple[Any, Callable[[Any], Answer]]] = {
-    "line_crosses": (Lines, lambda rows: LineCrossesAnswer(rows=rows)),
+    "line_crosses": (Lines, lambda rows: Answer(current=Block(rows=rows))),
     "zone_visitors": (Visits, _visits),
     "drop_in_rate": (DropIns, _drop_in),
 }

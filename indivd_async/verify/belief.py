@@ -8,7 +8,7 @@ import orjson
 
 from ..errors import AnswerMismatchError, DecodeError
 from ..planning import PlannedRequest, Window
-from ..results import Answer, first_row
+from ..results import Answer
 from ..structuring import structure_answer
 from ..witnessing import witness_answer
 from .forms import data_answers
@@ -28,7 +28,7 @@ def _answers_are_believed(seen: Seen) -> Judgement:
         if words:
             seen.used.append(name)
             return fails(f"the client {words} of {heard.question.endpoint}", figures)
-        has_rows = has_rows or (answer is not None and first_row(answer) is not None)
+        has_rows = has_rows or (answer is not None and answer.first_row is not None)
     if not has_rows:
         raise CannotTellError("no row came")
     return holds("the client reads every answer, and finds nothing in it that contradicts its question or itself")

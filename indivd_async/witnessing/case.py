@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -13,7 +13,7 @@ from ..models import Bucket
 from ..models.values import word_bucket
 from ..planning import PlannedRequest, Window
 from ..planning.request import grouping_of
-from ..results import Answer, Dates, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
+from ..results import Answer, Block, Dates, Note
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -63,8 +63,8 @@ class Case(Fielded):
     sheets: list[Sheet] = attrs.field(factory=list)
     #: What says whose a row or block is: zone_visitors' aggregations, drop_in_rate's zones.
     places: list[Any] = attrs.field(factory=list)
-    #: Periods of drop_in_rate.
-    blocks: list[DropInBlock] = attrs.field(factory=list)
+    #: Of the periods that were asked for.
+    blocks: list[Block] = attrs.field(factory=list)
     #: The ids of zones that came.
     zones_said: set[int] = attrs.field(init=False)
 
@@ -85,31 +85,20 @@ def take_apart(
     case = Case(request, answer, signs, zones, grouping_of(request), other)
     name, days = "current" if request.period == "both" else request.period, request.window
     assert days is not None
-    if isinstance(answer, LineCrossesAnswer):
-        case.sheets.append(Sheet(name, days, answer.rows, answer.rows))
-    elif isinstance(answer, ZoneVisitorsAnswer):
-        _add_visits(case, name, days, answer.current, answer.dates)
-        if other is not None and answer.comparison is not None:
-            _add_visits(case, "comparison", other, answer.comparison, answer.comparison_dates)
-    else:
-        _add_block(case, name, days, answer.current)
-        if other is not None and answer.comparison is not None:
-            _add_block(case, "comparison", other, answer.comparison)
+    _add_block(case, name, days, answer.current)
+    if other is not None and answer.comparison is not None:
+        _add_block(case, "comparison", other, answer.comparison)
     case.zones_said = {place.zone_id for place in case.places}
     return case
 
 
-def _add_visits(case: Case, name: str, days: Window, rows: Sequence[Any], dates: Dates) -> None:
-    labels = [row.aggregation for row in rows]
-    case.periods.append((name, days, dates))
+def _add_block(case: Case, name: str, days: Window, block: Block) -> None:
+    summary = block.summary
+    labels = rows = cast("Sequence[Any]", block.rows or block.details)
+    if case.request.endpoint == "zone_visitors":
+        case.places += (labels := [row.aggregation for row in rows])
+    case.periods.append((name, days, block.dates if summary is None else (summary.startdate, summary.enddate)))
     case.sheets.append(Sheet(name, days, rows, labels))
-    case.places += labels
-
-
-def _add_block(case: Case, name: str, days: Window, block: DropInBlock) -> None:
-    if block.summary is not None:
-        case.periods.append((name, days, (block.summary.startdate, block.summary.enddate)))
-    case.sheets.append(Sheet(name, days, block.details, block.details))
     case.sheets += [Sheet(name, days, zone.details, zone.details, zone.zone_id) for zone in block.zones]
     case.places += block.zones
     case.blocks.append(block)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..models import Bucket, DropInRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
 from ..models.values import MOST_PEOPLE, odd_labels, word_bucket
-from ..results import DropInBlock, ZoneVisitorsAnswer
+from ..results import Block
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
 from .case import Case, Mismatch, Testimony, place_of
@@ -67,7 +67,6 @@ def _counts(rows: Sequence[Any], are_lines: bool, are_of_all: bool) -> list[list
 
 def hold_visits(case: Case) -> Testimony:
     """Look for counts below zero, more visitors, bounces or dwell times than visits, and means beyond their range."""
-    assert isinstance(case.answer, ZoneVisitorsAnswer)
     for sheet in case.sheets:
         if not case.answer.is_plain:
             quantiles = [row.dwell_time_stats.quantiles or () for row in sheet.rows if row.dwell_time_stats is not None]
@@ -159,7 +158,7 @@ def hold_sections(case: Case) -> Testimony:
     yield from note_over_100(rates)
 
 
-def _disagreements(block: DropInBlock) -> Iterator[str]:
+def _disagreements(block: Block) -> Iterator[str]:
     summary, rows, zones = block.summary, block.details, block.zones
     details = sum([row.enter for row in rows]), sum([row.passing_by for row in rows])
     together = sum([zone.total_visits for zone in zones]), sum([zone.total_passing_by for zone in zones])

@@ -52,7 +52,7 @@ _DEEPEST = 3
 
 def hold_whole(case: Case) -> Testimony:
     """Look for signs that there is more, and for what an answer says beside its rows."""
-    extra = getattr(case.answer, "extra", NOTHING_EXTRA)
+    extra = case.answer.extra
     totals = [block.summary.extra for block in case.blocks if block.summary is not None]
     if extra is NOTHING_EXTRA and not case.signs and all(each is NOTHING_EXTRA for each in totals):
         return

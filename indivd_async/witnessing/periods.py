@@ -144,7 +144,7 @@ def hold_labels(case: Case) -> Testimony:
     must, may = _masks(case.grouping)
     for sheet in case.sheets:
         window, (first, last) = sheet.window, _numbers(sheet.window)
-        unknown = None if getattr(case.answer, "is_plain", False) else odd_labels(sheet.labels)
+        unknown = None if case.answer.is_plain else odd_labels(sheet.labels)
         if unknown is None and are_all_told(window, case.grouping, sheet.buckets.values()):
             continue
         facts = [(bucket, *_facts(bucket)) for bucket in sheet.buckets.values()]

@@ -11,7 +11,7 @@ from ..errors import AnswerMismatchError
 from ..models import NOTHING_EXTRA
 from ..models.endpoints import DATA_ENDPOINTS
 from ..planning import PlannedRequest
-from ..results import Chunk, DropInAnswer, DropInBlock, LineCrossesAnswer, Note, ZoneVisitorsAnswer
+from ..results import Chunk, Note
 from ..results.notes import word_note
 from .case import Case, Mismatch, Testimony
 
@@ -83,12 +83,13 @@ class Repeats:
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, with a note where all of its counts came for others before."""
         answer, own = chunk.answer, chunk.request
-        if not isinstance(answer, LineCrossesAnswer):
+        if answer is None or own.endpoint != "line_crosses":
             return chunk
-        counts = [row.count for row in answer.rows]
+        rows = answer.current.rows
+        counts = [row.count for row in rows]
         if sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0)) < _SURELY_OWN:
             return chunk
-        told = hash(tuple([(row.bucket, row.count) for row in answer.rows]))
+        told = hash(tuple([(row.bucket, row.count) for row in rows]))
         other = self._of.setdefault((own.window, told), own)
         if len(self._of) > _REMEMBERED:
             del self._of[next(iter(self._of))]
@@ -117,14 +118,12 @@ class Owners:
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, or a failed one where its zones came for other locations before."""
         answer, request = chunk.answer, chunk.request
-        if isinstance(answer, LineCrossesAnswer):
+        if request.endpoint == "line_crosses":
             return self._repeats.hold(chunk)
         if request.locations is None or answer is None:
             return chunk
-        if isinstance(answer, ZoneVisitorsAnswer):
-            zones = {row.aggregation.zone_id for block in answer.blocks for row in block}
-        else:
-            zones = {zone.zone_id for block in (answer.current, answer.comparison) if block for zone in block.zones}
+        zones = {row.aggregation.zone_id for block in answer.blocks for row in block.rows}
+        zones |= {zone.zone_id for block in answer.blocks for zone in block.zones}
         came = self._came.setdefault(request.locations, set())
         if zones <= came:
             return chunk
@@ -200,7 +199,6 @@ def hold_threshold(case: Case) -> Testimony:
 
 def hold_interval(case: Case) -> Testimony:
     """Compare the interval that details name with the one asked for."""
-    assert isinstance(case.answer, DropInAnswer)
     said, asked = case.answer.interval, f"interval {case.grouping}"
     if said and said != case.grouping:
         is_another = case.asked("interval") is not None and said in DATA_ENDPOINTS["drop_in_rate"].groupings
@@ -210,13 +208,15 @@ def hold_interval(case: Case) -> Testimony:
 
 def hold_comparison(case: Case) -> Testimony:
     """See whether a comparison is there if it was asked for, and only then, and of its own days."""
-    answer, other = case.answer, case.other
-    assert isinstance(answer, (ZoneVisitorsAnswer, DropInAnswer))
-    came = answer.comparison
+    current, came, other = case.answer.current, case.answer.comparison, case.other
     if other is None:
-        if bool(came.details or came.zones) if isinstance(came, DropInBlock) else came:
+        if came is not None and (came.rows or came.details or came.zones):
             yield Mismatch("no comparison", "one")
     elif came is None:
         yield Mismatch(f"a comparison with {other}", "none")
-    elif came == answer.current and other != case.request.window and any(sheet.rows for sheet in case.sheets):
+    elif (
+        other != case.request.window
+        and attrs.evolve(came, dates=current.dates) == current
+        and any(sheet.rows for sheet in case.sheets)
+    ):
         yield word_note("repeated_comparison", other=other, window=case.request.window)

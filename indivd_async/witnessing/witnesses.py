@@ -15,7 +15,7 @@ from ..planning import PlannedRequest
 from ..planning.request import grouping_of
 from ..planning.windows import bucket_unit
 from ..queries import PER
-from ..results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
+from ..results import Answer, Note
 from ..results.notes import numbering_notes, unite_notes, word_note
 from .case import Case, Mismatch, Testimony, take_apart
 from .figures import SURELY_SHARED, hold_counts, hold_dwell, hold_keys, hold_sections, hold_visits
@@ -93,19 +93,17 @@ _GLANCED_AT = frozenset({"start_date", "end_date", "aggregate_by", "zones", "tz"
 _ZEROS = (word_note("rows_of_zeros"),)
 
 
-def glance(
-    request: PlannedRequest, answer: ZoneVisitorsAnswer, zones: Mapping[int, int | None] | None
-) -> tuple[Note, ...] | None:
+def glance(request: PlannedRequest, answer: Answer, zones: Mapping[int, int | None] | None) -> tuple[Note, ...] | None:
     """
     Say in one pass what the table has to say of an *answer* that is plainly what was asked, as most are.
 
     None where it may not be, or where more was asked for than days and places: then the table is to be asked. Tests
     hold both to the same words.
     """
-    sent, rows, locations = request.params.get, answer.current, request.locations
+    sent, rows, locations = request.params.get, answer.current.rows, request.locations
     if not answer.is_plain or answer.comparison is not None or not 0 < len(rows) <= SURELY_SHARED:
         return None
-    if answer.dates != (sent("start_date"), sent("end_date")):
+    if answer.current.dates != (sent("start_date"), sent("end_date")):
         return None
     found: set[int] = set()
     buckets: dict[int, Bucket] = {}
@@ -133,9 +131,10 @@ def glance(
     return _glance_at_labels(request, buckets.values(), has_zeros)
 
 
-def glance_at_lines(request: PlannedRequest, answer: LineCrossesAnswer) -> tuple[Note, ...] | None:
+def glance_at_lines(request: PlannedRequest, answer: Answer) -> tuple[Note, ...] | None:
     """Say the same of crossings."""
-    rows, counts = answer.rows, [row.count for row in answer.rows]
+    rows = answer.current.rows
+    counts = [row.count for row in rows]
     buckets = {id(row.bucket): row.bucket for row in rows}
     if not 0 < len(rows) <= SURELY_SHARED or len(buckets) < len(rows) or min(counts) < 0:
         return None
@@ -166,21 +165,21 @@ def witness_answer(
     Raises `AnswerMismatchError` where the figures are certainly not those asked for.
     """
     notes: Sequence[Note] | None = None
-    if isinstance(answer, ZoneVisitorsAnswer) and not signs and answer.extra is NOTHING_EXTRA:
+    if request.endpoint == _VISITS and not signs and answer.extra is NOTHING_EXTRA:
         notes = glance(request, answer, zones)
-    elif isinstance(answer, LineCrossesAnswer) and not signs:
+    elif request.endpoint == _LINES and not signs:
         notes = glance_at_lines(request, answer)
     if notes is None:
         case = take_apart(request, answer, signs, zones)
         notes = hear_witnesses(case)
-        if isinstance(answer, ZoneVisitorsAnswer):
+        if request.endpoint == _VISITS:
             answer = _without_bounces(answer, request.params.get("bounce_threshold") == "0")
     return attrs.evolve(answer, notes=tuple(notes)) if notes else answer
 
 
-def _without_bounces(answer: ZoneVisitorsAnswer, is_off: bool) -> ZoneVisitorsAnswer:
+def _without_bounces(answer: Answer, is_off: bool) -> Answer:
     """Take away bounces under a threshold of 0, which turns their tracking off: what is not measured is not 0."""
-    if not is_off and not any(row.aggregation.bounce_threshold == 0 for rows in answer.blocks for row in rows):
+    if not is_off and not any(row.aggregation.bounce_threshold == 0 for rows in answer.lists for row in rows):
         return answer
     return answer.changed(
         lambda row: with_changes(row, bounce=None) if is_off or row.aggregation.bounce_threshold == 0 else row

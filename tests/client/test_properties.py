@@ -45,7 +45,7 @@ from indivd_async.merging import OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.planning import make_plan
 from indivd_async.queries import Query
-from indivd_async.results import LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Block
 from indivd_async.sandbox import World
 
 
@@ -256,16 +256,13 @@ def _adds_up(plan: Plan, one: PlannedRequest, other: PlannedRequest) -> bool:
 
 def _joined(one: Any, other: Any) -> Any:
     """Put the rows of *other* behind those of *one*."""
-    if isinstance(one, LineCrossesAnswer):
-        return LineCrossesAnswer(rows=one.rows + other.rows)
-    if isinstance(one, ZoneVisitorsAnswer):
-        rows = None if one.comparison is None else one.comparison + (other.comparison or ())
-        return ZoneVisitorsAnswer(current=one.current + other.current, comparison=rows)
     blocks = [
         None
         if block is None
-        else attrs.evolve(block, zones=block.zones + more.zones, details=block.details + more.details)
-        for block, more in ((one.current, other.current), (one.comparison, other.comparison))
+        else attrs.evolve(
+            block, rows=block.rows + more.rows, zones=block.zones + more.zones, details=block.details + more.details
+        )
+        for block, more in ((one.current, other.current), (one.comparison, other.comparison or Block()))
     ]
     return attrs.evolve(one, current=blocks[0], comparison=blocks[1])
 

@@ -36,7 +36,7 @@ from indivd_async import (
 from indivd_async.merging import Known, OwnCutConflictError, merge_chunks
 from indivd_async.models import FrozenMap
 from indivd_async.profile import Numbering, Profile
-from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer, first_row
+from indivd_async.results import Answer, Block
 from indivd_async.results.licences import Licences
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -80,10 +80,12 @@ def test_rates_of_all_zones_together_are_noted() -> None:
 # Coverage.
 
 
-def lines(*rows: tuple[Bucket, int], **carried: Any) -> LineCrossesAnswer:
-    return LineCrossesAnswer(
-        rows=tuple(LineCrossesRow(bucket=bucket, count=count, **carried) for bucket, count in rows)
-    )
+def lines(*rows: tuple[Bucket, int], **carried: Any) -> Answer:
+    return of_rows(*[LineCrossesRow(bucket=bucket, count=count, **carried) for bucket, count in rows])
+
+
+def of_rows(*rows: LineCrossesRow) -> Answer:
+    return Answer(current=Block(rows=rows))
 
 
 FIVE = Plan(LineCrosses(*DAYS, aggregate_by="dayofmonth", location=124, zone_to=7, split=2))
@@ -169,11 +171,9 @@ IN_PARTS = Plan(LineCrosses(*DAYS, location=124, line_ids=range(10**6, 10**6 + 1
 def test_parts_of_a_list_of_lines_are_added() -> None:
     """Equal buckets become one row; an unknown field stays where the parts agree on it."""
     one, other = (
-        LineCrossesAnswer(
-            rows=(
-                LineCrossesRow(bucket=day(1), count=3, location=124, extra=FrozenMap({"unit": "m", "of": part})),
-                LineCrossesRow(bucket=day(1 + part), count=5, location=124),
-            )
+        of_rows(
+            LineCrossesRow(bucket=day(1), count=3, location=124, extra=FrozenMap({"unit": "m", "of": part})),
+            LineCrossesRow(bucket=day(1 + part), count=5, location=124),
         )
         for part in (1, 2)
     )
@@ -205,7 +205,7 @@ def test_parts_are_added_by_bucket_not_by_place(
 ) -> None:
     """Whichever buckets each of them holds, and however often; a bucket is its labels, not its object."""
     parts = [lines(*((day(number), count) for number, count in part), location=124) for part in (one, other)]
-    added = lines(*((day(number), count) for number, count in summed), location=124).rows
+    added = lines(*((day(number), count) for number, count in summed), location=124).current.rows
     rows = merge(IN_PARTS, parts).rows
     assert rows == added
     assert all(type(row) is LineCrossesRow for row in rows)
@@ -217,7 +217,7 @@ def test_an_unknown_field_that_any_part_says_otherwise_is_gone() -> None:
     """Also where a later part agrees with the first again."""
     plan = Plan(LineCrosses(*DAYS, location=124, line_ids=range(10**6, 10**6 + 1_800)))
     parts = [
-        LineCrossesAnswer(rows=(LineCrossesRow(bucket=day(1), count=1, extra=FrozenMap({"unit": unit, "of": 1})),))
+        of_rows(LineCrossesRow(bucket=day(1), count=1, extra=FrozenMap({"unit": unit, "of": 1})))
         for unit in ("m", "ft", "m")
     ]
     assert merge(plan, parts).rows == (LineCrossesRow(bucket=day(1), count=3, extra=FrozenMap({"of": 1})),)
@@ -321,8 +321,8 @@ def visit(
     return ZoneVisitorsRow(visits=visits, aggregation=place, **{**measured, **fields})
 
 
-def visits(*rows: ZoneVisitorsRow, comparison: tuple[ZoneVisitorsRow, ...] | None = None) -> ZoneVisitorsAnswer:
-    return ZoneVisitorsAnswer(current=rows, comparison=comparison)
+def visits(*rows: ZoneVisitorsRow, comparison: tuple[ZoneVisitorsRow, ...] | None = None) -> Answer:
+    return Answer(current=Block(rows=rows), comparison=None if comparison is None else Block(rows=comparison))
 
 
 TWO_CLOCKS = Plan(ZoneVisitors(*DAYS), locations=CLOCKS)
@@ -517,7 +517,7 @@ def test_a_chunk_alone_is_judged_by_itself() -> None:
 
 def block(
     zones: dict[int, dict[int, tuple[int, int]]], *, summary: bool = True, details: bool = True, **fields: Any
-) -> DropInBlock:
+) -> Block:
     """Make a block of {zone: {day: (visits, passing_by)}}, its summary and details being the sums."""
     found = tuple(
         ZoneDropIn(
@@ -550,11 +550,11 @@ def block(
         passing_by=sum(row.passing_by for row in rows),
         enter_percentage=1.5,
     )
-    return DropInBlock(summary=totals if summary else None, details=rows if details else (), zones=found)
+    return Block(summary=totals if summary else None, details=rows if details else (), zones=found)
 
 
-def rates(current: DropInBlock, comparison: DropInBlock | None = None, interval: str | None = "day") -> DropInAnswer:
-    return DropInAnswer(interval=interval, current=current, comparison=comparison)
+def rates(current: Block, comparison: Block | None = None, interval: str | None = "day") -> Answer:
+    return Answer(interval=interval, current=current, comparison=comparison)
 
 
 @pytest.mark.parametrize(("week", "contradicted"), [(10, False), (40, True)])
@@ -835,4 +835,4 @@ def test_a_chunk_counts_its_rows(answer: Answer | None, rows: int) -> None:
     chunk = Chunk(query=RATES.query, request=RATES.requests[0], answer=answer)
     assert chunk.row_count == len(chunk.rows) == rows
     if answer is not None:
-        assert (first_row(answer) is not None) == (rows > 0)
+        assert (answer.first_row is not None) == (rows > 0)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import attrs
 import pytest
 
 from indivd_async import AnswerMismatchError, LineCrosses, Location, Plan, ZoneVisitors, merge_results
 from indivd_async.merging import Known, merge_chunks
 from indivd_async.planning import make_plan
-from indivd_async.results import Chunk, LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Answer, Block, Chunk
 from indivd_async.witnessing import witness_answer
 
 QUERY = LineCrosses("2025-03-01", "2025-03-02", location=[124, 125], category=1)
 
 
 def merged(plan: Plan, *, fails: bool = False) -> object:
-    answer = None if fails else LineCrossesAnswer(rows=())
+    answer = None if fails else Answer(current=Block())
     chunks = [Chunk(query=plan.query, request=request, answer=answer, attempts=2) for request in plan]
     return merge_chunks(plan, chunks, Known())
 
@@ -47,10 +45,10 @@ def test_all_locations_apart_on_one_clock() -> None:
 def test_one_date_of_two_is_held_against_the_question() -> None:
     """Where an answer repeats the end alone, the end alone can tell."""
     (request,) = Plan(ZoneVisitors("2025-03-01", "2025-03-07", location=124, tz="UTC"), locations=((124, "UTC"),))
-    answer = partial(ZoneVisitorsAnswer, current=())
-    assert witness_answer(request, answer(dates=(None, "2025-03-07T23:59:59"))).notes == ()
+    answer = Answer(current=Block(dates=(None, "2025-03-07T23:59:59")))
+    assert witness_answer(request, answer).notes == ()
     with pytest.raises(AnswerMismatchError):
-        witness_answer(request, answer(dates=(None, "2025-03-09")))
+        witness_answer(request, Answer(current=Block(dates=(None, "2025-03-09"))))
 
 
 def test_nothing_is_no_result() -> None:

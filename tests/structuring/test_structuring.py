@@ -13,6 +13,7 @@ import pytest
 
 from indivd_async.errors import DecodeError
 from indivd_async.models import (
+    NOTHING_EXTRA,
     Aggregation,
     Bucket,
     Category,
@@ -30,7 +31,7 @@ from indivd_async.models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
-from indivd_async.results import Answer, DropInAnswer, DropInBlock, LineCrossesAnswer, ZoneVisitorsAnswer
+from indivd_async.results import Answer, Block, Dates
 from indivd_async.structuring import structure_answer
 from indivd_async.structuring.documented import read_documented
 from indivd_async.structuring.reading import decide_answer, structure_entities
@@ -74,20 +75,37 @@ def visits_row(**changes: Any) -> ZoneVisitorsRow:
 
 COUNTED_ALONE = visits_row(dwell_time_stats=None, exclude=None)
 
+
+def lines(*, rows: tuple[LineCrossesRow, ...]) -> Answer:
+    return Answer(current=Block(rows=rows))
+
+
+def visits(
+    *,
+    current: tuple[ZoneVisitorsRow, ...],
+    comparison: tuple[ZoneVisitorsRow, ...] | None = None,
+    dates: Dates = (None, None),
+    comparison_dates: Dates = (None, None),
+    extra: FrozenMap = NOTHING_EXTRA,
+) -> Answer:
+    other = None if comparison is None else Block(rows=comparison, dates=comparison_dates)
+    return Answer(current=Block(rows=current, dates=dates), comparison=other, extra=extra)
+
+
 ANSWERS: dict[str, Answer] = {
-    "line_crosses/sample": LineCrossesAnswer(
+    "line_crosses/sample": lines(
         rows=(
             LineCrossesRow(bucket=Bucket(year=2025, month=3, dayofmonth=1), count=100006),
             LineCrossesRow(bucket=Bucket(year=2025, month=3, dayofmonth=2), count=115069),
         )
     ),
-    "line_crosses/hours": LineCrossesAnswer(
+    "line_crosses/hours": lines(
         rows=(
             LineCrossesRow(bucket=Bucket(year=2025, month=3, dayofmonth=1, hour=9), count=4012),
             LineCrossesRow(bucket=Bucket(year=2025, month=3, dayofmonth=1, hour=10), count=0),
         )
     ),
-    "line_crosses/named_otherwise": LineCrossesAnswer(
+    "line_crosses/named_otherwise": lines(
         rows=(
             LineCrossesRow(
                 bucket=Bucket(year=2025, month=3, dayofmonth=1),
@@ -96,11 +114,9 @@ ANSWERS: dict[str, Answer] = {
             ),
         )
     ),
-    "line_crosses/empty": LineCrossesAnswer(rows=()),
-    "zone_visitors/sample": ZoneVisitorsAnswer(
-        current=(visits_row(),), comparison=None, dates=("2025-03-01", "2025-03-07")
-    ),
-    "zone_visitors/sample_with_comparison": ZoneVisitorsAnswer(
+    "line_crosses/empty": lines(rows=()),
+    "zone_visitors/sample": visits(current=(visits_row(),), comparison=None, dates=("2025-03-01", "2025-03-07")),
+    "zone_visitors/sample_with_comparison": visits(
         current=(COUNTED_ALONE,),
         comparison=(
             attrs.evolve(
@@ -115,7 +131,7 @@ ANSWERS: dict[str, Answer] = {
         dates=("2025-03-01", "2025-03-07"),
         comparison_dates=("2025-02-01", "2025-02-07"),
     ),
-    "zone_visitors/basic_plan": ZoneVisitorsAnswer(
+    "zone_visitors/basic_plan": visits(
         dates=("2025-03-01", "2025-03-01"),
         current=(
             visits_row(
@@ -130,7 +146,7 @@ ANSWERS: dict[str, Answer] = {
             ),
         ),
     ),
-    "zone_visitors/whole_period": ZoneVisitorsAnswer(
+    "zone_visitors/whole_period": visits(
         dates=("2025-03-01", "2025-03-31"),
         current=(
             ZoneVisitorsRow(
@@ -138,8 +154,8 @@ ANSWERS: dict[str, Answer] = {
             ),
         ),
     ),
-    "zone_visitors/empty": ZoneVisitorsAnswer(current=(), dates=("2025-03-01", "2025-03-07")),
-    "zone_visitors/unknown_fields": ZoneVisitorsAnswer(
+    "zone_visitors/empty": visits(current=(), dates=("2025-03-01", "2025-03-07")),
+    "zone_visitors/unknown_fields": visits(
         dates=("2025-03-01", "2025-03-01"),
         extra=FrozenMap({"version": 2, "current.timezone": STOCKHOLM}),
         current=(
@@ -164,9 +180,9 @@ ANSWERS: dict[str, Answer] = {
             ),
         ),
     ),
-    "drop_in_rate/sample": DropInAnswer(
+    "drop_in_rate/sample": Answer(
         interval="day",
-        current=DropInBlock(
+        current=Block(
             summary=DropInTotals(
                 startdate="2025-05-15", enddate="2025-05-20", passing_by=7497, enter=4532, enter_percentage=60.5
             ),
@@ -212,9 +228,9 @@ ANSWERS: dict[str, Answer] = {
         ),
         comparison=None,
     ),
-    "drop_in_rate/named_otherwise": DropInAnswer(
+    "drop_in_rate/named_otherwise": Answer(
         interval="day",
-        current=DropInBlock(
+        current=Block(
             summary=DropInTotals(
                 startdate="2025-05-15", enddate="2025-05-15", passing_by=10, enter=4, enter_percentage=40.0
             ),
@@ -241,8 +257,8 @@ ANSWERS: dict[str, Answer] = {
             ),
         ),
     ),
-    "drop_in_rate/not_configured": DropInAnswer(
-        interval=None, current=DropInBlock(summary=None, details=(), zones=()), comparison=None
+    "drop_in_rate/not_configured": Answer(
+        interval=None, current=Block(summary=None, details=(), zones=()), comparison=None
     ),
 }
 DOCUMENTED = [
@@ -279,7 +295,6 @@ def test_the_documented_shape_is_served_by_both_ways_alike(name: str) -> None:
 def test_a_comparison_is_a_second_block_and_rates_without_passers_are_none() -> None:
     """Rates above 100 stay, those of nobody are None, whole percentages are floats."""
     answer = structure("drop_in_rate/comparison")
-    assert isinstance(answer, DropInAnswer)
     assert answer.comparison is not None
     for block, rate in ((answer.current, 120.0), (answer.comparison, None)):
         assert block.summary is not None
@@ -302,7 +317,6 @@ def test_a_rate_of_nobody_is_none_whatever_was_sent(way: Callable[..., Answer], 
     zone["total_passing_by"], zone["drop_in_rate"] = 0, [1]
     zone["details"][0]["passing_by"], zone["details"][0]["drop_in_rate"] = 0, 99.9
     answer = way("drop_in_rate", orjson.dumps(sent), tz=None, carried={})
-    assert isinstance(answer, DropInAnswer)
     block = getattr(answer, period)
     assert (block.summary.enter_percentage, block.details[0].drop_in_rate) == (None, None)
     assert (block.zones[0].drop_in_rate, block.zones[0].details[0].drop_in_rate) == (None, None)
@@ -312,8 +326,7 @@ def test_a_rate_of_nobody_is_none_whatever_was_sent(way: Callable[..., Answer], 
 def test_what_the_request_carries_goes_into_its_rows(body: bytes) -> None:
     """A series asked for one location and one line belongs to them, whichever way the answer was read."""
     answer = structure_answer("line_crosses", body, tz=None, carried=FrozenMap({"location": 124, "line": 7}))
-    assert isinstance(answer, LineCrossesAnswer)
-    for row in answer.rows:
+    for row in answer.current.rows:
         assert (row.location, row.line) == (124, 7)
         assert (row.organization, row.floor, row.zone_to, row.zone_from, row.category) == (None,) * 5
 
@@ -324,10 +337,10 @@ def test_rows_are_frozen_hash_and_pickle(name: str) -> None:
     answer = structure(name)
     assert pickle.loads(pickle.dumps(answer)) == answer
     assert hash(answer) == hash(structure(name))
-    if isinstance(answer, LineCrossesAnswer) and answer.rows:
-        assert type(answer.rows[0]) is LineCrossesRow
+    if name.startswith("line_crosses") and answer.current.rows:
+        assert type(answer.current.rows[0]) is LineCrossesRow
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
-            answer.rows[0].count = 1  # type: ignore[misc]
+            answer.current.rows[0].count = 1
 
 
 def test_equal_buckets_exclusions_and_names_are_shared() -> None:
@@ -335,8 +348,7 @@ def test_equal_buckets_exclusions_and_names_are_shared() -> None:
     sent = orjson.loads(payload("zone_visitors/sample"))
     sent["current"]["insights"] *= 2
     answer = structure_answer("zone_visitors", orjson.dumps(sent), tz=None, carried={})
-    assert isinstance(answer, ZoneVisitorsAnswer)
-    one, other = answer.current
+    one, other = answer.current.rows
     assert one.aggregation.bucket is other.aggregation.bucket
     assert one.exclude is other.exclude
     assert one.aggregation.zone_name is other.aggregation.zone_name
@@ -347,30 +359,30 @@ ABSENT = (None, LEFT_OUT)
 EMPTY: tuple[Any, ...] = ({}, [], None, LEFT_OUT)
 VARIED: list[tuple[str, tuple[Any, ...], str, tuple[Any, ...]]] = [
     ("zone_visitors", ("comparison",), "comparison", EMPTY),
-    ("zone_visitors", ("current", "insights", 0, "dwell_time_stats"), "current.0.dwell_time_stats", EMPTY),
-    ("zone_visitors", ("current", "insights", 0, "exclude"), "current.0.exclude", EMPTY),
-    ("zone_visitors", ("current", "insights", 0, "unique_visits"), "current.0.unique_visits", ABSENT),
-    ("zone_visitors", ("current", "insights", 0, "bounce"), "current.0.bounce", ABSENT),
-    ("zone_visitors", ("current", "insights", 0, "dwell_time"), "current.0.dwell_time", ABSENT),
+    ("zone_visitors", ("current", "insights", 0, "dwell_time_stats"), "current.rows.0.dwell_time_stats", EMPTY),
+    ("zone_visitors", ("current", "insights", 0, "exclude"), "current.rows.0.exclude", EMPTY),
+    ("zone_visitors", ("current", "insights", 0, "unique_visits"), "current.rows.0.unique_visits", ABSENT),
+    ("zone_visitors", ("current", "insights", 0, "bounce"), "current.rows.0.bounce", ABSENT),
+    ("zone_visitors", ("current", "insights", 0, "dwell_time"), "current.rows.0.dwell_time", ABSENT),
     (
         "zone_visitors",
         ("current", "insights", 0, "aggregation", "zone_name"),
-        "current.0.aggregation.zone_name",
+        "current.rows.0.aggregation.zone_name",
         ABSENT,
     ),
     (
         "zone_visitors",
         ("current", "insights", 0, "dwell_time_stats", "quantiles"),
-        "current.0.dwell_time_stats.quantiles",
+        "current.rows.0.dwell_time_stats.quantiles",
         ABSENT,
     ),
     (
         "zone_visitors",
         ("current", "insights", 0, "exclude", "min_dwell_time"),
-        "current.0.exclude.min_dwell_time",
+        "current.rows.0.exclude.min_dwell_time",
         ABSENT,
     ),
-    ("line_crosses", (0, "_id", "month"), "rows.0.bucket.month", ABSENT),
+    ("line_crosses", (0, "_id", "month"), "current.rows.0.bucket.month", ABSENT),
     ("drop_in_rate", ("details", "interval"), "interval", ABSENT),
     ("drop_in_rate", ("summary", "current"), "current.summary", ({}, [], None)),
     ("drop_in_rate", ("summary", "comparison"), "comparison", EMPTY),
@@ -410,10 +422,9 @@ def test_an_empty_period_has_no_rows(endpoint: str, path: tuple[Any, ...], value
     sent = orjson.loads(payload(f"{endpoint}/sample"))
     put(sent, path, value)
     answer = structure_answer(endpoint, orjson.dumps(sent), tz=None, carried={})
-    if isinstance(answer, ZoneVisitorsAnswer):
-        assert answer.current == ()
+    if endpoint == "zone_visitors":
+        assert answer.current.rows == ()
     else:
-        assert isinstance(answer, DropInAnswer)
         assert (answer.current.details if path[0] == "details" else answer.current.zones) == ()
 
 
@@ -570,8 +581,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
     body = b'[{"_id": {"year": 2025}, "count": 3}]'
     answer = structure_answer("line_crosses", body, tz=None, carried={})
     assert structure_answer("line_crosses", b"\xef\xbb\xbf" + body, tz=None, carried={}) == answer
-    assert isinstance(answer, LineCrossesAnswer)
-    assert answer.rows[0].count == 3
+    assert answer.current.rows[0].count == 3
     named = b'\xef\xbb\xbf[{"id": 124, "name": "\xef\xbb\xbf"}]'
     assert structure_entities("locations", named)[0][0].name == "\ufeff"
 
@@ -597,8 +607,7 @@ def test_a_key_sent_twice_counts_as_last_sent() -> None:
     body = b'[{"_id": {"year": 2025}, "count": 1, "count": 3}]'
     for way in (structure_answer, decide_answer):
         answer = way("line_crosses", body, tz=None, carried={})
-        assert isinstance(answer, LineCrossesAnswer)
-        assert answer.rows[0].count == 3
+        assert answer.current.rows[0].count == 3
 
 
 @pytest.mark.parametrize(
@@ -625,7 +634,6 @@ def test_both_names_of_one_thing_lose_nothing() -> None:
     sent = orjson.loads(payload("drop_in_rate/sample"))
     sent["details"]["current"][0] |= {"dayofmonth": 14, "visits": 1}
     answer = structure_answer("drop_in_rate", orjson.dumps(sent), tz=None, carried={})
-    assert isinstance(answer, DropInAnswer)
     row = answer.current.details[0]
     assert (row.bucket.dayofmonth, row.enter, row.extra) == (14, 715, FrozenMap({"day": 15, "visits": 1}))
 
@@ -724,9 +732,9 @@ def test_an_answer_keeps_what_it_says_of_itself(way: Callable[..., Answer]) -> N
         b' "comparison": {"start_date": "2024-03-01", "end_date": null, "insights": []}, "warning": {"a": [1]}}'
     )
     answer = way("zone_visitors", body, tz=None, carried={})
-    assert isinstance(answer, ZoneVisitorsAnswer)
-    assert answer.dates == ("2025-03-01", "2025-03-07T00:00:00Z")
-    assert answer.comparison_dates == ("2024-03-01", None)
+    assert answer.current.dates == ("2025-03-01", "2025-03-07T00:00:00Z")
+    assert answer.comparison is not None
+    assert answer.comparison.dates == ("2024-03-01", None)
     assert answer.extra == {"current.next": "x", "warning": FrozenMap({"a": (1,)})}
     body = (
         b'{"summary": {"current": {"start_date": "2025-03-01", "end_date": "2025-03-07", "passing_by": 4, "enter": 2, '
@@ -734,7 +742,6 @@ def test_an_answer_keeps_what_it_says_of_itself(way: Callable[..., Answer]) -> N
         b'[], "comparison": [], "b": 2}, "zone_details": {"current": {}, "comparison": {}, "c": 3}, "count": 4}'
     )
     answer = way("drop_in_rate", body, tz=None, carried={})
-    assert isinstance(answer, DropInAnswer)
     assert answer.current.summary is not None
     assert (answer.current.summary.startdate, answer.current.summary.enddate) == ("2025-03-01", "2025-03-07")
     assert answer.current.summary.extra == {"pages": 2}
@@ -745,26 +752,26 @@ def test_an_answer_keeps_what_it_says_of_itself(way: Callable[..., Answer]) -> N
 
 CURRENT_END, CURRENT_ZONE = ("current", "summary", "enddate"), ("current", "zones", 0)
 SAME: list[tuple[str, tuple[Any, ...], Any, tuple[Any, ...], Any]] = [
-    ("line_crosses", (0, "count"), 100006.0, ("rows", 0, "count"), 100006),
-    ("line_crosses", (0, "_id", "year"), 2025.0, ("rows", 0, "bucket", "year"), 2025),
-    ("zone_visitors", (*ROW, "visits"), 284.0, ("current", 0, "visits"), 284),
-    ("zone_visitors", (*ROW, "visits"), -0.0, ("current", 0, "visits"), 0),
-    ("zone_visitors", (*ROW, "dwell_time_stats", "n"), 251.0, ("current", 0, "dwell_time_stats", "n"), 251),
-    ("zone_visitors", (*ROW, "aggregation", "zone_id"), 201.0, ("current", 0, "aggregation", "zone_id"), 201),
-    ("zone_visitors", (*ROW, "aggregation", "zone_name"), 12, ("current", 0, "aggregation", "zone_name"), "12"),
+    ("line_crosses", (0, "count"), 100006.0, ("current", "rows", 0, "count"), 100006),
+    ("line_crosses", (0, "_id", "year"), 2025.0, ("current", "rows", 0, "bucket", "year"), 2025),
+    ("zone_visitors", (*ROW, "visits"), 284.0, ("current", "rows", 0, "visits"), 284),
+    ("zone_visitors", (*ROW, "visits"), -0.0, ("current", "rows", 0, "visits"), 0),
+    ("zone_visitors", (*ROW, "dwell_time_stats", "n"), 251.0, ("current", "rows", 0, "dwell_time_stats", "n"), 251),
+    ("zone_visitors", (*ROW, "aggregation", "zone_id"), 201.0, ("current", "rows", 0, "aggregation", "zone_id"), 201),
+    ("zone_visitors", (*ROW, "aggregation", "zone_name"), 12, ("current", "rows", 0, "aggregation", "zone_name"), "12"),
     (
         "zone_visitors",
         (*ROW, "dwell_time_stats"),
         {"mean": None, "min": None, "max": None, "quantiles": [None, None, None], "n": 0},
-        ("current", 0, "dwell_time_stats"),
+        ("current", "rows", 0, "dwell_time_stats"),
         DwellTimeStats(quantiles=(None, None, None), n=0),
     ),
     *(
-        ("zone_visitors", (*ROW, name), empty, ("current", 0, name), None)
+        ("zone_visitors", (*ROW, name), empty, ("current", "rows", 0, name), None)
         for name in ("unique_visits", "bounce", "dwell_time", "dwell_time_stats")
         for empty in ("", [], {}, None)
     ),
-    ("zone_visitors", ("current", "startdate"), 1740787200, ("dates", 0), "2025-03-01T00:00:00+00:00"),
+    ("zone_visitors", ("current", "startdate"), 1740787200, ("current", "dates", 0), "2025-03-01T00:00:00+00:00"),
     ("drop_in_rate", ("summary", "current", "enddate"), 1740787200000, CURRENT_END, "2025-03-01T00:00:00+00:00"),
     ("drop_in_rate", (*ZONE, "location_custom_id"), 1042, (*CURRENT_ZONE, "location_custom_id"), "1042"),
     ("drop_in_rate", (*ZONE, "loc_name"), 12, (*CURRENT_ZONE, "loc_name"), "12"),

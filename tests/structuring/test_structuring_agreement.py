@@ -214,7 +214,7 @@ def columns_of(endpoint: str, answer: Any) -> Any:
     request = next(iter(Plan(query)))
     place_rows(answer, request, {}, {124: "Shop"})
     if endpoint == "zone_visitors":
-        answer = attrs.evolve(answer, current=tuple(with_changes(row, bounce=None) for row in answer.current))
+        answer = answer.changed(lambda row: with_changes(row, bounce=None))
     chunk = Chunk(query=query, request=request, answer=answer)
     return [
         [list(column) for column in batch.columns]

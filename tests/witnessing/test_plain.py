@@ -17,7 +17,7 @@ from oracle import examples, repeated
 from indivd_async import IndivdError, LineCrosses, ZoneVisitors, sandbox
 from indivd_async.models import FrozenMap
 from indivd_async.planning import Plan, PlannedRequest
-from indivd_async.results import Answer, LineCrossesAnswer, Note, ZoneVisitorsAnswer
+from indivd_async.results import Answer, Note
 from indivd_async.sandbox import catalogue
 from indivd_async.structuring import read_answer
 from indivd_async.witnessing.case import take_apart
@@ -77,7 +77,6 @@ def _is_plain(request: PlannedRequest, body: bytes) -> bool:
         answer = read_answer(request, body)
     except IndivdError:
         return False
-    assert isinstance(answer, ZoneVisitorsAnswer)
     plain = False
     for zones in (None, dict.fromkeys(range(201, 211), 124)):
         if (said := glance(request, answer, zones)) is not None:
@@ -100,7 +99,6 @@ async def test_the_table_is_silent_on_plain_crossings(name: str | None) -> None:
     for request, body in await ask(plans, *([name] if name else [])):
         with suppress(IndivdError):
             answer = read_answer(request, body)
-            assert isinstance(answer, LineCrossesAnswer)
             if (said := glance_at_lines(request, answer)) is not None:
                 plain += 1
                 assert said == hear(request, answer), request
@@ -127,7 +125,6 @@ def test_crossings_of_any_kind_are_judged_alike(rows: list[Any], grouping: Any, 
         answer = read_answer(request, json.dumps(rows).encode(), for_table=for_table)
     except IndivdError:
         return
-    assert isinstance(answer, LineCrossesAnswer)
     if (said := glance_at_lines(request, answer)) is not None:
         assert said == hear(request, answer)
 
@@ -139,7 +136,6 @@ def test_sound_crossings_are_plain() -> None:
     for counts, kinds in (([3, 4], []), ([3, 0], ["rows_of_zeros"])):
         rows = [{"_id": {**labels, "hour": hour}, "count": count} for hour, count in enumerate(counts)]
         answer = read_answer(request, json.dumps(rows).encode())
-        assert isinstance(answer, LineCrossesAnswer)
         said = glance_at_lines(request, answer)
         assert said is not None
         assert [note.kind for note in said] == kinds
@@ -200,7 +196,6 @@ def test_one_change_is_seen_by_both_or_by_the_table_alone(path: tuple[str, ...],
             query = ZoneVisitors("2025-03-01", "2025-03-02", location=124, **{"aggregate_by": "dayofmonth", **options})
             (request,) = Plan(query, locations=((124, STOCKHOLM),))
             answer = read_answer(request, body)
-            assert isinstance(answer, ZoneVisitorsAnswer)
             for zones in (None, {201: 124, 202: 124}, {201: 124}, {201: 124, 202: 125}, {201: 124, 202: None}):
                 if (said := glance(request, answer, zones)) is not None:
                     assert said == hear(request, answer, zones=zones), (options, zones)
@@ -214,7 +209,6 @@ def test_a_sound_answer_is_plain() -> None:
     (request,) = Plan(query, locations=((124, STOCKHOLM),))
     body = json.dumps({"current": {**PERIOD, "insights": [ROW]}, "comparison": {}}).encode()
     answer = read_answer(request, body)
-    assert isinstance(answer, ZoneVisitorsAnswer)
     assert glance(request, answer, None) == ()
     assert glance(request, answer, {201: 124}) == ()
 
@@ -228,8 +222,6 @@ def test_what_a_glance_does_not_know_is_the_table_s() -> None:
     (crossed,) = Plan(LineCrosses(**question))
     label = {"year": 2025, "month": 3, "dayofmonth": 1}
     crossings = read_answer(crossed, json.dumps([{"_id": label, "count": 3}]).encode())
-    assert isinstance(visits, ZoneVisitorsAnswer)
-    assert isinstance(crossings, LineCrossesAnswer)
     for params, is_plain in (({}, True), ({"min_group": "20"}, False)):
         asked, of_lines = (
             attrs.evolve(each, params=FrozenMap({**each.params, **params})) for each in (request, crossed)
@@ -261,7 +253,6 @@ def test_figures_of_any_kind_are_judged_alike(figures: list[dict[str, Any]]) -> 
     said = set()
     for for_table in (False, True):
         answer = read_answer(request, body, for_table=for_table)
-        assert isinstance(answer, ZoneVisitorsAnswer)
         said |= {hear(request, each) for each in (answer, attrs.evolve(answer, is_plain=False))}
         if (glanced := glance(request, answer, None)) is not None:
             said.add(glanced)

@@ -148,7 +148,8 @@ def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[mod
         stats = None
         sent = wire.dwell_time_stats
         if sent is not None:
-            mean, least, most, quantiles, n = sent.mean, sent.min, sent.max, sent.quantiles, sent.n
+            mean, least, most = sent.mean, sent.min, sent.max
+            quantiles, n = sent.quantiles, sent.n
             if mean is unset or least is unset or most is unset or quantiles is unset or n is unset:
                 _is_sent(sent)
             else:

@@ -75,8 +75,8 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
     )
 
 
-#: Seconds; who stays longer is looked at closely.
-_A_DAY = 86_400
+#: Seconds; who stays longer is looked at closely. Floats, like what was sent: against an integer it takes longer.
+_A_DAY = 86_400.0
 
 
 def do_agree(wires: list[Any]) -> bool:
@@ -84,7 +84,8 @@ def do_agree(wires: list[Any]) -> bool:
     is_measured = has_bare = False
     try:
         for wire in wires:
-            visits, visitors, dwell, stats = wire.visits, wire.unique_visits, wire.dwell_time, wire.dwell_time_stats
+            visits, visitors = wire.visits, wire.unique_visits  # four names at once would cost a tuple
+            dwell, stats = wire.dwell_time, wire.dwell_time_stats
             if visitors:
                 is_measured = True
             elif visits:  # of whom none was told apart, as on a Basic plan all
@@ -93,12 +94,12 @@ def do_agree(wires: list[Any]) -> bool:
                 return False
             if stats is None or not (n := stats.n):
                 is_measured = is_measured or bool(dwell)
-                if (dwell and not 0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
+                if (dwell and not 0.0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
                     return False
                 continue
             is_measured = True
             least, most, (low, middle, high) = stats.min, stats.max, stats.quantiles
-            if not (0 < n <= visits and 0 <= least <= low <= middle <= high <= most <= _A_DAY):
+            if not (0 < n <= visits and 0.0 <= least <= low <= middle <= high <= most <= _A_DAY):
                 return False
             if not least <= dwell <= most or dwell != stats.mean:
                 return False

@@ -8,7 +8,7 @@ knows parameters by other names, as options of a command say, spells them with `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 #: From a parameter's name and a value for it, either of them empty, to the words for both.
 Spelling = Callable[[str, str], str]
@@ -65,6 +65,17 @@ def plural(count: int, noun: str) -> str:
     """
     several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else several}"
+
+
+def some_of(ids: Iterable[object], most: int = 5) -> str:
+    """
+    List *ids*, in order, or the first of many.
+
+    >>> some_of({3, 1, 2}, 2)
+    '1, 2 and 1 more'
+    """
+    words = list(map(str, sorted(ids)))  # type: ignore[type-var]
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def counted(what: object) -> str:

@@ -101,18 +101,12 @@ class Call:
 
     async def fetch(self, plans: Sequence[Plan]) -> list[AnyResult]:
         """Send the requests of *plans* and merge the answers to each as soon as they are there."""
-        from ..witnessing import Repeats
-
-        for plan in plans:
-            await self.catalogue.know_places(plan.query, self.request_deadline())
         sizes = [len(plan) for plan in plans]
         arrived: list[list[Chunk]] = [[] for _ in plans]
         results = [self._merge(plan, ()) if not size else None for plan, size in zip(plans, sizes, strict=True)]
 
-        repeats = [Repeats() for _ in plans]
-
         def take(number: int, chunk: Chunk) -> None:
-            arrived[number].append(repeats[number].hold(chunk))
+            arrived[number].append(chunk)
             if len(arrived[number]) == sizes[number]:  # merged at once, so that chunks do not pile up
                 results[number] = self._merge(plans[number], arrived[number], is_own=True)
                 arrived[number] = []
@@ -143,7 +137,7 @@ class Call:
         self, queries: Iterable[Query | Plan], ordered: bool, make: Callable[[Chunk], C], waiting: int
     ) -> ChunkStream[C]:
         """Make a stream of what *make* makes of the chunks of *queries*, none of them merged."""
-        from ..witnessing import Owners
+        from ..merging import Owners
 
         refused: list[AuthenticationError] = []
         licences = Licences()
@@ -191,6 +185,9 @@ class Call:
         count = sum(size for _, _, size in asked)
         if not count:
             return
+        for query, _, size in asked:
+            if size:
+                await self.catalogue.know_places(query, self.request_deadline())
         self._expect(count)
 
         async def open_item(item: _Wanted) -> tuple[Query, Iterable[PlannedRequest]]:

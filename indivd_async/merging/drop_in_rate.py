@@ -10,7 +10,6 @@ from typing import Any
 
 import attrs
 
-from ..errors import MergeConflictError
 from ..models import DropInRow, DropInTotals, FrozenMap, ZoneDropIn, ZoneDropInRow
 from ..planning import Plan, PlannedRequest
 from ..queries.fields import periods_of
@@ -86,10 +85,7 @@ def _merge_zones(plan: Plan, blocks: Sequence[_Block]) -> Mapping[int, ZoneDropI
     parts: dict[int, list[tuple[PlannedRequest, ZoneDropIn]]] = {}
     for request, block in blocks:
         for zone in block.zones:
-            others = parts.setdefault(zone.zone_id, [])
-            if others and others[0][0].series != request.series:
-                raise MergeConflictError(f"zone {zone.zone_id}", (others[0][0], request))
-            others.append((request, zone))
+            parts.setdefault(zone.zone_id, []).append((request, zone))
     buckets = Buckets()
     piles: dict[int, Pile[ZoneDropInRow]] = {}  # all piled up before any is sorted: buckets are put in order but once
     for zone_id in sorted(parts):

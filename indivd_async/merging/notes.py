@@ -19,6 +19,7 @@ from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsR
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import numbered, numbering_notes, word_note
 from ..time_zones import is_time_zone
+from ..wording import some_of
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -102,8 +103,7 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
 def _on_places(places: Iterable[Aggregation | ZoneDropIn]) -> Iterator[Note]:
     unplaced = {place.zone_id for place in places if place.loc_id is None}
     if unplaced:
-        shown = ", ".join(map(str, sorted(unplaced)[:10])) + (" and more" if len(unplaced) > 10 else "")
-        yield word_note("location_unknown", zones=shown)
+        yield word_note("location_unknown", zones=some_of(unplaced, 10))
 
 
 def _on_open_days(coverage: Sequence[Coverage], known: Known) -> Iterator[Note]:
@@ -151,4 +151,4 @@ def _on_lists(query: Query, known: Known) -> Iterator[Note]:
             continue
         listed, asked = known.lists.get(name), getattr(query, parameter, None)
         if unlisted := [id for id in asked or () if id not in listed] if listed is not None else []:
-            yield word_note("unlisted_ids", what=parameter, ids=", ".join(map(str, unlisted[:5])), list=name)
+            yield word_note("unlisted_ids", what=parameter, ids=some_of(unlisted), list=name)

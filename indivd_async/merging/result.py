@@ -9,16 +9,17 @@ limit); their counts are added. Any other key that two requests bring is a confl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import attrs
 
-from ..errors import MergeConflictError
+from ..errors import AnswerMismatchError, MergeConflictError
 from ..planning import Plan, PlannedRequest
 from ..queries import DropInRate, LineCrosses, ZoneVisitors, one_by_one
 from ..results import AnyResult, Chunk, Coverage, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
 from ..results.notes import unite_notes
+from .apart import Owners
 from .drop_in_rate import merge_drop_in
 from .keys import Covered, check_defaults
 from .line_crosses import merge_lines
@@ -43,10 +44,10 @@ def merge_chunks(
     arrived = tuple(chunk for _, chunk in by_request if chunk is not None and chunk.answer is not None)
     check_defaults(plan, arrived)
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
-    said = unite_notes(note for chunk in arrived for note in chunk.notes)
+    said = unite_notes(note for chunk in _hold(arrived) for note in chunk.notes)
     told = {note.kind for note in said}
-    others = (note for note in notes_on(plan, result, known) if note.kind not in told)
-    noted = dict.fromkeys((*notes, *result.notes, *said, *others))
+    others = (note for note in (*notes, *notes_on(plan, result, known)) if note.kind not in told)
+    noted = dict.fromkeys((*result.notes, *said, *others))
     kept = arrived if plan.selection is not None or not result.complete else ()
     return attrs.evolve(result, notes=tuple(noted), arrived=kept)
 
@@ -56,6 +57,17 @@ _MERGES: Mapping[type, Callable[[Plan, Sequence[Chunk], Covered], Any]] = {
     ZoneVisitors: merge_visits,
     DropInRate: merge_drop_in,
 }
+
+
+def _hold(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Hold *chunks* against one another, in the order of the plan."""
+    owners = Owners()
+    for chunk in map(owners.hold, chunks):
+        if isinstance(chunk.error, AnswerMismatchError):
+            raise MergeConflictError(
+                "a zone", (chunk.request,), f"expected {chunk.error.asked}, got {chunk.error.said}"
+            )
+        yield chunk
 
 
 def _match(plan: Plan, chunks: Iterable[Chunk], is_own: bool) -> Sequence[tuple[PlannedRequest, Chunk | None]]:
@@ -112,4 +124,4 @@ def merge_results(results: Sequence[R]) -> R:
 
 
 #: Notes that need the time, or the locations a client has looked up; joining has neither.
-_NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope", "location_unknown"})
+_NOTES_OF_SHARDS = frozenset({"provisional_period", "possibly_out_of_scope", "location_unknown", "unlisted_ids"})

@@ -1,6 +1,5 @@
 """An answer is held against its question by what it says itself. Pure."""
 
-from .places import Owners as Owners, Repeats as Repeats
 from .witnesses import (
     WITNESSES as WITNESSES,
     Witness as Witness,

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 import attrs
 
-from ..errors import AnswerMismatchError
 from ..models import NOTHING_EXTRA
 from ..models.endpoints import DATA_ENDPOINTS
-from ..planning import PlannedRequest
-from ..results import Chunk, Note
+from ..results import Note
 from ..results.notes import word_note
+from ..wording import some_of
 from .case import Case, Mismatch, Testimony
-
-_MOST = 5  # ids shown
 
 
 @lru_cache(maxsize=256)
@@ -24,18 +21,13 @@ def ids_of(text: str | None) -> frozenset[int] | None:
     return None if text is None else frozenset(map(int, text.split(",")))
 
 
-def _list(ids: Iterable[object]) -> str:
-    words = sorted(map(str, ids))
-    return ", ".join(words[:_MOST]) + (f" and {len(words) - _MOST} more" if len(words) > _MOST else "")
-
-
 def hold_zones(case: Case) -> Testimony:
     """Compare the zones that came with those asked for."""
     asked = ids_of(case.asked("zones") or case.asked("zone"))
     if asked is not None and (strangers := case.zones_said - asked):
-        yield Mismatch(f"zones {_list(asked)}", f"zones {_list(strangers)}")
+        yield Mismatch(f"zones {some_of(asked)}", f"zones {some_of(strangers)}")
     if strangers := {zone for zone in case.zones_said if zone <= 0}:  # a total of all zones, say
-        yield Mismatch("ids of zones", f"zones {_list(strangers)}")
+        yield Mismatch("ids of zones", f"zones {some_of(strangers)}")
 
 
 def hold_locations(case: Case) -> Testimony:
@@ -45,7 +37,7 @@ def hold_locations(case: Case) -> Testimony:
     if None in said and case.request.endpoint == "zone_visitors" and "loc_id" in case.grouping.split(","):
         yield Mismatch(f"aggregate_by {case.grouping}", "rows without loc_id")
     if asked is not None and (strangers := said - asked - {None}):
-        yield Mismatch(f"locations {_list(asked)}", f"rows of locations {_list(strangers)}")
+        yield Mismatch(f"locations {some_of(asked)}", f"rows of locations {some_of(strangers)}")
     if case.zones:
         owners = set(map(case.zones.get, case.zones_said))
         if None in owners or said != {None} or (asked is not None and not owners <= asked):
@@ -61,84 +53,9 @@ def _hold_owners(
         if owner is not None and location not in (None, owner):
             yield Mismatch(listed, f"location {location}")
         if owner is not None and asked is not None and owner not in asked:
-            yield Mismatch(f"locations {_list(asked)}", listed)
+            yield Mismatch(f"locations {some_of(asked)}", listed)
     if unlisted := {zone for zone, _ in of if zone not in zones}:
-        yield word_note("unlisted_ids", what="zone_id", ids=_list(unlisted), list="zones")
-
-
-#: What is asked for apart, and has no line in common: other counts are to be expected of each.
-_APART = frozenset({"location", "organization", "floor", "zone_to", "zone_from"})
-#: Bits of the counts of an answer, and three for each that is not 0: with so many no other has the same by chance.
-_SURELY_OWN = 64
-#: Answers that are remembered: where a filter is not heeded, neighbours repeat one another, and streams have no end.
-_REMEMBERED = 1_000
-
-
-class Repeats:
-    """Which counts of lines came for whom, by the answers to one query: those of two places are not the same."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[Hashable, int], PlannedRequest] = {}
-
-    def hold(self, chunk: Chunk) -> Chunk:
-        """Return *chunk*, with a note where all of its counts came for others before."""
-        answer, own = chunk.answer, chunk.request
-        if answer is None or own.endpoint != "line_crosses":
-            return chunk
-        rows = answer.current.rows
-        counts = [row.count for row in rows]
-        if sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0)) < _SURELY_OWN:
-            return chunk
-        told = hash(tuple([(row.bucket, row.count) for row in rows]))
-        other = self._of.setdefault((own.window, told), own)
-        if len(self._of) > _REMEMBERED:
-            del self._of[next(iter(self._of))]
-        apart = [name for name in own.params if own.params[name] != other.params.get(name)]
-        # Who crosses one line may cross another; a list of lines that is asked for in parts has none twice.
-        if not apart or not (_APART if "line" in own.carried else _APART | {"line_ids"}).issuperset(apart):
-            return chunk
-        one, another = (", ".join(f"{name} {_shorten(of.params.get(name))}" for name in apart) for of in (own, other))
-        note = word_note("repeated_counts", one=one, other=another)
-        return attrs.evolve(chunk, answer=attrs.evolve(answer, notes=(*answer.notes, note)))
-
-
-def _shorten(text: str | None) -> str:
-    return _list((text or "").split(","))
-
-
-class Owners:
-    """Which locations a zone may belong to, by the answers to one query: a zone has one. Of lines: `Repeats`."""
-
-    def __init__(self) -> None:
-        self._of: dict[int, frozenset[int]] = {}
-        self._repeats = Repeats()
-        #: What came for the same locations tells nothing new.
-        self._came: dict[tuple[int, ...], set[int]] = {}
-
-    def hold(self, chunk: Chunk) -> Chunk:
-        """Return *chunk*, or a failed one where its zones came for other locations before."""
-        answer, request = chunk.answer, chunk.request
-        if request.endpoint == "line_crosses":
-            return self._repeats.hold(chunk)
-        if request.locations is None or answer is None:
-            return chunk
-        zones = {row.aggregation.zone_id for block in answer.blocks for row in block.rows}
-        zones |= {zone.zone_id for block in answer.blocks for zone in block.zones}
-        came = self._came.setdefault(request.locations, set())
-        if zones <= came:
-            return chunk
-        asked = frozenset(request.locations)
-        for zone in zones - came:
-            before = self._of.get(zone, asked)
-            if not before & asked:
-                wanted = f"zone {zone} in the answers for locations {_list(before)} only"
-                said = f"it for locations {_list(asked)}, too"
-                advice = "One of the answers is wrong: ask for one location at a time."
-                error = AnswerMismatchError("locations", wanted, said, request=request, advice=advice)
-                return attrs.evolve(chunk, answer=None, error=error)
-            self._of[zone] = before & asked
-        came |= zones
-        return chunk
+        yield word_note("unlisted_ids", what="zone_id", ids=some_of(unlisted), list="zones")
 
 
 #: Parameters, and the names, without case and signs, under which rows may say of themselves what these ask for.
@@ -194,7 +111,7 @@ def hold_threshold(case: Case) -> Testimony:
     if sent in (None, "-1"):  # which stands for each zone's own
         return
     if others := {place.bounce_threshold for place in case.places} - {int(sent), None}:
-        yield Mismatch(f"bounce_threshold {sent} s", f"{_list(others)} s")
+        yield Mismatch(f"bounce_threshold {sent} s", f"{some_of(others)} s")
 
 
 def hold_interval(case: Case) -> Testimony:

@@ -75,6 +75,25 @@ async def test_a_note_says_where_nothing_tells() -> None:
     assert len(result) > 0
 
 
+@pytest.mark.parametrize(
+    "query", [ZoneVisitors(*DAYS, location=[124, 127]), LineCrosses(*DAYS, location=[124, 127], category=1)], ids=repr
+)
+async def test_what_another_client_completes_tells_where_it_is(query: Any) -> None:
+    """As in a process that was started anew, which has looked up nothing yet."""
+
+    def refuse(number: int, path: str, params: dict[str, str]) -> int | None:
+        return 403 if "external" in path and "127" in params["location"] else None
+
+    faulty = sandbox.transport(faults=sandbox.Faults(hook=refuse))
+    async with AsyncIndivd(token="sandbox", transport=faulty) as client:
+        (result,) = await client.fetch_all([query], on_error="collect")
+    assert not result.complete
+    async with AsyncIndivd(token="sandbox", transport=sandbox.transport()) as other:
+        completed = await other.retry_failed(result)
+    assert completed == await fetch(query)
+    assert {row["loc_name"] for row in completed.to_dicts()} == {"Drottninggatan", "Fifth Avenue"}
+
+
 async def test_lists_that_fail_are_not_asked_for_with_every_call() -> None:
     """Rows come without names, and the next calls do not wait for look-ups that have just failed."""
 

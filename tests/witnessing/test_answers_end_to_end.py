@@ -24,6 +24,7 @@ from indivd_async import (
     MergeConflictError,
     NotMergeableError,
     ZoneVisitors,
+    merge_results,
     sandbox,
 )
 from indivd_async.cache import MemoryCache
@@ -300,6 +301,22 @@ async def test_a_zone_that_comes_for_two_locations_fails_its_chunk() -> None:
     assert sorted(str(type(error)) for error in errors) == sorted([str(AnswerMismatchError), str(type(None))])
 
 
+async def test_a_zone_that_comes_for_two_locations_at_other_hours_is_a_conflict() -> None:
+    """Shops of two clocks are open at other hours: no row of one stands where the other has one."""
+
+    def answer(params: Params) -> Any:
+        opens = 10 if params["tz"] == "Europe/Stockholm" else 4
+        place = {"year": 2025, "month": 3, "dayofmonth": 1, "hour": opens, "zone_id": 7}
+        return visits({"visits": 5, "aggregation": place, **MEASURED})
+
+    query = ZoneVisitors("2025-03-01", "2025-03-01", aggregate_by="hour", per="location", location=[1, 2])
+    async with client_of(answer, CLOCKS) as client:
+        with pytest.raises(MergeConflictError, match="expected zone 7 in the answers for locations 1 only, got it for"):
+            await client.fetch(query)
+        (result,) = await client.fetch_all([query], on_error="collect")
+    assert {str(type(item.error)) for item in result.coverage} == {str(MergeConflictError)}
+
+
 async def test_whose_zones_came_is_remembered_until_the_last_answer() -> None:
     """However many other queries of a stream are answered between two answers to one."""
     others = [ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, zones=zone) for zone in range(11, 41)]
@@ -334,6 +351,8 @@ async def test_ids_that_no_list_has_are_told_where_the_list_is_there() -> None:
         assert (await client.fetch(QUERY)).notes == ()
         await client.zones()
         (note,) = (await client.fetch(QUERY)).notes
+        joined = merge_results([await client.run(shard) for shard in (await client.plan(QUERY)).shards(1)])
+    assert joined.notes == (note,)
     assert (note.kind, note.message) == ("unlisted_ids", "zones 7: the list of zones has no such id.")
 
 
@@ -399,6 +418,25 @@ async def test_counts_of_one_place_that_are_those_of_another_are_told(ways: tupl
         assert {f"{per} 1", f"{per} 2"} <= set(re.findall(r"\w+ \d", note.message))
         async with client.stream(query) as chunks:
             assert [note.kind async for chunk in chunks for note in chunk.notes] == ["repeated_counts"]
+
+
+async def test_counts_are_held_against_those_of_other_shards_and_of_a_call_before() -> None:
+    """What comes by itself may repeat what came before."""
+    refused = ["2"]
+
+    def answer(params: Params) -> Any:
+        return httpx.Response(403) if params["location"] in refused else counts(COUNTS)
+
+    query = LineCrosses("2025-03-01", "2025-03-14", aggregate_by="dayofmonth", category=1, location=[1, 2])
+    async with client_of(answer, FOUR) as client:
+        (result,) = await client.fetch_all([query], on_error="collect")
+        refused.clear()
+        completed = await client.retry_failed(result)
+        whole = await client.fetch(query)
+        joined = merge_results([await client.run(shard) for shard in (await client.plan(query)).shards(2)])
+    assert result.notes == ()
+    assert completed == joined == whole
+    assert [note.kind for note in whole.notes] == ["repeated_counts"]
 
 
 @pytest.mark.parametrize(

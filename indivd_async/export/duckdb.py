@@ -20,6 +20,8 @@ _INCOMING = "indivd_incoming"
 #: MiB of memory that it is given, and at most. By itself it takes four fifths of what there is, some of it for each
 #: thread; but a single transaction may need much: one that deletes years does.
 _LEAST_MIB, _MOST_MIB = 28, 2**16
+#: None where it reads a file of another form (CSV, Parquet) into memory, which nothing brings back to the file.
+_PATH = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
 #: How it says that it was not enough.
 _TOO_LITTLE = ("allocate block", "pin block", "Out of Memory")
 
@@ -44,6 +46,10 @@ class DuckDB:
                     f"{{to}}: another process has {target.shown} open; wait for it, or export to another file"
                 ) from None
             raise
+        if connection.sql(_PATH).fetchall() == [(None,)]:
+            raise ConfigError(
+                f"{{to}}: {target.shown} is no database, and would be lost with this run; name another file"
+            )
         connection.execute("BEGIN TRANSACTION")
         return _Connection(connection)
 

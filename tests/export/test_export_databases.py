@@ -304,6 +304,17 @@ async def test_a_table_of_something_else_is_refused(place: Place) -> None:
     assert place.read().columns == ["a"]
 
 
+@pytest.mark.parametrize(("name", "text"), [("shop.csv", "a,b\n1,2\n"), ("shop.json", '[{"a": 1}]')])
+async def test_a_file_of_another_form_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    """DuckDB reads it into memory, where an export would be complete, and lost."""
+    file = tmp_path / name
+    file.write_text(text)
+    async with make_client() as client:
+        with pytest.raises(ConfigError, match=f"{name}.* is no database"):
+            await export(client, HOURS, to=f"duckdb:///{file}?table=visits")
+    assert file.read_text() == text
+
+
 async def test_two_writers_are_one_too_many(place: Place) -> None:
     """While one writes, another is refused, or ends when it finds that the other has written."""
     first_has_begun, second_has_ended = anyio.Event(), anyio.Event()

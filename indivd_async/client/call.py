@@ -158,7 +158,7 @@ class Call:
         async def ask(job: Job) -> Asked:
             asked = Asked(self, job)
             if refused:
-                self.executor.teller.fail(job.request)
+                self.executor.teller.tell("failed", job.request)
                 asked.chunk = Chunk(query=job.query, request=job.request, error=refused[0])
                 return asked
             try:
@@ -302,7 +302,7 @@ class Asked:
         call, request = self._call, self.job.request
         executor = call.executor
         await executor.ready(call.deadline)
-        executor.teller.planned(request)
+        executor.teller.tell("planned", request)
         renews = call.keeping is not None and call.keeping.renews
         key = (request.path, *request.params.items(), request.tz, request.carried, call.for_table, renews)
         deadline = call.request_deadline()
@@ -310,7 +310,7 @@ class Asked:
             self._answered = await executor.share(call.flights, key, request, partial(self._lead, deadline), deadline)
         except IndivdError as error:
             if not self._leads:
-                executor.teller.fail(request)
+                executor.teller.tell("failed", request)
             self.chunk = self._fail(error)
             return self
         if executor.teller.on_event is not None:  # it tells in the context of this task, which spans know, and at once

@@ -109,7 +109,7 @@ class Catalogue:
 
     async def _ask(self, request: PlannedRequest, deadline: Deadline) -> Listed[Any]:
         self._executor.teller.announce(1)
-        self._executor.teller.planned(request)
+        self._executor.teller.tell("planned", request)
         return await self._executor.send(request, read=partial(_read_list, request), deadline=deadline)
 
     async def locations_for(

@@ -14,6 +14,8 @@ from ..planning import PlannedRequest
 
 T = TypeVar("T")
 Kind = Literal["planned", "started", "retry", "finished", "failed"]
+#: What else an event says, asked for where somebody listens.
+Said = Callable[[], dict[str, Any]]
 
 logger = logging.getLogger("indivd_async")
 logger.addHandler(logging.NullHandler())
@@ -85,33 +87,21 @@ class Teller:
 
     def announce(self, number: int) -> None:
         """Count requests that will be sent, so that progress knows its total before they are pulled."""
-        self.count("planned", number)
+        self._counts["planned"] += number
 
-    def planned(self, request: PlannedRequest) -> None:
-        """Tell of a request that was announced and is about to be sent."""
-        self.tell("planned", request)
-
-    def fail(self, request: PlannedRequest) -> None:
-        """Count and tell of a request that failed without an attempt of its own."""
-        self.count("failed")
-        self.tell("failed", request)
-
-    def end(self, request: PlannedRequest, read: Callable[[], T]) -> T:
-        """Return what *read* gives, which ends a request without an attempt of its own."""
+    def end(self, request: PlannedRequest, read: Callable[[], T], said: Said = dict) -> T:
+        """Return what *read* gives, which ends a request; where it refuses, the request has failed."""
         try:
             answer = read()
         except Exception:
-            self.fail(request)
+            self.tell("failed", request, said)
             raise
-        self.count("finished")
-        self.tell("finished", request)
+        self.tell("finished", request, said)
         return answer
 
-    def count(self, kind: Kind, number: int = 1) -> None:
-        self._counts[kind] += number
-
-    def tell(self, kind: Kind, request: PlannedRequest, **said: Any) -> None:
-        """Call `on_event`; what it raises is logged, and never reaches a request."""
+    def tell(self, kind: Kind, request: PlannedRequest, said: Said = dict) -> None:
+        """Count what was not announced, and call `on_event`; what it raises is logged, and never reaches a request."""
+        self._counts[kind] += kind != "planned"
         if self.on_event is None:
             return
         counts = self._counts
@@ -119,6 +109,6 @@ class Teller:
             planned=counts["planned"], finished=counts["finished"], failed=counts["failed"], retried=counts["retry"]
         )
         try:
-            self.on_event(Event(kind=kind, request=request, counts=told, **said))
+            self.on_event(Event(kind=kind, request=request, counts=told, **said()))
         except Exception:
             logger.exception("on_event raised; the request goes on")

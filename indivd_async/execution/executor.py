@@ -163,19 +163,12 @@ class Sending:
         try:
             self.reply = await self._ask()
         except Exception as error:
-            self._tell("failed", status=getattr(error, "status", None))
+            self._tell("failed", getattr(error, "status", None))
             raise
 
     def end(self, read: Callable[[], T]) -> T:
-        """Return what *read* makes of the reply, which ends the request; where it refuses, the request has failed."""
-        status = self.reply.status
-        try:
-            answer = read()
-        except Exception as error:
-            self._tell("failed", status=getattr(error, "status", status))
-            raise
-        self._tell("finished", status=status)
-        return answer
+        """Return what *read* makes of the reply, which ends the request."""
+        return self._executor.teller.end(self._request, read, partial(self._say, self.reply.status))
 
     async def _ask(self) -> Reply:
         """Attempt after attempt; a lane is held during each, and not while waiting for the next."""
@@ -248,7 +241,7 @@ class Sending:
         self._free += is_free
         executor.stats.retries += 1
         logger.debug("%s, asking again in %.3f s: %s", self._request, verdict.seconds, error)
-        self._tell("retry", status=failure.status, wait=verdict.seconds)
+        self._tell("retry", failure.status, verdict.seconds)
         self._last = error
         if verdict.seconds > 0:
             await executor.home.sleep_until(now + verdict.seconds)
@@ -309,12 +302,12 @@ class Sending:
                         pace.give_back(moment)
                     raise
 
-    def _tell(self, kind: Kind, *, status: int | None = None, wait: float | None = None) -> None:
-        teller = self._executor.teller
-        teller.count(kind)
-        if teller.on_event is not None:
-            elapsed = self._now() - self._started
-            teller.tell(kind, self._request, attempt=self._attempts, status=status, wait=wait, elapsed=elapsed)
+    def _tell(self, kind: Kind, status: int | None = None, wait: float | None = None) -> None:
+        self._executor.teller.tell(kind, self._request, partial(self._say, status, wait))
+
+    def _say(self, status: int | None, wait: float | None = None) -> dict[str, Any]:
+        elapsed = self._now() - self._started
+        return {"attempt": self._attempts, "status": status, "wait": wait, "elapsed": elapsed}
 
     def _error(self, failure: Failure, verdict: GiveUp) -> IndivdError:
         if failure.status is None:

@@ -102,7 +102,7 @@ async def ask(executor: Executor, question: Question) -> Heard:
         index=0, endpoint=question.endpoint, path=question.path, params=question.params, reason="verify"
     )
     executor.teller.announce(1)
-    executor.teller.planned(request)
+    executor.teller.tell("planned", request)
     try:
         reply: Reply = await executor.send(request)
     except _ENDS_ALL:

@@ -452,10 +452,10 @@ async def test_events_tell_the_story() -> None:
     executor, _, _ = scripted(status(429, 2), httpx.ReadError("gone"), OK, on_event=told.append)
     question = Question()
     executor.teller.announce(3)
-    executor.teller.planned(question)
+    executor.teller.tell("planned", question)
     await executor.send(question)
     executor.teller.end(question, lambda: None)
-    executor.teller.fail(question)
+    executor.teller.tell("failed", question)
     assert [(e.kind, e.attempt, e.status, e.wait) for e in told] == [
         ("planned", 0, None, None),
         ("started", 1, None, None),

@@ -35,7 +35,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,16 +140,16 @@ def _require_pyarrow(extra: str) -> None:
         raise ImportError(f"exports need pyarrow: pip install 'indivd-async[{extra}]'") from None
 
 
-def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Callable[[], Store]:
+def _choose_store(out: str | PathLike[str] | None, to: str | None) -> Store:
     if to is not None and out is None:
-        from .database import open_database
+        from .database import Database
         from .target import parse_target
 
-        return partial(open_database, parse_target(to))
+        return Database(parse_target(to))
     if to is not None or out is None:
         raise ConfigError("{out}: name a folder, or a table with {to:…}; one of the two")
     if isinstance(out, str) and "://" in out:
         raise ConfigError("{out}: is a folder; pass the address of a table as {to:…}")
-    from .folder import open_folder
+    from .folder import Folder
 
-    return partial(open_folder, Path(out))
+    return Folder(Path(out))

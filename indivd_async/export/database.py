@@ -97,10 +97,10 @@ class Driver(Protocol):
 
 @attrs.define
 class Database:
-    """The one writer of a table; `open_database` makes it."""
+    """The one writer of a table."""
 
     target: Target
-    _driver: Driver
+    _driver: Driver = attrs.field(init=False)
     manifest: Manifest | None = None
     needs_keys: bool = attrs.field(default=True, init=False)
     #: A driver has them once more, for as long as a commit takes.
@@ -126,7 +126,15 @@ class Database:
             yield word_note("rows_gone", count=self._gone.total(), places=", ".join(named))
 
     def open(self) -> None:
-        """Read the manifest, if there is one."""
+        """Connect, alone, and read the manifest, if there is one."""
+        if self.target.kind == "duckdb":
+            from .duckdb import DuckDB
+
+            self._driver = DuckDB()
+        else:
+            from .postgresql import PostgreSQL
+
+            self._driver = PostgreSQL()
         found = self._work(self._find_manifest)
         if found is not None:
             self._version, _, document = found
@@ -311,23 +319,3 @@ def _pause(seconds: float) -> None:
     time.sleep(seconds)
     with suppress(RuntimeError):  # a thread that nobody waits for
         from_thread.check_cancelled()
-
-
-def open_database(target: Target) -> Database:
-    """Open the table of *target*, alone."""
-    driver: Driver
-    if target.kind == "duckdb":
-        from .duckdb import DuckDB
-
-        driver = DuckDB()
-    else:
-        from .postgresql import PostgreSQL
-
-        driver = PostgreSQL()
-    database = Database(target, driver)
-    try:
-        database.open()
-    except BaseException:
-        database.close()
-        raise
-    return database

@@ -60,7 +60,7 @@ from .manifest import Manifest, Part, columns_of, needs_migration
 from .partitions import Folders, split_rows
 from .parts import Grown, write_part
 from .question import Place
-from .store import Change, Region, Store
+from .store import Change, Region
 
 #: The lock of earlier versions, in the folder.
 _FORMER_LOCK = "_lock"
@@ -90,12 +90,12 @@ class _Growth:
 
 @attrs.define
 class Folder:
-    """The one writer of a folder; `open_folder` makes it."""
+    """The one writer of a folder."""
 
     path: Path
-    _lock: IO[bytes]
+    _lock: IO[bytes] | None = attrs.field(default=None, init=False)
     #: Whether it was not there before.
-    _is_made: bool
+    _is_made: bool = attrs.field(default=False, init=False)
     needs_keys: bool = attrs.field(default=False, init=False)
     held_bytes: int = attrs.field(default=8 * 2**20, init=False)
     patience_s: float = attrs.field(default=0.0, init=False)
@@ -126,7 +126,23 @@ class Folder:
         if self._foreign:
             yield word_note("foreign_files", files=", ".join(self._foreign[:5]))
 
-    def recover(self) -> None:
+    def open(self) -> None:
+        """Take the folder, alone: make it if it is not there, and put right what a process that died has left."""
+        path = self.path
+        check_outside(path)
+        self._is_made = not path.exists()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
+        with moving_into(path):
+            self._lock = take_lock(beside(path, "lock"), path)
+        if (former := path / _FORMER_LOCK).exists():
+            take_lock(former, path).close()
+            former.unlink()
+        self._recover()
+
+    def _recover(self) -> None:
         """Read the manifest, finish what a process that died had begun, and remove parts that nothing names."""
         if (self.path / MANIFEST).exists():
             self.manifest = read_manifest(self.path, self.place)
@@ -229,10 +245,13 @@ class Folder:
 
     def close(self) -> None:
         """Let others write; what never began leaves no trace."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
         self._clear()
         with suppress(OSError):
-            Path(self._lock.name).unlink()  # where an open file cannot be removed, it goes with the next run
-        self._lock.close()
+            Path(lock.name).unlink()  # where an open file cannot be removed, it goes with the next run
+        lock.close()
         if self._is_made and self.manifest is None and not any(self.path.iterdir()):
             self.path.rmdir()
 
@@ -326,25 +345,3 @@ class Folder:
                 file.unlink(missing_ok=True)
         with suppress(OSError):  # there is none, or others have something there
             self.unfinished.rmdir()
-
-
-def open_folder(path: Path) -> Store:
-    """Open *path*, alone: make it if it is not there, and put right what a process that died has left."""
-    check_outside(path)
-    is_made = not path.exists()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
-    with moving_into(path):
-        lock = take_lock(beside(path, "lock"), path)
-    folder = Folder(path, lock, is_made)
-    try:
-        if (former := path / _FORMER_LOCK).exists():
-            take_lock(former, path).close()
-            former.unlink()
-        folder.recover()
-    except BaseException:
-        folder.close()
-        raise
-    return folder

@@ -55,16 +55,20 @@ class Options:
             raise ConfigError("{prune}: days that fall out are either kept or pruned, not both")
 
 
-async def run(client: AsyncIndivd, query: Query, open_store: Callable[[], Store], options: Options) -> Report:
+async def run(client: AsyncIndivd, query: Query, store: Store, options: Options) -> Report:
     """Do what `export` says."""
     turns = Turns()
-    store = await turns.run(open_store)
     try:
+        await turns.run(store.open)
         return await _Run(client=client, store=store, turns=turns, options=options).go(query)
     finally:
-        store.patience_s = 0.0  # a commit that was left may still wait for its database
+        store.patience_s = 0.0  # what was left, opening it or a commit, may still wait for its database
         with anyio.CancelScope(shield=True):
-            await turns.run(store.close)
+            try:
+                await turns.run(store.close)
+            except anyio.get_cancelled_exc_class():  # asyncio's own, perhaps before it began
+                await turns.run(store.close)
+                raise
 
 
 @attrs.define(kw_only=True)

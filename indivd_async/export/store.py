@@ -85,6 +85,10 @@ class Store(Protocol):
         """What messages say of it."""
         ...
 
+    def open(self) -> None:
+        """Let nobody else write, and read the manifest, if there is one."""
+        ...
+
     def begin(self, manifest: Manifest) -> None:
         """Make room for rows, and keep the first manifest."""
         ...
@@ -106,5 +110,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let others write; what never began leaves no trace."""
+        """Let others write, if it is open; what never began leaves no trace."""
         ...

@@ -35,10 +35,12 @@ def killed_within(*steps: tuple[Any, str]) -> Callable[[int], Any]:
         clear, close = folder.Folder._clear, folder.Folder.close
 
         def end(dead: folder.Folder) -> None:
+            lock = dead._lock
             try:
                 close(dead)
             finally:
-                dead._lock.close()  # as the system does for whoever died
+                if lock is not None:
+                    lock.close()  # as the system does for whoever died
 
         with pytest.MonkeyPatch.context() as patch:
             for holder, name in steps:

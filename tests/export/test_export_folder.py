@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from indivd_async import (
 )
 from indivd_async.export import Progress, Report, export
 from indivd_async.export.files import take_lock
-from indivd_async.export.folder import open_folder
+from indivd_async.export.folder import Folder
 from indivd_async.export.manifest import Manifest, columns_of
 from indivd_async.export.run import Options, run
 from indivd_async.export.store import Change, Region
@@ -549,7 +548,7 @@ async def test_days_that_had_not_ended_are_asked_again(tmp_path: Path) -> None:
         report = await run(
             client,
             query,
-            partial(open_folder, tmp_path),
+            Folder(tmp_path),
             Options(ended=date.fromisoformat(ended)),
         )
         return (
@@ -921,7 +920,8 @@ def test_many_rows_become_large_row_groups_and_few_parts(tmp_path: Path) -> None
         nulls = [pyarrow.nulls(rows, field.type) for field in schema if field.name != "count"]
         return pyarrow.RecordBatch.from_arrays([*nulls, counts], schema=schema)
 
-    folder = open_folder(tmp_path)
+    folder = Folder(tmp_path)
+    folder.open()
     manifest = Manifest(id="0a1b2c3d", query=query, columns=columns_of(query))
     folder.begin(manifest)
     for unit in range(15):

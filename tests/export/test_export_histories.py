@@ -39,8 +39,8 @@ from indivd_async import (
     wall_clock,
 )
 from indivd_async.export import Report, folder, sql
-from indivd_async.export.database import open_database
-from indivd_async.export.folder import open_folder
+from indivd_async.export.database import Database
+from indivd_async.export.folder import Folder
 from indivd_async.export.run import Options, run
 from indivd_async.export.target import parse_target
 from indivd_async.queries import Query
@@ -305,16 +305,16 @@ class Histories(RuleBasedStateMachine):
         transport = sandbox.transport(sandbox.app(self.town))
         target = parse_target(f"duckdb:///{self.file}?table=town")
         async with AsyncIndivd(token="sandbox", transport=transport, retry=RetryPolicy(attempts=1)) as client:
-            for open_store in (partial(open_folder, self.out), partial(open_database, target)):
+            for make_store in (partial(Folder, self.out), partial(Database, target)):
                 for during, count in kills:
                     with suppress(KilledError), KILLERS[during](count) as kill:
                         options = Options(**words, on_progress=kill, commit_every=0)
-                        await run(client, query, open_store, options)  # type: ignore[arg-type]
-                    self.see_what_is_left(open_store, doubled=during == "moves")
-                report: Report = await run(client, query, open_store, Options(**words))  # type: ignore[arg-type]
+                        await run(client, query, make_store(), options)  # type: ignore[arg-type]
+                    self.see_what_is_left(make_store(), doubled=during == "moves")
+                report: Report = await run(client, query, make_store(), Options(**words))  # type: ignore[arg-type]
                 assert report.complete, report.failures
 
-    def see_what_is_left(self, open_store: Callable[[], Any], *, doubled: bool) -> None:
+    def see_what_is_left(self, store: Any, *, doubled: bool) -> None:
         """
         After a kill, whoever goes on finds the rows that the manifest tells of, and readers no others.
 
@@ -322,7 +322,7 @@ class Histories(RuleBasedStateMachine):
         """
         if not doubled and any(self.out.rglob("part-*.parquet")):
             as_model(polars.scan_parquet(self.out).collect(), self.query)
-        store = open_store()
+        store.open()
         told = 0 if store.manifest is None else store.manifest.rows
         store.close()
         if told and self.out.exists() and store.place.target == self.out:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ import pytest
 
 from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
 from indivd_async.export import DestinationError, database, export
+from indivd_async.export.folder import Folder
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -90,6 +94,47 @@ async def test_whoever_waits_can_be_interrupted() -> None:
             await export(client, DAYS, to=f"postgresql://127.0.0.1:{port}/db?table=visits")
     assert scope.cancelled_caught
     assert len(heard) == 1
+
+
+async def test_an_interrupt_ends_the_waiting_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio's own cancelling, which a thread does not hear of: nothing waits any more when the export has ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    pauses: list[str] = []
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        pauses.append("began")
+        sleep(seconds)
+        pauses.append("ended")
+
+    monkeypatch.setattr(time, "sleep", pause)
+    loop = asyncio.get_running_loop()
+    async with make_client() as client:
+        task = asyncio.create_task(export(client, DAYS, to=f"postgresql://127.0.0.1:{port}/db?table=visits"))
+        with hearing(lambda _: loop.call_soon_threadsafe(task.cancel)), pytest.raises(asyncio.CancelledError):
+            await task
+    assert pauses == ["began", "ended"]
+
+
+@pytest.mark.parametrize("step", ["open", "close"])
+async def test_an_interrupt_leaves_nothing_open(step: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whenever it comes, another export can begin at once, and no lock stays beside the folder."""
+    done = getattr(Folder, step)
+
+    def interrupted(folder: Folder) -> None:
+        loop.call_soon_threadsafe(task.cancel)
+        done(folder)
+
+    monkeypatch.setattr(Folder, step, interrupted)
+    loop = asyncio.get_running_loop()
+    async with make_client() as client:
+        task = asyncio.create_task(export(client, DAYS, tmp_path / "visits"))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        monkeypatch.undo()
+        assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+        assert (await export(client, DAYS, tmp_path / "visits")).complete
 
 
 async def test_a_database_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ def merge_chunks(
     result: AnyResult = _MERGES[type(plan.query)](plan, arrived, coverage)
     said = unite_notes(note for chunk in _hold(arrived) for note in chunk.notes)
     told = {note.kind for note in said}
-    others = (note for note in (*notes, *notes_on(plan, result, known)) if note.kind not in told)
-    noted = dict.fromkeys((*result.notes, *said, *others))
+    judged = (*result.notes, *notes, *notes_on(plan, result, known))
+    noted = dict.fromkeys((*said, *(note for note in judged if note.kind not in told)))
     kept = arrived if plan.selection is not None or not result.complete else ()
     return attrs.evolve(result, notes=tuple(noted), arrived=kept)
 

@@ -9,7 +9,7 @@ from ..models import ZoneVisitorsRow
 from ..planning import Plan
 from ..queries.fields import periods_of
 from ..results import Chunk, ZoneVisitorsPeriod, ZoneVisitorsResult
-from ..results.licences import UNLICENSED, Licences
+from ..results.licences import Licences
 from .keys import Covered, part_of
 from .ordering import Buckets, Pile
 
@@ -24,9 +24,12 @@ def merge_visits(plan: Plan, arrived: Sequence[Chunk], coverage: Covered) -> Zon
         )
         for name, start, end in periods_of(plan.query)
     }
-    notes = (UNLICENSED,) if licences.unlicensed else ()
     return ZoneVisitorsResult(
-        plan=plan, coverage=coverage, current=periods["current"], comparison=periods.get("comparison"), notes=notes
+        plan=plan,
+        coverage=coverage,
+        current=periods["current"],
+        comparison=periods.get("comparison"),
+        notes=licences.notes,
     )
 
 

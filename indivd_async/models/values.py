@@ -174,6 +174,12 @@ def word_bucket(bucket: Bucket) -> str:
     return ", ".join(named) or "the whole period"
 
 
+def place_of(zone: int | None, bucket: Bucket) -> str:
+    """Word a zone, where there is one, and a bucket for a message."""
+    words = word_bucket(bucket)
+    return words if zone is None else f"zone {zone}, {words}"
+
+
 #: Names of unknown fields that say which bucket a row is of, where labels lie among the figures.
 _LABEL = r"(?i).*(?:year|month|week|day|date|hour|minute|quarter|period|bucket|interval|slot|start|end|moment|stamp).*"
 OddLabels = tuple[tuple[str, str], ...]

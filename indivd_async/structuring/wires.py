@@ -81,23 +81,16 @@ _A_DAY = 86_400.0
 
 def do_agree(wires: list[Any]) -> bool:
     """Tell whether the figures in *wires* surely agree with one another; False says only that they may not."""
-    is_measured = has_bare = False
     try:
         for wire in wires:
             visits, visitors = wire.visits, wire.unique_visits  # four names at once would cost a tuple
             dwell, stats = wire.dwell_time, wire.dwell_time_stats
-            if visitors:
-                is_measured = True
-            elif visits:  # of whom none was told apart, as on a Basic plan all
-                has_bare = True
             if not (0 <= (visitors or 0) <= visits <= MOST_PEOPLE and 0 <= (wire.bounce or 0) <= visits):
                 return False
             if stats is None or not (n := stats.n):
-                is_measured = is_measured or bool(dwell)
                 if (dwell and not 0.0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
                     return False
                 continue
-            is_measured = True
             least, most, (low, middle, high) = stats.min, stats.max, stats.quantiles
             if not (0 < n <= visits and 0.0 <= least <= low <= middle <= high <= most <= _A_DAY):
                 return False
@@ -105,4 +98,4 @@ def do_agree(wires: list[Any]) -> bool:
                 return False
     except (TypeError, ValueError):  # something is not measured
         return False
-    return not (is_measured and has_bare)
+    return True

@@ -10,7 +10,6 @@ import attrs
 
 from ..fielded import Fielded
 from ..models import Bucket
-from ..models.values import word_bucket
 from ..planning import PlannedRequest, Window
 from ..planning.request import grouping_of
 from ..results import Answer, Block, Dates, Note
@@ -102,9 +101,3 @@ def _add_block(case: Case, name: str, days: Window, block: Block) -> None:
     case.sheets += [Sheet(name, days, zone.details, zone.details, zone.zone_id) for zone in block.zones]
     case.places += block.zones
     case.blocks.append(block)
-
-
-def place_of(zone: int | None, bucket: Bucket) -> str:
-    """Word a zone, where there is one, and a bucket for a message."""
-    words = word_bucket(bucket)
-    return words if zone is None else f"zone {zone}, {words}"

@@ -8,11 +8,11 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from ..models import Bucket, DropInRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
-from ..models.values import MOST_PEOPLE, odd_labels, word_bucket
+from ..models.values import MOST_PEOPLE, odd_labels, place_of, word_bucket
 from ..results import Block
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
-from .case import Case, Mismatch, Testimony, place_of
+from .case import Case, Mismatch, Testimony
 
 #: Beyond so many rows equal buckets need not be one object.
 SURELY_SHARED = 8_000
@@ -20,8 +20,6 @@ SURELY_SHARED = 8_000
 _ROUNDING = 0.0501
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
-#: Visits of which somebody is surely told apart, where visitors are.
-_SURELY_SEEN = 10
 
 
 def hold_keys(case: Case) -> Testimony:
@@ -73,8 +71,7 @@ def hold_visits(case: Case) -> Testimony:
             if others := {len(each) for each in quantiles} - {0, 3}:
                 yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
             longest = (sheet.window.days + 1) * 86_400.0
-            measured = {row.aggregation.zone_id for row in sheet.rows if _is_measured(row)}
-            odd = next((row for row in sheet.rows if _is_odd(row, longest) or _has_lost_visitors(row, measured)), None)
+            odd = next((row for row in sheet.rows if _is_odd(row, longest)), None)
             if odd is not None:
                 yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
         if not all([row.visits for row in sheet.rows]):  # noqa: C419 half the time
@@ -97,15 +94,6 @@ def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
         if stats.mean is not None and row.dwell_time is not None and abs(stats.mean - row.dwell_time) > _A_SECOND:
             return True
     return not all(map(_is_rising, rising))
-
-
-def _is_measured(row: ZoneVisitorsRow) -> bool:
-    return bool(row.unique_visits or row.bounce or row.dwell_time)
-
-
-def _has_lost_visitors(row: ZoneVisitorsRow, measured: set[int]) -> bool:
-    """Tell whether a row of a zone where visitors are told apart has many visits, and none."""
-    return row.unique_visits == 0 and row.visits >= _SURELY_SEEN and row.aggregation.zone_id in measured
 
 
 def _is_rising(values: Iterable[float | None]) -> bool:

@@ -10,13 +10,13 @@ from functools import lru_cache
 from ..models import Bucket
 from ..models.clocks import ONE_DAY
 from ..models.endpoints import DATA_ENDPOINTS
-from ..models.values import LABELS, odd_labels
+from ..models.values import LABELS, odd_labels, place_of
 from ..planning import Window
 from ..planning.windows import PARENTS
 from ..results import Note
 from ..results.notes import word_note
 from ..time_zones import is_time_zone, zone_of
-from .case import Case, Mismatch, Testimony, place_of
+from .case import Case, Mismatch, Testimony
 
 _FURTHEST = timedelta(hours=14)  # no clock is further from UTC
 _QUARTER = timedelta(minutes=15)

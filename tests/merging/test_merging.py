@@ -475,6 +475,36 @@ def test_a_licence_is_judged_over_windows_parts_of_a_list_and_periods() -> None:
     assert result.comparison.insights[0].unique_visits is None
 
 
+CUT_VISITS = Plan(ZoneVisitors(*DAYS, tz="UTC", aggregate_by="dayofmonth", split=5))
+BOTH = Plan(ZoneVisitors(*DAYS, tz="UTC", **OTHER))
+MEASURED, MANY, FEW = visit(7, day(9)), visit(7, day(1), 10, basic=True), visit(7, day(1), 9, basic=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "answers", "is_told"),
+    [
+        pytest.param(Plan(ZoneVisitors(*DAYS, tz="UTC")), [visits(MANY, MEASURED)], True, id="in one answer"),
+        pytest.param(CUT_VISITS, [visits(MANY), visits(MEASURED)], True, id="in two windows"),
+        pytest.param(BOTH, [visits(MEASURED, comparison=(MANY,))], True, id="in the comparison"),
+        pytest.param(CUT_VISITS, [visits(visit(7, day(1), 10, unique_visits=0)), visits()], True, id="alone"),
+        pytest.param(CUT_VISITS, [visits(FEW), visits(MEASURED)], False, id="few"),
+        pytest.param(CUT_VISITS, [visits(MANY), visits(visit(8, day(9)))], False, id="not measured at all"),
+    ],
+)
+def test_many_visits_and_no_visitor_are_told(plan: Plan, answers: list[Answer], is_told: bool) -> None:
+    """Where a zone is measured, if not always: its plan changed on the way, or visitors were lost."""
+    notes = [note for note in merge(plan, answers).notes if note.kind == "implausible_figures"]
+    assert [note.message.startswith("The row of zone 7, year 2025, month 3, dayofmonth 1 has") for note in notes] == [
+        True
+    ] * is_told
+    licences = Licences()
+    streamed = [
+        licences.hide(Chunk(query=plan.query, request=request, answer=answer))
+        for request, answer in zip(plan, answers[::-1], strict=True)
+    ]
+    assert [note.kind for chunk in streamed for note in chunk.notes].count("implausible_figures") == is_told
+
+
 @pytest.mark.parametrize(
     ("placed", "zones", "named"),
     [

@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     result = anyio.run(_fetch, args)
     names = [column.name for column in schema_of(result.plan.query)]
     failed = [(str(item.request), item.error) for item in result.coverage if item.status == "failed"]
-    with open_output(args) as out:
+    with open_output(args.out) as out:
         if form == DOCUMENT:
             beside = {
                 "notes": [note.to_dict(spell) for note in result.notes],

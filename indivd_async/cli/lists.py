@@ -21,7 +21,7 @@ def main(args: argparse.Namespace) -> int:
     entities = anyio.run(_list, args)
     rows = [flatten(entity) for entity in entities]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with open_output(args) as out:
+    with open_output(args.out) as out:
         if form == "table":
             shown = [{name: _shorten(value) for name, value in row.items()} for row in rows]
             told = [name for name in names if any(row.get(name) is not None for row in shown)]

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -58,12 +58,12 @@ def choose_format(args: argparse.Namespace, formats: Collection[str]) -> str:
     form = _format_of(args)
     if form not in formats:
         raise UsageError(f"--out: {args.out!r} would be {form}, which this is not written as; use {', '.join(formats)}")
-    if args.out is None:
+    if _is_stdout(args.out):
         if form in BINARY and sys.stdout.isatty():
             raise UsageError(f"{form} is not for terminals: pass --out FILE, or pipe it somewhere")
         is_file = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     else:
-        is_file = _check_path(args.out)
+        is_file = check_path("--out", args.out)
     if form == "arrow" and not is_file:
         form = "arrows"
     if form == "table":
@@ -73,14 +73,23 @@ def choose_format(args: argparse.Namespace, formats: Collection[str]) -> str:
     return form
 
 
-def _check_path(out: str) -> bool:
+def check_path(option: str, out: str) -> bool:
     """Tell whether *out* is to be a file; it may be a device or a pipe."""
     path = Path(out)
     if path.is_dir():
-        raise IsADirectoryError(f"--out: {out!r} is a folder")
+        raise IsADirectoryError(f"{option}: {out!r} is a folder")
+    if path.exists() and not path.is_file():
+        return False
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-        raise FileNotFoundError(f"--out: {str(path.parent)!r} is no folder that can be written to")
-    return path.is_file() or not path.exists()
+        raise FileNotFoundError(f"{option}: {str(path.parent)!r} is no folder that can be written to")
+    return True
+
+
+def _is_stdout(out: str | None) -> bool:
+    """Tell whether *out* is stdout, perhaps by a name of its own, such as /dev/stdout: what that holds is kept."""
+    with suppress(OSError, ValueError):  # one of them is not there
+        return out is None or os.path.samefile(out, sys.stdout.fileno())
+    return False
 
 
 def _format_of(args: argparse.Namespace) -> str:
@@ -95,14 +104,14 @@ def _format_of(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def open_output(args: argparse.Namespace) -> Iterator[BinaryIO]:
+def open_output(out: str | None) -> Iterator[BinaryIO]:
     """Open stdout or the file; the file appears when it is whole, and not at all where it could not be."""
-    if args.out is None:
+    if out is None or _is_stdout(out):
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(args.out)
+    path = Path(out)
     if path.exists() and not path.is_file():
         # A device or a pipe, /dev/null say, is written to, not replaced.
         with path.open("wb") as file:
@@ -229,8 +238,10 @@ def write_arrow(out: BinaryIO, form: str, result: Any, *, limit: int | None = No
         except ImportError:
             pass
         else:
-            with StreamWriter.from_writable(out) as writer:
+            whole = io.BytesIO()  # of an error in writing, nanoarrow makes one of its own
+            with StreamWriter.from_writable(whole) as writer:
                 writer.write_stream(result)
+            out.write(whole.getbuffer())
             return
     parquet = _import_parquet()
     import pyarrow

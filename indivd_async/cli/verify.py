@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import anyio
 import httpx
 
-from ..errors import ConfigError
 from ..escaping import escape_controls
 from ..profile import Profile
 from ..verify import MOST_REQUESTS, MOST_REQUESTS_DEEP, Finding, Replay, Report, verify
@@ -22,6 +19,7 @@ from ..verify.questions import AT_ONCE
 from ..verify.report import shorten
 from .connection import make_client
 from .options import UsageError
+from .output import check_path, open_output
 from .terminal import make_console, say, size_of
 
 #: Words before each finding, their colours, and the columns that they take.
@@ -49,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--anonymous is about what --record keeps")
     if args.replay is not None and args.record is not None:
         raise UsageError("--replay asks nothing, so there is nothing to --record")
+    if args.profile is not None:
+        check_path("--profile", args.profile)
     report = anyio.run(_verify, args)
     if args.json:
         print(json.dumps(report.to_dict(with_figures=args.with_figures), indent=2))
@@ -58,7 +58,8 @@ def main(args: argparse.Namespace) -> int:
     else:
         _show(report, with_figures=args.with_figures)
     if args.profile is not None:
-        _write(Path(args.profile), report.profile)
+        with open_output(args.profile) as file:
+            file.write(report.profile.to_json().encode())
         say(f"profile: {args.profile}; pass AsyncIndivd(profile=…) its path, or set INDIVD_PROFILE")
     say(report.summary)
     return 0 if report.is_sound else 1
@@ -82,15 +83,6 @@ async def _verify(args: argparse.Namespace) -> Report:
             record=args.record,
             anonymous=args.anonymous,
         )
-
-
-def _write(path: Path, profile: Profile) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(profile.to_json(), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ConfigError(f"--profile: {path} cannot be written: {error}") from None
 
 
 def _show(report: Report, *, with_figures: bool) -> None:

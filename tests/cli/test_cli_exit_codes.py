@@ -91,6 +91,11 @@ def test_ctrl_c_while_it_is_imported(run: str, module: str) -> None:
             1,
             "indivd: [Errno 28] No space left on device\n",
         ),
+        (
+            f"fetch line_crosses {' '.join(DAY[1:])} --format arrow >/dev/full",
+            1,
+            "indivd: [Errno 28] No space left on device\n",
+        ),
         ("locations 2>&-", 0, ""),
         ("locations --format xls 2>&-", 2, ""),
         ("locations >&- 2>&-", 1, ""),
@@ -125,7 +130,9 @@ def test_a_port_that_is_taken(command: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("argv", [("fetch", *DAY), ("locations",)], ids=["fetch", "locations"])
+@pytest.mark.parametrize(
+    "argv", [("fetch", *DAY, "--out"), ("locations", "--out"), ("verify", "--profile")], ids=lambda argv: argv[0]
+)
 @pytest.mark.parametrize(
     ("out", "message"),
     [("missing/a.csv", "is no folder that can be written to"), ("folder.csv", "is a folder")],
@@ -136,8 +143,8 @@ def test_where_nothing_can_be_written_nothing_is_asked(
 ) -> None:
     """Hours of fetching are not lost to a wrong name."""
     (tmp_path / "folder.csv").mkdir()
-    said = indivd(*argv, "--out", str(tmp_path / out))
+    said = indivd(*argv, str(tmp_path / out))
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("indivd: --out: ")
+    assert said.err.startswith(f"indivd: {argv[-1]}: ")
     assert message in said.err
     assert not site.application.requests

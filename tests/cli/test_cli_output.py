@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ import pyarrow.parquet
 import pytest
 
 from indivd_async import AsyncIndivd, DropInRate, LineCrosses
+from indivd_async.profile import Profile
 from indivd_async.queries import Query
 
 Indivd = Callable[..., Any]
@@ -116,6 +119,37 @@ def test_a_named_pipe_is_written_to(site: Any, indivd: Indivd, tmp_path: Path) -
     reader.join(60)
     assert read == [indivd("zones", "--format", "csv").out]
     assert pipe.is_fifo()
+
+
+def test_a_device_needs_no_folder_that_can_be_written_to(
+    site: Any, indivd: Indivd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody but root makes files in /dev."""
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "/dev")
+    assert indivd("zones", "--format", "csv", "--out", "/dev/null").code == 0
+
+
+def test_a_profile_is_written_to_a_named_pipe(site: Any, indivd: Indivd, tmp_path: Path) -> None:
+    """It is not replaced either."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert indivd("verify", "--days", "40", "--profile", str(pipe)).code == 0
+    reader.join(60)
+    assert Profile.from_json(read[0])
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1", "zones.csv"])
+def test_stdout_by_a_name_keeps_what_it_holds(out: str, site: Any, tmp_path: Path) -> None:
+    """A shell that appends to a file loses nothing of it."""
+    file = tmp_path / "zones.csv"
+    file.write_text("before\n")
+    with file.open("a") as stdout:
+        argv = (sys.executable, "-m", "indivd_async.cli", "zones", "--format", "csv", "--out", out)
+        subprocess.run(argv, stdout=stdout, check=True, cwd=tmp_path)
+    assert file.read_text().startswith("before\nid,name,")
 
 
 #: What a stranger may have typed as the name of a zone.

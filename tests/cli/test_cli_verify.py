@@ -131,13 +131,6 @@ def test_wrong_usage_is_refused(site: Any, indivd: Indivd, options: tuple[str, .
     assert why in words(said.err)
 
 
-def test_a_profile_that_cannot_be_written_is_an_error(site: Any, indivd: Indivd, tmp_path: Path) -> None:
-    """It names the option."""
-    said = indivd("verify", *DAYS, "--profile", str(tmp_path / "no" / "such" / "folder.json"))
-    assert said.code == 2
-    assert "--profile:" in said.err
-
-
 def test_doctor_points_to_verify(site: Any, indivd: Indivd) -> None:
     """It stays quick, and says where the rest is measured."""
     said = indivd("doctor")

@@ -9,6 +9,8 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+import attrs
+
 from ..client import AsyncIndivd
 from ..errors import ConfigError
 from ..settings import Limits, Timeouts
@@ -64,9 +66,9 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _timeouts(deadline_s: float | None, total_s: float | None) -> Timeouts:
-    usual = Timeouts(total=total_s)
+    usual = Timeouts(**_given(deadline=deadline_s, total=total_s))
     if deadline_s is None:
         return usual
     # Half of the time for one attempt leaves room for another; nobody who waits longer wants a shorter attempt.
     read, attempt = (max(each or 0.0, deadline_s / 2) for each in (usual.read, usual.attempt))
-    return Timeouts(read=read, attempt=attempt, deadline=deadline_s, total=total_s)
+    return attrs.evolve(usual, read=read, attempt=attempt)

@@ -20,18 +20,24 @@ class UsageError(Exception):
     """The command was called wrongly."""
 
 
+def read_place(text: str) -> int | str:
+    """Read one id, or a name: 1_2 is one, though Python reads a number there."""
+    text = text.strip()
+    return int(text) if re.fullmatch("[+-]?[0-9]{1,99}", text) else text
+
+
 def read_whole(text: str) -> int:
     """Read a whole number."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    number = read_place(text)
+    if isinstance(number, str):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return number
 
 
 def _read_numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
+        return tuple(map(read_whole, text.split(",")))
+    except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 124,125") from None
 
 
@@ -43,19 +49,12 @@ def _read_places(text: str) -> tuple[int | str, ...]:
         return (text,)
 
 
-def read_place(text: str) -> int | str:
-    """Read one id, or a name."""
-    return int(text) if text.isdecimal() else text
-
-
 def _read_words(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
 def _read_split(text: str) -> int | str | None:
-    if text == "none":
-        return None
-    return int(text) if text.isdigit() else text
+    return None if text == "none" else read_place(text)
 
 
 @attrs.frozen
@@ -123,10 +122,12 @@ class Once(argparse.Action):
         """Keep *values*."""
         if self.nargs == 0:
             values = self.const
-        given: set[str] = namespace.__dict__.setdefault("given", set())
+        given: dict[str, str | None] = namespace.__dict__.setdefault("given", {})
         if self.dest in given and getattr(namespace, self.dest) != values:
-            parser.error(f"{option_string} was given twice")
-        given.add(self.dest)
+            before = given[self.dest]
+            how = "was given twice" if before == option_string else f"does not go with {before}"
+            parser.error(f"{option_string} {how}")
+        given[self.dest] = option_string
         setattr(namespace, self.dest, values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import unicodedata
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,7 @@ from ..queries import Query
 from ..time_zones import is_time_zone, zone_of
 from .connection import make_client
 from .dates import is_relative
-from .options import DAYS, FIELDS, UsageError, make_query
+from .options import DAYS, FIELDS, UsageError, make_query, read_place
 from .spelling import flag
 from .suggestions import suggest
 from .terminal import say
@@ -109,23 +110,28 @@ class _LookUp:
         entities = await self.list_of(LISTED_IN[option])
         if _find(given, entities):  # a name may have commas
             return [_only(option, given, entities, locations)]
-        words = [word.strip() for word in given.split(",")]
-        return [int(word) if word.lstrip("-").isdigit() else _only(option, word, entities, locations) for word in words]
+        words = map(read_place, given.split(","))
+        return [_only(option, word, entities, locations) if isinstance(word, str) else word for word in words]
 
 
 def _find(name: str, entities: Iterable[Any]) -> list[Any]:
-    """Find what is called *name*: to the letter, or else without regard to case."""
+    """Find what is called *name*: to the letter, or else as it is read, without regard to case."""
     if not name.strip():
         return []  # an empty variable of a script is nobody's name, even where a place has none
     exact = [entity for entity in entities if entity.name == name]
-    return exact or [entity for entity in entities if (entity.name or "").casefold() == name.strip().casefold()]
+    return exact or [entity for entity in entities if _plain(entity.name or "") == _plain(name)]
+
+
+def _plain(name: str) -> str:
+    # An é may be one sign or two, and a space of any kind, and look the same.
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def _only(option: str, name: str, entities: Collection[Any], locations: Sequence[int] | None) -> int:
     what = LISTED_IN[option]
     everywhere = found = _find(name, entities)
     if locations is not None:
-        found = [entity for entity in found if getattr(entity, "location", None) in (None, *locations)]
+        found = _find(name, [entity for entity in entities if getattr(entity, "location", None) in (None, *locations)])
     if len(found) == 1:
         return int(found[0].id)
     if everywhere and not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 
 import anyio
@@ -14,8 +15,8 @@ def main(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     if not 0 <= args.fault_rate <= 1:
         raise UsageError(f"--fault-rate must be from 0 to 1; got {args.fault_rate:g}")
-    if args.latency < 0:
-        raise UsageError(f"--latency must not be negative; got {args.latency:g}")
+    if not 0 <= args.latency < math.inf:
+        raise UsageError(f"--latency must be a number of seconds, at least 0; got {args.latency:g}")
     if args.replay is not None and (args.deviate or args.fault_rate or args.latency):
         raise UsageError("--replay answers as was recorded, without --deviate, --fault-rate and --latency")
     if args.list_deviations:

@@ -25,7 +25,9 @@ STORES = [
 ZONES = [
     {"id": 201, "name": "Entrance", "location": 124},
     {"id": 202, "name": "Menswear", "location": 124},
+    {"id": 203, "name": "Caf\u00e9 Bar", "location": 124},
     {"id": 211, "name": "Entrance", "location": 125},
+    {"id": 213, "name": "CAF\u00c9 BAR", "location": 125},
 ]
 
 
@@ -94,7 +96,8 @@ def test_how_to_write_is_said_once(first: tuple[str, ...], second: tuple[str, ..
     """Neither of two is dropped in silence, and nothing is asked or written."""
     said = indivd("fetch", "zone_visitors", *DAYS, *first, *second)
     assert (said.code, said.out) == (2, "")
-    assert f"{second[0]} was given twice" in said.err
+    how = "was given twice" if second[0] == first[0] else f"does not go with {first[0]}"
+    assert f"{second[0]} {how}" in said.err
     assert not site.application.requests
 
 
@@ -155,8 +158,12 @@ def test_an_empty_name_is_nobodys(name: str, site: Any, indivd: Indivd) -> None:
             ("line_crosses", *DAYS, "--zone-to", "Entrance", "--location", "125"),
             LineCrosses("2025-03-03", "2025-03-04", zone_to=211, location=125),
         ),
+        (
+            ("zone_visitors", *DAYS, "--zones", "Caf\u00e9 Bar,Cafe\u0301\u00a0bar ", "--location", "125"),
+            ZoneVisitors("2025-03-03", "2025-03-04", zones=213, location=125),
+        ),
     ],
-    ids=["a comma within and between", "commas", "names and ids", "told apart by the location"],
+    ids=["a comma within and between", "commas", "names and ids", "told apart by the location", "written otherwise"],
 )
 def test_names_are_taken_for_ids(argv: tuple[str, ...], query: object, stores: Any, indivd: Indivd) -> None:
     """A name may have commas; case does not matter; what is a number is an id; a zone is one of the location's."""
@@ -184,8 +191,14 @@ def test_names_are_taken_for_ids(argv: tuple[str, ...], query: object, stores: A
         (("--zones", "Menswear", "--location", "125"), "zones called 'Menswear' are at other locations: 202 (location"),
         (("--location", ""), "none of the locations is called ''"),
         (("--location", "124,"), "none of the locations is called ''"),
+        (("--location", "1_2_4"), "none of the locations is called '1_2_4'"),
+        (("--location", "124,\u00b2"), "none of the locations is called '\u00b2'"),
+        (("--location", "Drottninggatan, Norrk\u00f6ping,--5"), "none of the locations is called"),
     ],
-    ids=["two of a name", "two zones", "mistyped", "unknown", "elsewhere", "empty", "an empty part"],
+    ids=[
+        *("two of a name", "two zones", "mistyped", "unknown", "elsewhere", "empty", "an empty part"),
+        *("a number to Python only", "a digit to Python only", "no number"),
+    ],
 )
 def test_a_name_that_says_too_little_is_refused(
     argv: tuple[str, ...], message: str, stores: Any, indivd: Indivd

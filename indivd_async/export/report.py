@@ -83,9 +83,8 @@ class Fate:
     What became of a location since the run before.
 
     `became` is "new" (its whole history was asked for), "moved" (to another clock: asked for again), "regrouped" (a
-    zone is its own now, or another's: asked for again), "left" (no longer listed: what is there stays), "unasked" (it
-    has no time zone that is known: what is there stays), or "emptied" (the answer has nothing where rows are: they
-    stay).
+    zone is its own now, or another's: asked for again), "left" (no longer listed: what is there stays), or "emptied"
+    (the answer has nothing where rows are: they stay).
     """
 
     location: int | None
@@ -132,7 +131,7 @@ class Report:
     def needs_look(self) -> bool:
         """Whether something is there that a person should look at, though nothing is missing."""
         return any(note.kind not in EXPECTED for note in self.notes) or any(
-            fate.became in _DOUBTFUL for fate in self.locations
+            fate.became == "emptied" for fate in self.locations
         )
 
     def __str__(self) -> str:
@@ -146,9 +145,6 @@ class Report:
         told = [_count(number, noun) for number, noun in counts]
         rows = _count(self.rows, "row") + (f" in {_count(self.parts, 'part')}" if self.parts else "")
         return f"{self.path}: {', '.join((rows, *told[:2], f'{self.seconds:.1f} s', *told[2:]))}"
-
-
-_DOUBTFUL = frozenset({"emptied", "unasked"})
 
 
 def _count(number: int, noun: str) -> str:

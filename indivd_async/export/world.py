@@ -10,8 +10,8 @@ import attrs
 
 from ..client import AsyncIndivd
 from ..errors import IndivdError, InvalidQueryError
+from ..planning import time_zone_of
 from ..queries import LineCrosses, Query
-from ..time_zones import is_time_zone
 from .manifest import Manifest
 from .question import asks_each_location
 from .report import Failure, Fate
@@ -37,7 +37,7 @@ async def look_up(client: AsyncIndivd, query: Query, partition: Sequence[str], m
         with suppress(IndivdError):  # rows have their location's name, whichever night asked for them
             await client.locations()
         return _tell_fates(dict.fromkeys(query.location, getattr(query, "tz", None)), manifest)
-    listed = {place.id: place.timezone for place in await client.locations()}
+    listed = {place.id: place for place in await client.locations()}
     if not each:
         return _together(tuple(listed), manifest)
     wanted = query.location if query.location is not None else tuple(listed)
@@ -45,18 +45,13 @@ async def look_up(client: AsyncIndivd, query: Query, partition: Sequence[str], m
         return _tell_fates(dict.fromkeys(wanted, getattr(query, "tz", None)), manifest)
     places: dict[int | None, str | None] = {}
     failures = []
+    known = manifest.members if manifest is not None else ()
     for id in wanted:
-        clock = listed.get(id)
-        if clock and is_time_zone(clock):
-            places[id] = clock
-        elif id in listed:
-            error = InvalidQueryError(
-                "location",
-                f"location {id} has no time zone that is known",
-                clock,
-                'Pass tz="…" to ask on one clock for all.',
-            )
-            failures.append(Failure(request=f"location {id}", error=error))
+        if id in listed or id not in known:  # what has left stays as it is
+            try:
+                places[id] = time_zone_of(id, listed.get(id))
+            except InvalidQueryError as error:
+                failures.append(Failure(request=f"location {id}", error=error))
     return _tell_fates(places, manifest, failures)
 
 

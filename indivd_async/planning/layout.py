@@ -65,10 +65,11 @@ def relevant_locations(query: Query, locations: Mapping[int, Location]) -> tuple
     wanted = query.location if query.location is not None else tuple(locations)
     if query.tz is not None:  # whatever their own are
         return tuple((id, query.tz) for id in wanted)
-    return tuple((id, _time_zone_of(id, locations.get(id))) for id in wanted)
+    return tuple((id, time_zone_of(id, locations.get(id))) for id in wanted)
 
 
-def _time_zone_of(id: int, location: Location | None) -> str:
+def time_zone_of(id: int, location: Location | None) -> str:
+    """Return the time zone of what is listed as *id*; InvalidQueryError where nothing is, or it has none."""
     hint = 'Pass {tz:"…"} to ask on one clock for all, without looking at locations.'
     if location is None:
         raise InvalidQueryError(

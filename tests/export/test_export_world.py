@@ -195,6 +195,18 @@ async def test_a_location_without_a_clock_fails_alone(tmp_path: Path) -> None:
     assert read(tmp_path / "out").equals(await clean(town, longer, tmp_path / "clean"))
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_location_that_is_not_listed_fails_and_is_named(begun: bool, tmp_path: Path) -> None:
+    """Whether the export begins with it or grows by it, and also where no plan needs a clock."""
+    query = attrs.evolve(QUESTIONS["rates"], location=(124,) if begun else (999,))
+    async with make_client(Town(listed=(124, 127))) as client:
+        if begun:
+            assert (await export(client, query, tmp_path / "out")).complete
+        report = await export(client, attrs.evolve(query, location=(*query.location, 999)), tmp_path / "out")
+    assert [failure.request for failure in report.failures] == ["location 999"]
+    assert "is not among the locations this token may see" in str(report.failures[0].error)
+
+
 # Asking again.
 
 

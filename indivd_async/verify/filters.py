@@ -1,247 +1,280 @@
-"""Whether what is asked for is what is answered: zones, locations, lines, thresholds, comparisons, groupings."""
+"""Whether what is asked for is what is answered: days, comparisons, zones, locations, thresholds, groupings."""
 
 from __future__ import annotations
 
-from functools import partial
-
-from .course import MAX_DWELL_S, MIN_DWELL_S
+from .asked import MAX_DWELL_S, MIN_DWELL_S
 from .questions import whole
-from .reading import add_up
-from .seen import Assumption, CannotTellError, Judgement, Seen, fails, holds, is_grouped, same_sums, total
+from .reading import Row, is_grouped, told_dates, total
+from .seen import Judgement, Seen, Table, expect, holds, need, same_sums
 
-
-def _zones_are_honoured(seen: Seen) -> Judgement:
-    rows = seen.visits("visits filtered")
-    if not rows:
-        raise CannotTellError("there was nobody to count in this zone")
-    if len({row.zone for row in seen.visits("visits by day")}) < 2:
-        raise CannotTellError("the location has one zone with visits")
-    others = {row.zone for row in rows} - {seen.course.zone}
-    if others:
-        return fails(f"asked for zone {seen.course.zone}, rows of {len(others)} other zones came")
-    return holds("asked for one zone, its rows came and no others")
-
-
-def _location_is_honoured(seen: Seen) -> Judgement:
-    if seen.course.locations < 2:
-        raise CannotTellError("the token sees one location only")
-    if not seen.course.zones:
-        raise CannotTellError("the list of zones does not tell their location")
-    foreign = {row.zone for row in seen.some_visits("visits by day")} - set(seen.course.zones)
-    if foreign:
-        return fails(f"asked for location {seen.course.location}, rows of zones elsewhere came")
-    return holds("asked for one location, rows of its zones came and no others")
-
-
-def _location_of_drop_in_is_honoured(seen: Seen) -> Judgement:
-    if seen.course.locations < 2:
-        raise CannotTellError("the token sees one location only")
-    blocks = seen.drop_ins("drop-in by day").zones
-    if not blocks:
-        raise CannotTellError("no passing lines are set up at this location")
-    told = {block.location for block, _ in blocks.values()}
-    if told != {seen.course.location} or set(blocks) - set(seen.course.zones or blocks):
-        return fails(f"asked for location {seen.course.location}, zones elsewhere came")
-    return holds("asked for one location, its zones came and no others")
-
-
-def _zone_of_drop_in_is_honoured(seen: Seen) -> Judgement:
-    if len(seen.drop_ins("drop-in by day").zones) < 2:
-        raise CannotTellError("fewer than two zones of the location have passing lines")
-    blocks = seen.drop_ins("drop-in of the zone by hour").zones
-    if seen.course.zone not in seen.drop_ins("drop-in by day").zones:
-        raise CannotTellError("no passing lines are set up for this zone")
-    if set(blocks) != {seen.course.zone}:
-        return fails(f"asked for zone {seen.course.zone}, {len(blocks)} zones came")
-    return holds("asked for one zone, it came and no other")
-
-
-def _thresholds_are_honoured(seen: Seen) -> Judgement:
-    rows = [row for row in seen.measured_visits("visits filtered") if row.zone == seen.course.zone]
-    asked = int(seen.heard["visits filtered"].question.params["bounce_threshold"])
-    if any(row.threshold not in (None, asked) for row in rows):
-        return fails(f"asked for a bounce threshold of {asked} s, rows say that another was in force")
-    usual = [row for row in seen.visits("visits by day") if row.zone == seen.course.zone]
-    own = next((row.threshold for row in usual if row.threshold is not None), None)
-    before, after = total(add_up(usual, "bounce")), total(add_up(rows, "bounce"))
-    figures = f"{before:,} bounces at {own} s, {after:,} at {asked} s"
-    if own is None or own == asked:
-        raise CannotTellError("the rows do not tell which threshold is in force")
-    if before == after < _MANY:
-        raise CannotTellError("too few bounced to tell one threshold from another")
-    if (after - before) * (asked - own) <= 0:
-        return fails("another bounce threshold gives the same bounces, though the rows repeat it", figures)
-    return holds("another bounce threshold is repeated, and changes what bounces", figures)
-
-
-def _zero_threshold_ends_bounces(seen: Seen) -> Judgement:
-    rows = seen.measured_visits("visits of two periods")
-    seen.counted(seen.measured_visits("visits by day"), "bounce")
-    if any(row.count("bounce") for row in rows):
-        return fails("a bounce threshold of 0 still gives bounces")
-    return holds("a bounce threshold of 0 gives no bounces")
-
-
-def _own_threshold_is_listed(seen: Seen) -> Judgement:
-    listed = {id: whole(zone.get("bounce_threshold")) for id, zone in seen.course.zones.items()}
-    rows = [row for row in seen.measured_visits("visits by day") if row.zone in listed and row.threshold is not None]
-    known = [row for row in rows if listed[row.zone or 0] is not None]
-    if not known:
-        raise CannotTellError("the list of zones, or the rows, name no bounce threshold")
-    if any(listed[row.zone or 0] != row.threshold for row in known):
-        return fails("some zone is judged by another threshold than the list of zones names")
-    return holds("each zone is judged by the threshold that the list of zones names")
-
-
-def _dwell_filter_is_honoured(seen: Seen, figure: str, seconds: int) -> Judgement:
-    rows = seen.measured_visits("visits filtered")
-    usual = [row for row in seen.visits("visits by day") if row.zone == seen.course.zone]
-    beyond = any(
-        (row.figures["min"] or 0) < seconds - 1 if figure == "below" else (row.figures["max"] or 0) > seconds + 1
-        for row in usual
-        if row.count("n")
-    )
-    if not beyond:
-        raise CannotTellError(f"no visit was {'shorter' if figure == 'below' else 'longer'} than {seconds} s")
-    kept = [row.figures["min" if figure == "below" else "max"] for row in rows if row.count("n")]
-    outside = any(
-        value is not None and (value < seconds - 1 if figure == "below" else value > seconds + 1) for value in kept
-    )
-    counted = total(add_up(rows, figure))
-    if not counted or outside:
-        return fails(f"visits {'shorter' if figure == 'below' else 'longer'} than {seconds} s are not told apart")
-    return holds("the visits beyond it are told apart, and not in the dwell times", f"{counted:,} visits")
-
-
-def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
-    rows = [row for row in seen.some_visits("visits filtered") if row.zone == seen.course.zone]
-    usual = [row for row in seen.visits("visits by day") if row.zone == seen.course.zone]
-    same, figures = same_sums(usual, rows, "visits", ("day",))
-    if same:
-        return holds("visits are the same with and without dwell filters", figures)
-    return fails("dwell filters take visits away", figures)
-
-
-def _filtered_visits_make_the_whole(seen: Seen) -> Judgement:
-    for row in seen.stays("visits filtered"):
-        whole_n = row.count("n") + row.count("below") + row.count("above")
-        if row.zone == seen.course.zone and whole_n != row.count("visits"):
-            return fails("n and the excluded visits do not make the visits", f"{whole_n:,} of {row.count('visits'):,}")
-    return holds("n and the excluded visits make the visits")
-
-
-def _groupings_are_honoured(seen: Seen) -> Judgement:
-    told = 0
-    for name, heard in seen.heard.items():
-        asked = heard.question.params.get("aggregate_by")
-        if heard.question.endpoint != "zone_visitors" or asked is None or not heard.is_ok:
-            continue
-        rows = seen.any_visits(name)
-        told += bool(rows)
-        if rows and not is_grouped(rows, asked):
-            return fails(f"asked for {name}, rows are labelled by {', '.join(rows[0].names) or 'nothing'}")
-    if not told:
-        raise CannotTellError("no row came")
-    return holds("hours, days, weekdays, weeks and totals come as they are asked for")
-
-
-def _a_day_comes_by_hours(seen: Seen) -> Judgement:
-    name = "visits of one day, nothing else said"
-    if (found := seen.status_of(name)).is_refused:
-        return fails(f"without a grouping, a day is refused with {found.status}")
-    rows = seen.some_visits(name)
-    if all("hour" in row.labels for row in rows):
-        return holds("a single day comes by hours, as the article says")
-    return fails(f"a single day comes by {', '.join(rows[0].names) or 'no label at all'}, not by hours")
-
-
+FILTERS = Table()
+_ECHOING = (
+    ("visits by day", "current"),
+    ("visits of the week", "current"),
+    ("visits of two periods", "current"),
+    ("visits of two periods", "comparison"),
+    ("drop-in of two periods", "current"),
+    ("drop-in of two periods", "comparison"),
+)
 #: Of so many bounces, some are between two thresholds.
 _MANY = 20
-FILTERS = (
-    Assumption(
-        "groupings_honoured",
-        "Rows are grouped as asked for.",
-        "the labels of hours, days, weekdays, weeks and totals",
-        _groupings_are_honoured,
-    ),
-    Assumption(
-        "one_day_by_hours",
-        "A single day comes by hours where no grouping is named.",
-        "a day without aggregate_by",
-        _a_day_comes_by_hours,
-        "what a question without a grouping means",
-    ),
-    Assumption(
-        "zones_honoured",
-        "zone_visitors answers for the zones asked for, and no others.",
-        "one zone of the location, a week by days",
-        _zones_are_honoured,
-    ),
-    Assumption(
-        "location_honoured",
-        "zone_visitors answers for the location asked for, and no other.",
-        "the zones of every row, beside the list of zones",
-        _location_is_honoured,
-    ),
-    Assumption(
-        "drop_in_zone_honoured",
-        "drop_in_rate answers for the zone asked for, and no other.",
-        "one zone of the location, a week by hours",
-        _zone_of_drop_in_is_honoured,
-    ),
-    Assumption(
-        "drop_in_location_honoured",
-        "drop_in_rate answers for the location asked for, and no other.",
-        "the locations that its zones name",
-        _location_of_drop_in_is_honoured,
-    ),
-    Assumption(
-        "threshold_honoured",
-        "A bounce threshold is the one in force, and decides what a bounce is.",
-        "bounces of a zone with a low threshold and with its own",
-        _thresholds_are_honoured,
-        "bounces, and whether those of pieces add up",
-        ("bounces_within_visits",),
-    ),
-    Assumption(
-        "threshold_zero_ends_bounces",
-        "A bounce threshold of 0 gives no bounces.",
-        "three days with bounce_threshold=0",
-        _zero_threshold_ends_bounces,
-        "why bounces are None then",
-        ("threshold_honoured", "bounces_within_visits"),
-    ),
-    Assumption(
-        "own_threshold_listed",
-        "A zone's own bounce threshold is the one that the list of zones names.",
-        "rows without a threshold of the question's, beside the list",
-        _own_threshold_is_listed,
-        "what a bounce is where nothing else is said",
-    ),
-    Assumption(
-        "min_dwell_honoured",
-        f"Visits shorter than min_dwell ({MIN_DWELL_S} s) are told apart.",
-        "exclude.min_dwell_time and the shortest stay left",
-        partial(_dwell_filter_is_honoured, figure="below", seconds=MIN_DWELL_S),
-    ),
-    Assumption(
-        "max_dwell_honoured",
-        f"Visits longer than max_dwell ({MAX_DWELL_S} s) are told apart.",
-        "exclude.max_dwell_time and the longest stay left",
-        partial(_dwell_filter_is_honoured, figure="above", seconds=MAX_DWELL_S),
-    ),
-    Assumption(
-        "dwell_filters_keep_visits",
-        "Dwell filters take nothing from the visits.",
-        "a zone's visits by day with and without them",
-        _dwell_filters_keep_visits,
-    ),
-    Assumption(
-        "excluded_make_the_whole",
-        "n and the excluded visits make the visits.",
-        "every row of a zone with both filters",
-        _filtered_visits_make_the_whole,
-        "what share of visits dwell times are of",
-        ("dwell_counts_visits", "dwell_filters_keep_visits"),
-    ),
+_ONE_LOCATION = "the token sees one location only"
+_NO_PASSING_LINES = "no passing lines are set up for this zone"
+
+
+@FILTERS.add(
+    "An answer is about the days asked for, and says so.",
+    measured="startdate and enddate of six periods, beside the question",
 )
+def _period_echoed(seen: Seen) -> None:
+    told = False
+    for name, part in _ECHOING:
+        if name in seen.heard and seen.heard[name].is_ok:
+            found = seen.answer(name)
+            dates = told_dates(found.document, part)
+            prefix = "" if part == "current" else "comparison_"
+            asked = tuple(found.question.params[f"{prefix}{end}_date"] for end in ("start", "end"))
+            if dates is not None:
+                told = True
+                words = f"asked for {' to '.join(asked)}, an answer says {' to '.join(dates)}"
+                expect(dates == asked, words)
+    need(told, "the answers do not say which days they are about")
+
+
+def _days_within(seen: Seen, name: str) -> None:
+    days = sorted({row.day for row in seen.grouped(name) if row.day is not None})
+    need(days, "no row tells its day")
+    first, last = seen.course.week
+    words = f"asked for {first} to {last}, rows are of {days[0]} to {days[-1]}"
+    expect(first <= days[0] and days[-1] <= last, words)
+
+
+for _endpoint, _question in (
+    ("zone_visitors", "visits by day"),
+    ("line_crosses", "crossings by day"),
+    ("drop_in_rate", "drop-in by day"),
+):
+    FILTERS.add(
+        f"Rows of {_endpoint} are of days asked for.",
+        name=f"{_endpoint}_days_within",
+        measured="the labels of a week by days",
+        given={"name": _question},
+    )(_days_within)
+
+
+@FILTERS.add(
+    "The last day asked for belongs to the period.",
+    decides="whether pieces of a period touch or leave a gap",
+    measured="the last day of a week, in the week and alone",
+)
+def _last_day_included(seen: Seen) -> None:
+    seen.counting("visits", "visits of one day, nothing else said")
+    days = [row.day for row in seen.grouped("visits by day") if row.day is not None]
+    need(days, "the days do not tell their dates")
+    missing = (seen.course.week[1] - max(days)).days
+    words = f"the last {missing} days of a period are" if missing > 1 else "its last day is"
+    expect(missing <= 0, f"{words} missing in it, though the last has visits when asked for alone")
+
+
+@FILTERS.add(
+    "A comparison has the rows that its period has by itself.",
+    measured="the first four days of a week, as comparison and in the week",
+    rests_on=("period_echoed",),
+)
+def _comparison_honoured(seen: Seen) -> Judgement:
+    return _compare(seen, "visits of two periods", "visits by day", "visits")
+
+
+@FILTERS.add(
+    "A comparison of drop_in_rate has the rows that its period has by itself.",
+    measured="the first three days of a week, as comparison and in the week",
+    rests_on=("period_echoed",),
+)
+def _drop_in_comparison_honoured(seen: Seen) -> Judgement:
+    return _compare(seen, "drop-in of two periods", "drop-in by day", "enter")
+
+
+def _compare(seen: Seen, name: str, by_day: str, figure: str) -> Judgement:
+    alone = seen.grouped(by_day)  # asked apart where a comparison is refused: all may be
+    found = seen.status_of(name)
+    expect(not found.is_refused, f"a comparison is refused with {found.status}")
+    params = seen.answer(name).question.params
+    first, last = params["comparison_start_date"], params["comparison_end_date"]
+    asked = [row for row in alone if first <= str(row.day) <= last]
+    need(total(asked, figure), "nobody was counted in the days of the comparison, or they are not told by themselves")
+    told = seen.grouped(name, "comparison")
+    expect(told, "a comparison was asked for, and none came")
+    return same_sums(
+        asked, told, figure, "the comparison has other rows than its days have by themselves", by=("zone", "day")
+    )
+
+
+@FILTERS.add("Rows are grouped as asked for.", measured="the labels of hours, days, weekdays, weeks and totals")
+def _groupings_honoured(seen: Seen) -> None:
+    told = False
+    for name, heard in seen.answered("zone_visitors").items():
+        asked = heard.question.params.get("aggregate_by")
+        rows = seen.rows(name) if asked is not None else []
+        if rows and asked is not None:
+            told = True
+            words = f"asked for {name}, rows are labelled by {', '.join(rows[0].names) or 'nothing'}"
+            expect(is_grouped(rows, asked), words)
+    need(told, "no row came")
+
+
+@FILTERS.add(
+    "A single day comes by hours where no grouping is named.",
+    decides="what a question without a grouping means",
+    measured="a day without aggregate_by",
+)
+def _one_day_by_hours(seen: Seen) -> None:
+    name = "visits of one day, nothing else said"
+    found = seen.status_of(name)
+    expect(not found.is_refused, f"without a grouping, a day is refused with {found.status}")
+    rows = seen.counting("visits", name)
+    words = f"a single day comes by {', '.join(rows[0].names) or 'no label at all'}, not by hours"
+    expect(all("hour" in row.labels for row in rows), words)
+
+
+@FILTERS.add(
+    "zone_visitors answers for the zones asked for, and no others.",
+    measured="one zone of the location, a week by days",
+)
+def _zones_honoured(seen: Seen) -> None:
+    told = {row.zone for row in seen.grouped("visits filtered")}
+    need(told, "there was nobody to count in this zone")
+    need(len({row.zone for row in seen.grouped("visits by day")}) > 1, "the location has one zone with visits")
+    others = told - {seen.course.zone}
+    expect(not others, f"asked for zone {seen.course.zone}, rows of {len(others)} other zones came")
+
+
+@FILTERS.add(
+    "zone_visitors answers for the location asked for, and no other.",
+    measured="the zones of every row, beside the list of zones",
+)
+def _location_honoured(seen: Seen) -> None:
+    need(seen.course.locations > 1, _ONE_LOCATION)
+    need(seen.course.zones, "the list of zones does not tell their location")
+    told = {row.zone for row in seen.counting("visits", "visits by day")}
+    expect(told <= seen.course.zones.keys(), f"asked for location {seen.course.location}, rows of zones elsewhere came")
+
+
+@FILTERS.add(
+    "drop_in_rate answers for the zone asked for, and no other.",
+    measured="one zone of the location, a week by hours",
+)
+def _drop_in_zone_honoured(seen: Seen) -> None:
+    known, zone = seen.drop_ins("drop-in by day").zones, seen.course.zone
+    need(len(known) > 1, "fewer than two zones of the location have passing lines")
+    told = seen.drop_ins("drop-in of the zone by hour").zones
+    need(zone in known, _NO_PASSING_LINES)
+    expect(told.keys() == {zone}, f"asked for zone {zone}, {len(told)} zones came")
+
+
+@FILTERS.add(
+    "drop_in_rate answers for the location asked for, and no other.", measured="the locations that its zones name"
+)
+def _drop_in_location_honoured(seen: Seen) -> None:
+    course = seen.course
+    need(course.locations > 1, _ONE_LOCATION)
+    found = seen.drop_ins("drop-in by day")
+    need(found.zones, "no passing lines are set up at this location")
+    is_here = found.zones.keys() <= (course.zones or found.zones).keys()
+    is_here = is_here and {row.location for row in found.totals} == {course.location}
+    expect(is_here, f"asked for location {course.location}, zones elsewhere came")
+
+
+@FILTERS.add(
+    "A bounce threshold is the one in force, and decides what a bounce is.",
+    decides="bounces, and whether those of pieces add up",
+    measured="bounces of a zone with a low threshold and with its own",
+    rests_on=("bounces_within_visits",),
+)
+def _threshold_honoured(seen: Seen) -> Judgement:
+    rows, usual = seen.of_zone(seen.measured("visits filtered")), seen.of_zone(seen.grouped("visits by day"))
+    asked = int(seen.heard["visits filtered"].question.params["bounce_threshold"])
+    words = f"asked for a bounce threshold of {asked} s, rows say that another was in force"
+    expect(all(row.threshold in (None, asked) for row in rows), words)
+    own = next((row.threshold for row in usual if row.threshold is not None), asked)
+    need(own != asked, "the rows do not tell which threshold is in force")
+    before, after = total(usual, "bounce"), total(rows, "bounce")
+    figures = f"{before:,} bounces at {own} s, {after:,} at {asked} s"
+    need(before != after or before >= _MANY, "too few bounced to tell one threshold from another")
+    words = "another bounce threshold gives the same bounces, though the rows repeat it"
+    expect((after - before) * (asked - own) > 0, words, figures)
+    return holds(figures=figures)
+
+
+@FILTERS.add(
+    "A bounce threshold of 0 gives no bounces.",
+    decides="why bounces are None then",
+    measured="three days with bounce_threshold=0",
+    rests_on=("threshold_honoured", "bounces_within_visits"),
+)
+def _threshold_zero_ends_bounces(seen: Seen) -> None:
+    rows = seen.measured("visits of two periods")
+    seen.counting("bounce", "visits by day")
+    expect(not total(rows, "bounce"), "a bounce threshold of 0 still gives bounces")
+
+
+@FILTERS.add(
+    "A zone's own bounce threshold is the one that the list of zones names.",
+    decides="what a bounce is where nothing else is said",
+    measured="rows without a threshold of the question's, beside the list",
+)
+def _own_threshold_listed(seen: Seen) -> None:
+    rows = seen.measured("visits by day")
+    listed = {id: whole(zone.get("bounce_threshold")) for id, zone in seen.course.zones.items()}
+    known = {(row.threshold, listed.get(row.zone or 0)) for row in rows}
+    known = {(told, named) for told, named in known if told is not None and named is not None}
+    need(known, "the list of zones, or the rows, name no bounce threshold")
+    agree = all(told == named for told, named in known)
+    expect(agree, "some zone is judged by another threshold than the list of zones names")
+
+
+def _dwell_honoured(seen: Seen, figure: str, seconds: int) -> Judgement:
+    """Hold the stays that are left, and the visits that are told apart, against a limit below or above."""
+    word, end, sign = ("shorter", "min", -1) if figure == "below" else ("longer", "max", 1)
+
+    def is_beyond(row: Row) -> bool:
+        value = row.figures[end]
+        return value is not None and (value - seconds) * sign > 1
+
+    rows, usual = seen.counting("visits", "visits filtered"), seen.of_zone(seen.counting("n", "visits by day"))
+    need(any(map(is_beyond, usual)), f"no visit was {word} than {seconds} s")
+    told = total(rows, figure)
+    is_left = any(row.count("n") and is_beyond(row) for row in rows)
+    expect(told and not is_left, f"visits {word} than {seconds} s are not told apart")
+    return holds(figures=f"{told:,} visits")
+
+
+for _name, _word, _figure, _seconds in (
+    ("min_dwell", "shorter", "below", MIN_DWELL_S),
+    ("max_dwell", "longer", "above", MAX_DWELL_S),
+):
+    FILTERS.add(
+        f"Visits {_word} than {_name} ({_seconds} s) are told apart.",
+        name=f"{_name}_honoured",
+        measured=f"exclude.{_name}_time and the {'shortest' if _word == 'shorter' else 'longest'} stay left",
+        given={"figure": _figure, "seconds": _seconds},
+    )(_dwell_honoured)
+
+
+@FILTERS.add("Dwell filters take nothing from the visits.", measured="a zone's visits by day with and without them")
+def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
+    rows, usual = (seen.of_zone(seen.counting("visits", name)) for name in ("visits filtered", "visits by day"))
+    need(rows, "there was nobody to count in this zone")
+    return same_sums(usual, rows, "visits", "dwell filters take visits away", by=("day",))
+
+
+@FILTERS.add(
+    "n and the excluded visits make the visits.",
+    decides="what share of visits dwell times are of",
+    measured="every row of a zone with both filters",
+    rests_on=("dwell_counts_visits", "dwell_filters_keep_visits"),
+)
+def _excluded_make_the_whole(seen: Seen) -> None:
+    for row in seen.of_zone(seen.counting("n", "visits filtered")):
+        told = sum(map(row.count, ("n", "below", "above")))
+        words, figures = "n and the excluded visits do not make the visits", f"{told:,} of {row.count('visits'):,}"
+        expect(told == row.count("visits"), words, figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,7 +13,7 @@ import orjson
 from ..errors import ApiError, AuthenticationError, ClientClosedError, ConfigError, IndivdError, TransportError
 from ..models import NOTHING_EXTRA, FrozenMap
 from ..models.endpoints import DATA_ENDPOINTS, FILTER_ENDPOINTS
-from ..planning.request import PlannedRequest, encode_params
+from ..planning import PlannedRequest, Window
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
@@ -31,28 +32,23 @@ _EXACT = 2**53
 _CROWDED = (429, 503)
 
 
-@attrs.frozen
-class Question:
-    """One request, by endpoint and parameters."""
-
-    endpoint: str
-    params: FrozenMap = NOTHING_EXTRA
-
-    @classmethod
-    def of(cls, endpoint: str, params: Mapping[str, object]) -> Question:
-        """Make one; parameters that are None are left out, lists are joined with commas."""
-        return cls(endpoint, FrozenMap({name: _text(value) for name, value in params.items() if value is not None}))
-
-    @property
-    def path(self) -> str:
-        """The path that is asked."""
-        if self.endpoint in DATA_ENDPOINTS:
-            return DATA_ENDPOINTS[self.endpoint].path
-        return FILTER_ENDPOINTS[self.endpoint].paths[0]
-
-    def __str__(self) -> str:
-        query = encode_params(self.params.items())
-        return f"{self.path}?{query}" if query else self.path
+def make_question(endpoint: str, params: Mapping[str, object] = NOTHING_EXTRA) -> PlannedRequest:
+    """Make a question; parameters that are None are left out, lists are joined with commas."""
+    asked = FrozenMap({name: _text(value) for name, value in params.items() if value is not None})
+    if endpoint in FILTER_ENDPOINTS:
+        path = FILTER_ENDPOINTS[endpoint].paths[0]
+        return PlannedRequest(index=0, endpoint=endpoint, path=path, params=asked, reason="verify")
+    return PlannedRequest(
+        index=0,
+        endpoint=endpoint,
+        path=DATA_ENDPOINTS[endpoint].path,
+        params=asked,
+        reason="verify",
+        window=Window(*(date.fromisoformat(asked[name]) for name in ("start_date", "end_date"))),
+        period="both" if "comparison_start_date" in asked else "current",
+        tz=asked.get("tz"),
+        locations=tuple(map(int, asked["location"].split(","))) if "location" in asked else None,
+    )
 
 
 def _text(value: object) -> str:
@@ -63,7 +59,7 @@ def _text(value: object) -> str:
 class Heard:
     """What came back: `document` where the status is 200, `problem` where there is no JSON to speak of."""
 
-    question: Question
+    question: PlannedRequest
     status: int | None
     document: Any = None
     headers: Mapping[str, str] = NOTHING_EXTRA
@@ -92,19 +88,16 @@ class Heard:
         return not self.is_ok and not self.is_refused and (self.status is None or self.status >= 400)
 
 
-async def ask(executor: Executor, question: Question) -> Heard:
+async def ask(executor: Executor, question: PlannedRequest) -> Heard:
     """
     Ask one question over a client's own lanes, with its limits and counts.
 
     An error of the service is an answer, too. Raises what ends every call: a token that is not taken, a closed client.
     """
-    request = PlannedRequest(
-        index=0, endpoint=question.endpoint, path=question.path, params=question.params, reason="verify"
-    )
     executor.teller.announce(1)
-    executor.teller.tell("planned", request)
+    executor.teller.tell("planned", question)
     try:
-        reply: Reply = await executor.send(request)
+        reply: Reply = await executor.send(question)
     except _ENDS_ALL:
         raise
     except ApiError as error:
@@ -144,10 +137,10 @@ class Asker:
         """How many requests may still be sent."""
         return max(0, self.most - self.sent)
 
-    async def ask_all(self, questions: Mapping[str, Question]) -> None:
-        """Ask *questions*, by name; those that are too many are not asked."""
+    async def ask_all(self, questions: Mapping[str, PlannedRequest]) -> None:
+        """Ask *questions*, by name, but for those that were asked; those that are too many are not asked."""
         answers: dict[str, Heard] = {}
-        names = list(questions)[: self.left]
+        names = [name for name in questions if name not in self.heard][: self.left]
         for attempt in range(self._retry.attempts):
             open_now = [name for name in names if name not in answers or answers[name].may_pass][: self.left]
             if not open_now:
@@ -162,7 +155,7 @@ class Asker:
             if self._on_heard is not None:
                 self._on_heard(name, answers[name])
 
-    async def _ask_once(self, questions: Mapping[str, Question], answers: dict[str, Heard]) -> None:
+    async def _ask_once(self, questions: Mapping[str, PlannedRequest], answers: dict[str, Heard]) -> None:
         once = self._executor.with_options(retry=attrs.evolve(self._retry, attempts=1))
         limiter = anyio.CapacityLimiter(AT_ONCE)
         failures: list[Exception] = []
@@ -183,12 +176,6 @@ class Asker:
                 tasks.start_soon(work, name)
         if failures:
             raise failures[0]
-
-    async def ask(self, name: str, question: Question) -> Heard | None:
-        """Ask one more question, unless it was asked; None where no more may be asked."""
-        if name not in self.heard:
-            await self.ask_all({name: question})
-        return self.heard.get(name)
 
 
 def number(value: object) -> float | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import attrs
@@ -72,8 +73,8 @@ class Row:
             return None
 
     @cached_property
-    def hour(self) -> datetime | None:
-        """The hour that the labels fix, on the clock of the row."""
+    def moment(self) -> datetime | None:
+        """The beginning of the hour that the labels fix, on the clock of the row."""
         day = self.day
         if day is None or not 0 <= self.labels.get("hour", -1) <= 23:
             return None
@@ -114,21 +115,19 @@ def _labels(fields: Mapping[str, Any]) -> tuple[Labels, tuple[str, ...]]:
     return found, tuple(names)
 
 
-def read_lines(document: Any) -> list[Row]:
-    """Read an answer of line_crosses."""
-    rows = []
-    for item in _objects(document, "the answer"):
-        labels, names = _labels(_object(item.get("_id"), "_id"))
-        rows.append(Row(labels=labels, names=names, figures={"count": number(item.get("count"))}))
-    return rows
-
-
-def read_visits(document: Any, part: str = "current") -> list[Row]:
-    """Read the rows of one period of zone_visitors; none where it is empty."""
+def read_rows(endpoint: str, document: Any, part: str = "current") -> list[Row]:
+    """Read an answer of line_crosses, or the rows of one period of zone_visitors; none where it is empty."""
+    if endpoint == "line_crosses":
+        return [_crossing(item) for item in _objects(document, "the answer")]
     block = _object(document, "the answer").get(part)
     if not block:
         return []
     return [_visit(item) for item in _objects(_object(block, part).get("insights"), f"{part}.insights")]
+
+
+def _crossing(item: Mapping[str, Any]) -> Row:
+    labels, names = _labels(_object(item.get("_id"), "_id"))
+    return Row(labels=labels, names=names, figures={"count": number(item.get("count"))})
 
 
 def _visit(item: Mapping[str, Any]) -> Row:
@@ -155,12 +154,17 @@ def _visit(item: Mapping[str, Any]) -> Row:
 
 @attrs.frozen(kw_only=True)
 class DropIns:
-    """One period of drop_in_rate: its summary, its details, and those of each zone."""
+    """One period of drop_in_rate, in rows of `enter`, `passing_by` and `rate`."""
 
-    summary: Mapping[str, Any]
+    summary: Row
     details: list[Row]
-    #: Zone to its totals (`visits`, `passing_by`, `drop_in_rate`) and its rows.
+    #: Zone to its totals and its rows.
     zones: Mapping[int, tuple[Row, list[Row]]]
+
+    @property
+    def totals(self) -> list[Row]:
+        """The totals of the zones."""
+        return [row for row, _ in self.zones.values()]
 
 
 def read_drop_ins(document: Any, part: str = "current") -> DropIns:
@@ -171,26 +175,24 @@ def read_drop_ins(document: Any, part: str = "current") -> DropIns:
     )
     blocks = {}
     for key, block in _object(zones or {}, f"zone_details.{part}").items():
-        zone, location = whole(block.get("zone_id")) or int(key), whole(block.get("loc_id"))
-        totals = {name: number(block.get(f"total_{name}")) for name in ("visits", "passing_by")}
-        total = Row(
-            labels={}, zone=zone, location=location, figures=totals | {"rate": number(block.get("drop_in_rate"))}
-        )
-        blocks[int(key)] = (
-            total,
-            [_drop_in(item, zone) for item in _objects(block.get("details"), "the details of a zone")],
-        )
+        zone = whole(block.get("zone_id")) or int(key)
+        rows = [_drop_in(item, zone=zone) for item in _objects(block.get("details"), "the details of a zone")]
+        blocks[int(key)] = _drop_in(block, "total_", zone=zone, location=whole(block.get("loc_id")), labels={}), rows
     return DropIns(
-        summary=_object(summary or {}, f"summary.{part}"),
-        details=[_drop_in(item, None) for item in _objects(details or [], f"details.{part}")],
+        summary=_drop_in(_object(summary or {}, f"summary.{part}"), labels={}),
+        details=[_drop_in(item) for item in _objects(details or [], f"details.{part}")],
         zones=blocks,
     )
 
 
-def _drop_in(item: Mapping[str, Any], zone: int | None) -> Row:
+def _drop_in(item: Mapping[str, Any], prefix: str = "", **place: Any) -> Row:
     labels, names = _labels(item)
-    figures = {name: number(item.get(name)) for name in ("visits", "enter", "passing_by")}
-    return Row(labels=labels, names=names, zone=zone, figures=figures | {"rate": number(item.get("drop_in_rate"))})
+    figures = {
+        "enter": number(item.get("enter", item.get(f"{prefix}visits"))),
+        "passing_by": number(item.get(f"{prefix}passing_by")),
+        "rate": number(item.get("drop_in_rate", item.get("enter_percentage"))),
+    }
+    return Row(**{"labels": labels, "names": names, "figures": figures, **place})
 
 
 def read_entities(document: Any) -> list[Mapping[str, Any]]:
@@ -239,9 +241,14 @@ def _count_rows(document: Any) -> int:
     return sum(map(_count_rows, document.values())) if isinstance(document, dict) else 0
 
 
-def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[Hashable]:
-    """Sum a figure of *rows*; *by* are names of labels, or `zone`, `day` or `hour`, that stay apart."""
-    sums: Counter[Hashable] = Counter()
+def total(rows: Iterable[Row], figure: str) -> int:
+    """Sum up a figure of *rows*."""
+    return sum(row.count(figure) for row in rows)
+
+
+def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[Any]:
+    """Sum a figure of *rows*; *by* are names of labels, or `zone`, `day` or `moment`, that stay apart."""
+    sums: Counter[Any] = Counter()
     for row in rows:
         labels = row.labels
         keys = [labels[name] if name in labels else getattr(row, name, None) for name in by]
@@ -250,19 +257,28 @@ def add_up(rows: Iterable[Row], figure: str, by: Sequence[str] = ()) -> Counter[
     return sums
 
 
-def days_of(start: date, end: date) -> list[date]:
-    """List the days from *start* to *end*, both included."""
-    return [start + timedelta(days=number) for number in range((end - start).days + 1)]
-
-
 def fitting_length(rows: Iterable[Row], start: date, end: date, visits: int) -> int | None:
     """Return of how many days, counted from the end or from the start, *visits* are the sum; None where of none."""
     sums = add_up(rows, "visits", ("day",))
-    days = days_of(start, end)
+    days = [start + timedelta(days=number) for number in range((end - start).days + 1)]
     for some in (days[::-1], days):
-        reached = 0
-        for length, day in enumerate(some, start=1):
-            reached += sums[day]
-            if reached == visits and reached:
-                return length
+        reached = list(accumulate(sums[day] for day in some))
+        if visits and visits in reached:
+            return reached.index(visits) + 1
     return None
+
+
+#: Labels that a grouping may be by, the finest first.
+FINEST = ("minute", "hour", "dayofmonth", "week", "dayofweek")
+
+
+def is_grouped(rows: Sequence[Row], asked: str) -> bool:
+    """Tell whether rows have the labels of a grouping; hours need not tell their dates."""
+    names = set(asked.split(",")) - {"loc_id"}
+    if names == {"zone"}:
+        return not any(name in row.labels for row in rows for name in FINEST)
+    finest = next((name for name in FINEST if name in names), None)
+    finer = FINEST[: FINEST.index(finest)] if finest in FINEST[:3] else FINEST[:2]
+    return all(
+        (finest is None or finest in row.labels) and not any(name in row.labels for name in finer) for row in rows
+    )

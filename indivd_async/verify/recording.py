@@ -22,9 +22,10 @@ import orjson
 from .._version import __version__
 from ..errors import ConfigError
 from ..settings import PATH, check
+from .asked import RANGE_BY_DAY
 from .course import Run
-from .questions import Heard, Question, whole
-from .reading import UnreadableError, read_visits
+from .questions import Heard, make_question, whole
+from .reading import UnreadableError, read_rows
 from .seen import Earlier
 
 _VERSION = 1
@@ -211,7 +212,7 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
             raise ConfigError(f"{path} is a recording of version {head['recording']}; this library reads {_VERSION}")
         answers = [
             Heard(
-                question=Question.of(line["endpoint"], line["params"]),
+                question=make_question(line["endpoint"], line["params"]),
                 status=line["status"],
                 document=line["document"],
                 headers={str(header): str(value) for header, value in line["headers"].items()},
@@ -235,11 +236,11 @@ def read_earlier(folder: str | os.PathLike[str]) -> Earlier | None:
     if not Path(folder).is_dir() or latest(folder) is None:
         return None
     recording = read_recording(folder)
-    found = recording.named("visits by day, the whole range")
+    found = recording.named(RANGE_BY_DAY)
     if found is None or not found.is_ok:
         return None
     try:
-        rows = read_visits(found.document)
+        rows = read_rows("zone_visitors", found.document)
     except UnreadableError:
         return None  # as unreadable then as it may be now, which the run tells
     return Earlier(made_on=recording.made_at.date(), location=recording.location, rows=rows)

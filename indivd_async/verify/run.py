@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,34 +15,23 @@ from ..errors import IndivdError, InvalidQueryError
 from ..profile import Numbering, Profile
 from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_kind
 from ..wall_clock import utc_now
-from .belief import BELIEF
+from .asked import AGAIN, DEEP_LISTS, LISTED, deep_questions, list_questions, usual_questions
 from .clocks import CLOCKS
-from .course import (  # fmt: skip
-    DEEP_LISTS,
-    DEFAULT_DAYS,
-    LISTED,
-    Course,
-    NothingToAskError,
-    Run,
-    first_questions,
-    lay_course,
-    usual_questions,
-)
+from .course import Course, Run, lay_course
 from .crossings import CROSSINGS
-from .deeper import DEEPER, deep_questions
+from .deeper import DEEPER
 from .drop_in import DROP_IN
 from .filters import FILTERS
-from .forms import FORMS
+from .forms import BELIEF, FORMS
 from .lengths import LENGTHS, explore
 from .lists import LISTS
 from .numbering import NUMBERING
-from .periods import PERIODS
-from .questions import Asker, Heard, whole
+from .questions import Asker, whole
 from .reading import UnreadableError, read_entities
 from .recording import RUN_HEADER, Recorder, read_earlier
 from .report import Finding, Report
-from .seen import Assumption, CannotTellError, Earlier, Judgement, Seen, cannot_tell
-from .sums import ADDING
+from .seen import Assumption, Earlier, Judgement, Seen
+from .sums import SUMS
 
 if TYPE_CHECKING:
     from ..client import AsyncIndivd
@@ -80,11 +69,13 @@ def _stack(assumptions: Iterable[Assumption]) -> Iterator[Assumption]:
 
 
 _MEASURED = tuple(
-    _stack((*LISTS, *FORMS, *PERIODS, *FILTERS, *ADDING, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN, *DEEPER))
+    _stack((*LISTS, *FORMS, *FILTERS, *SUMS, *CLOCKS, *NUMBERING, *LENGTHS, *CROSSINGS, *DROP_IN, *DEEPER))
 )
 #: Every assumption, in the order of the report. What the client says of answers mostly comes of what fails by name.
-ASSUMPTIONS = (*_MEASURED, attrs.evolve(BELIEF, rests_on=tuple(item.name for item in _MEASURED)))
+ASSUMPTIONS = (*_MEASURED, attrs.evolve(BELIEF[0], rests_on=tuple(item.name for item in _MEASURED)))
 MOST_REQUESTS, MOST_REQUESTS_DEEP = 30, 100
+#: The longest period that is tried, in days: beyond a year, so that a New Year is in it.
+DEFAULT_DAYS = 400
 #: One request each.
 _MOST_ORGANIZATIONS = 10
 #: Shorter, and there is nothing to find out about length.
@@ -164,7 +155,7 @@ async def measure(
     earlier: Earlier | None = None,
 ) -> Seen:
     """Ask what a run asks: first what every run does, then what only deep ones do."""
-    await asker.ask_all(first_questions())
+    await asker.ask_all(list_questions())
     if (recorded := _recorded_run(asker)) is None:
         course = _lay_course(asker, location, days, now := now or utc_now())
     else:
@@ -180,15 +171,14 @@ async def measure(
         days = recorded.days
     run = Run(made_at=now, location=course.location, days=days, deep=deep)
     seen = Seen(course, asker.heard, run=run, earlier=earlier)
-    questions = usual_questions(seen.course)
-    again = questions.popitem()
+    questions = usual_questions(course)
     await asker.ask_all(questions)
-    await asker.ask_all(dict([again]))
+    await asker.ask_all({AGAIN: questions["visits by day"]})
     await explore(asker, seen)
     if deep:
         asker.most = MOST_REQUESTS_DEEP
-        await asker.ask_all(first_questions(DEEP_LISTS))
-        await asker.ask_all(deep_questions(seen.course, _organizations(asker)))
+        await asker.ask_all(list_questions(DEEP_LISTS))
+        await asker.ask_all(deep_questions(course, _organizations(asker)))
         await explore(asker, seen)  # what no requests were left for
     return seen
 
@@ -208,21 +198,11 @@ def _lay_course(asker: Asker, location: int | str | None, days: int, now: dateti
         raise NotVerifiableError(f"the list of locations is {why}; `indivd doctor` looks into that")
     if not any(whole(item.get("id")) is not None for item in lists["locations"]):
         raise NotVerifiableError("the list of locations names no ids")
-    try:
-        return lay_course(
-            locations=lists["locations"],
-            zones=lists["zones"],
-            lines=lists["lines"],
-            location=location,
-            days=days,
-            now=now,
-        )
-    except NothingToAskError as error:
-        raise InvalidQueryError("location", str(error), location) from None
+    return lay_course(**lists, location=location, days=days, now=now)
 
 
 def _entities(asker: Asker, name: str) -> Sequence[Any]:
-    heard: Heard = asker.heard[name]
+    heard = asker.heard[name]
     try:
         return read_entities(heard.document) if heard.is_ok else ()
     except UnreadableError:
@@ -240,14 +220,14 @@ def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
     findings, learned = [], dict[str, Any]()
     judged = {}
     for assumption in assumptions:
-        seen.used = []
-        judged[assumption.name] = _judge(assumption.check, seen), tuple(dict.fromkeys(seen.used))
+        judged[assumption.name] = assumption.judge(seen), tuple(dict.fromkeys(seen.used))
     bad = {name for name, (judgement, _) in judged.items() if judgement.verdict == "fails"}
     for assumption in assumptions:
         judgement, used = judged[assumption.name]
         under = [name for name in assumption.rests_on if name in bad]
         if judgement.verdict == "fails" and under:
-            judgement = cannot_tell(f"{judgement.evidence}, which may come of {under[0]}", judgement.figures)
+            evidence = f"{judgement.evidence}, which may come of {under[0]}"
+            judgement = Judgement("cannot be told", evidence, judgement.figures)
         for field, value in judgement.learned.items():
             learned[field] = [*learned.get(field, ()), *value] if field == "most_days" else value
         findings.append(
@@ -259,7 +239,7 @@ def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
                 verdict=judgement.verdict,
                 evidence=judgement.evidence,
                 figures=judgement.figures,
-                requests=tuple(str(seen.heard[name].question) for name in used),
+                requests=tuple(seen.heard[name].question.target for name in used),
             )
         )
     course = seen.course
@@ -275,13 +255,6 @@ def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
         made_on=seen.run.made_at.date().isoformat(),
         version=__version__,
     )
-
-
-def _judge(check: Callable[[Seen], Judgement], seen: Seen) -> Judgement:
-    try:
-        return check(seen)
-    except CannotTellError as reason:
-        return cannot_tell(str(reason))
 
 
 def make_profile(learned: dict[str, Any], now: datetime) -> Profile:

@@ -1,19 +1,27 @@
-"""What the checks look at: the answers by name, read once, and which of them a check has used."""
+"""What checks look at: the answers by name, read once, and which of them a check has used; and how they judge."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import date
+from functools import partial
 from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
 import attrs
 
-from .course import NEW_YEAR, Course, Run
+from ..models import NOTHING_EXTRA
+from .asked import NEW_YEAR, NOT_ASKED, RANGE_BY_DAY
+from .course import Course, Run
 from .questions import Heard
-from .reading import DropIns, Row, UnreadableError, add_up, read_drop_ins, read_entities, read_lines, read_visits
+from .reading import DropIns, Row, UnreadableError, add_up, is_grouped, read_drop_ins, read_entities, read_rows
+
+#: Days around New Year on which nobody need have come.
+_QUIET_DAYS = 5
+#: What an answer brings besides.
+_BROUGHT_BY = {"drop-in by day": "drop-in of two periods"}
+_WORDS = {"unique_visits": "unique visitors", "bounce": "bounces", "n": "dwell times"}
 
 Verdict = Literal["holds", "fails", "cannot be told"]
 T = TypeVar("T")
@@ -21,6 +29,14 @@ T = TypeVar("T")
 
 class CannotTellError(Exception):
     """The answers do not tell; the text says why."""
+
+
+class FailsError(Exception):
+    """The assumption does not hold."""
+
+    def __init__(self, evidence: str, figures: str = "", learned: Mapping[str, Any] = NOTHING_EXTRA) -> None:
+        super().__init__(evidence)
+        self.judgement = Judgement("fails", evidence, figures, learned)
 
 
 @attrs.frozen
@@ -31,25 +47,39 @@ class Judgement:
     evidence: str
     figures: str = ""
     #: What is learned: fields of the profile, by name.
-    learned: Mapping[str, Any] = attrs.field(factory=dict)
+    learned: Mapping[str, Any] = NOTHING_EXTRA
 
 
-def holds(evidence: str, figures: str = "", **learned: Any) -> Judgement:
-    """Judge that an assumption holds."""
+def need(is_so: object, why: str) -> None:
+    """Go on only where *is_so*: else nothing can be told, *why* says of what."""
+    if not is_so:
+        raise CannotTellError(why)
+
+
+def expect(is_so: object, otherwise: str, figures: str = "", learned: Mapping[str, Any] = NOTHING_EXTRA) -> None:
+    """Go on only where *is_so*: else the assumption fails, *otherwise* says how."""
+    if not is_so:
+        raise FailsError(otherwise, figures, learned)
+
+
+def holds(evidence: str = "", figures: str = "", learned: Mapping[str, Any] = NOTHING_EXTRA) -> Judgement:
+    """Judge that an assumption holds; *evidence* where there is more to say than how it was measured."""
     return Judgement("holds", evidence, figures, learned)
 
 
-def fails(evidence: str, figures: str = "", **learned: Any) -> Judgement:
-    """Judge that an assumption does not hold."""
-    return Judgement("fails", evidence, figures, learned)
+Check = Callable[..., "Judgement | None"]
 
 
-def cannot_tell(evidence: str, figures: str = "") -> Judgement:
-    """Judge that nothing can be said, here."""
-    return Judgement("cannot be told", evidence, figures)
+def is_so(check: Check, seen: Seen) -> bool:
+    """Tell whether a check of another assumption ends well; raises CannotTellError where it cannot be told."""
+    try:
+        check(seen)
+    except FailsError:
+        return False
+    return True
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Assumption:
     """One thing that right figures depend on."""
 
@@ -59,14 +89,41 @@ class Assumption:
     """What is assumed."""
     measured: str
     """How it is measured."""
-    check: Callable[[Seen], Judgement]
-    """Judges it by the answers."""
+    check: Check
+    """Judges it by the answers: it ends, or returns what it found, where it holds."""
     decides: str = "whether the figures are those that were asked for"
     """What in the client, or in your figures, depends on it."""
     rests_on: tuple[str, ...] = ()
     """Names of assumptions without which this one cannot be judged to fail."""
     is_deep: bool = False
     """Whether only a deep run asks what it takes."""
+
+    def judge(self, seen: Seen) -> Judgement:
+        """Judge by what was *seen*; `seen.used` lists the answers that it rests on."""
+        seen.used = []
+        try:
+            found = self.check(seen) or holds()
+        except CannotTellError as reason:
+            return Judgement("cannot be told", str(reason))
+        except FailsError as failure:
+            return failure.judgement
+        return found if found.evidence else attrs.evolve(found, evidence=f"measured: {self.measured}")
+
+
+class Table(list[Assumption]):
+    """Assumptions, in the order of the report."""
+
+    def add(
+        self, sentence: str, *, name: str = "", given: Mapping[str, Any] = NOTHING_EXTRA, **fields: Any
+    ) -> Callable[[Check], Check]:
+        """Enter the check that follows, which more may be *given*, under its own *name* unless one is told."""
+
+        def enter(check: Check) -> Check:
+            known = name or getattr(check, "__name__", "").strip("_")
+            self.append(Assumption(name=known, sentence=sentence, check=partial(check, **given), **fields))
+            return check
+
+        return enter
 
 
 class Seen:
@@ -78,8 +135,7 @@ class Seen:
         self.heard = heard
         self.used: list[str] = []
         self._earlier = earlier
-        self._read: dict[tuple[str, str], Any] = {}
-        self._grouped: dict[tuple[str, str], bool] = {}
+        self._read: dict[tuple[str, object], Any] = {}
 
     def until(self, name: str) -> Seen:
         """Return what had been seen before the answer of that *name* came."""
@@ -87,110 +143,107 @@ class Seen:
         earlier.heard = dict(takewhile(lambda item: item[0] != name, self.heard.items()))
         return earlier
 
-    def answer(self, name: str) -> Heard:
-        """Return an answer that there is; `CannotTellError` where there is none."""
-        found = self.status_of(name)
-        if not found.is_ok:
-            raise CannotTellError(f"the question for {name} was {found.problem}")
-        return found
-
     def status_of(self, name: str) -> Heard:
         """Return what came back, also where it is an error."""
         if name not in self.heard:
-            raise CannotTellError(
-                _NOT_ASKED.get(name, f"{name} was not asked for: --deep does, or no request was left")
-            )
+            name = _BROUGHT_BY.get(name, name)
+        why = f"{name} was not asked for: --deep does, or no request was left"
+        need(name in self.heard, NOT_ASKED.get(name, why))
         if name not in self.used:
             self.used.append(name)
         return self.heard[name]
 
-    def any_visits(self, name: str, part: str = "current") -> list[Row]:
-        """Read rows of zone_visitors, however they are grouped."""
-        return self.read(name, part, lambda document: read_visits(document, part))
+    def answer(self, name: str) -> Heard:
+        """Return an answer that there is; `CannotTellError` where there is none."""
+        found = self.status_of(name)
+        need(found.is_ok, f"the question for {name} was {found.problem}")
+        return found
 
-    def visits(self, name: str, part: str = "current") -> list[Row]:
-        """Read rows of zone_visitors that are grouped as they were asked for."""
-        rows = self.any_visits(name, part)
-        if (name, part) not in self._grouped:
-            asked = self.heard[name].question.params.get("aggregate_by")
-            self._grouped[name, part] = asked is None or not rows or is_grouped(rows, asked)
-        if not self._grouped[name, part]:
-            raise CannotTellError(f"{name} came under other labels than asked for")
-        return rows
+    def answered(self, *endpoints: str) -> dict[str, Heard]:
+        """Return all answers of these endpoints, by name; at least one."""
+        found = {name: heard for name, heard in self.heard.items() if heard.is_ok}
+        found = {name: heard for name, heard in found.items() if heard.question.endpoint in endpoints}
+        need(found, f"no question to {' or '.join(endpoints)} was answered")
+        return found
 
-    def crossings(self, name: str) -> list[Row]:
-        """Read rows of line_crosses."""
-        return self.read(name, "", read_lines)
-
-    def drop_ins(self, name: str, part: str = "current") -> DropIns:
-        """Read a period of drop_in_rate."""
-        if name == "drop-in by day" and name not in self.heard:
-            name = "drop-in of two periods"  # which brings it, where comparisons are not refused
-        return self.read(name, part, lambda document: read_drop_ins(document, part))
-
-    def drop_in_rows(self, name: str) -> list[Row]:
-        """Read the rows of drop_in_rate that are of all zones together."""
-        return self.drop_ins(name).details
+    def read(self, name: str, what: object, read: Callable[[Any], T]) -> T:
+        """Read an answer, or *what* in it, once."""
+        document = self.answer(name).document
+        if (name, what) not in self._read:
+            try:
+                self._read[name, what] = read(document)
+            except (UnreadableError, AttributeError, TypeError, ValueError) as error:
+                raise CannotTellError(f"the answer for {name} has another shape than documented: {error}") from None
+        found: T = self._read[name, what]
+        return found
 
     def entities(self, name: str) -> list[Mapping[str, Any]]:
         """Read a list."""
-        return self.read(name, "", read_entities)
+        return self.read(name, "list", read_entities)
 
-    def read(self, name: str, part: str, read: Callable[[Any], T]) -> T:
-        """Read an answer, or a *part* of it, once."""
-        document = self.answer(name).document
-        if (name, part) not in self._read:
-            try:
-                self._read[name, part] = read(document)
-            except (UnreadableError, AttributeError, TypeError, ValueError) as error:
-                raise CannotTellError(f"the answer for {name} has another shape than documented: {error}") from None
-        found: T = self._read[name, part]
+    def drop_ins(self, name: str, part: str = "current") -> DropIns:
+        """Read a period of drop_in_rate."""
+        return self.read(name, part, lambda document: read_drop_ins(document, part))
+
+    def some_drop_ins(self, name: str) -> DropIns:
+        """Read a period of drop_in_rate in which somebody passed or entered."""
+        found = self.drop_ins(name)
+        need(found.zones or found.details, "no passing lines are set up at this location")
+        counted = any(row.count("enter") or row.count("passing_by") for row in found.details)
+        need(counted, "nobody passed or entered in these days")
         return found
 
-    def counted(self, rows: list[Row], figure: str) -> list[Row]:
-        """Return *rows*, of which at least one counts a *figure*: sums of nothing agree with anything."""
-        if not any(row.count(figure) for row in rows):
-            raise CannotTellError(f"there was nothing to count: no {figure} in these days")
+    def drop_ins_of_zone(self, name: str) -> tuple[Row, list[Row]]:
+        """Read the totals and the rows of the zone that most questions are about."""
+        zones, zone = self.drop_ins(name).zones, self.course.zone
+        if zone is None or zone not in zones:
+            raise CannotTellError("no passing lines are set up for this zone")
+        return zones[zone]
+
+    def rows(self, name: str, part: str = "current") -> list[Row]:
+        """Read the rows of an answer, of drop_in_rate those of all zones together, however they are grouped."""
+        endpoint = self.status_of(name).question.endpoint
+        if endpoint == "drop_in_rate":
+            return self.drop_ins(name, part).details
+        return self.read(name, part, lambda document: read_rows(endpoint, document, part))
+
+    def grouped(self, name: str, part: str = "current") -> list[Row]:
+        """Read the rows of an answer, which are grouped as they were asked for."""
+        rows = self.rows(name, part)
+        asked = self.status_of(name).question.params.get("aggregate_by")
+        is_so = self.read(name, ("grouped", part), lambda _: asked is None or is_grouped(rows, asked))
+        need(is_so, f"{name} came under other labels than asked for")
         return rows
 
-    def some_visits(self, name: str, part: str = "current") -> list[Row]:
-        """Read rows of zone_visitors, at least one of which counts somebody."""
-        rows = self.visits(name, part)
-        if not any(row.count("visits") for row in rows):
-            raise CannotTellError(f"there was nobody to count in the days of {name}")
+    def measured(self, name: str) -> list[Row]:
+        """Read the rows with visits, of zones whose plan measures more than visits."""
+        rows = self.counting("visits", name)
+        zones = {row.zone for row in self.rows("visits of the week") if row.count("unique_visits") or row.count("n")}
+        rows = [row for row in rows if row.zone in zones]
+        need(rows, "the plan of this location measures no unique visitors, bounces and dwell times")
         return rows
 
-    def measured_visits(self, name: str) -> list[Row]:
-        """Read the rows of zones whose plan measures visitors and dwell times, too."""
-        rows, zones = self.some_visits(name), self.measured_zones
-        measured = [row for row in rows if row.zone in zones]
-        if not measured:
-            raise CannotTellError("the plan of this location measures no unique visitors, bounces and dwell times")
-        return measured
+    def counting(self, figure: str, name: str) -> list[Row]:
+        """Read the rows of zone_visitors that count a *figure*: at least one, of zones whose plan measures it."""
+        rows = self.grouped(name) if figure == "visits" else self.measured(name)
+        found = [row for row in rows if row.count(figure)]
+        nobody = f"there was nobody to count in the days of {name}"
+        need(found, nobody if figure == "visits" else f"there was nothing to count: no {_WORDS[figure]} in these days")
+        return found
 
-    def stays(self, name: str) -> list[Row]:
-        """Read the rows that have dwell times."""
-        rows = [row for row in self.measured_visits(name) if row.count("n")]
-        if not rows:
-            raise CannotTellError("no row has dwell times")
-        return rows
-
-    @property
-    def measured_zones(self) -> frozenset[int | None]:
-        """The zones whose plan measures more than visits."""
-        rows = self.any_visits("visits of the week")
-        return frozenset(row.zone for row in rows if row.count("unique_visits") or row.count("n"))
+    def of_zone(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows of the zone that most questions are about."""
+        return [row for row in rows if row.zone == self.course.zone]
 
     @property
     def new_year_days(self) -> list[Row]:
         """The rows by day around New Year."""
-        course = self.course
-        first, last = course.new_year
-        name = NEW_YEAR if NEW_YEAR in self.heard else "visits by day, the whole range"
-        rows = [row for row in self.visits(name) if row.day is not None and first <= row.day <= last]
+        first, last = self.course.new_year
+        name = NEW_YEAR if NEW_YEAR in self.heard else RANGE_BY_DAY
+        rows = [row for row in self.grouped(name) if row.day is not None and first <= row.day <= last]
         days = sorted({row.day for row in rows if row.day is not None and row.count("visits")})
-        if not days or (days[0] - first).days > _QUIET_DAYS or (last - days[-1]).days > _QUIET_DAYS:
-            raise CannotTellError("the days around New Year are not all there")
+        all_there = days and (days[0] - first).days <= _QUIET_DAYS and (last - days[-1]).days <= _QUIET_DAYS
+        need(all_there, "the days around New Year are not all there")
         return rows
 
     @property
@@ -199,42 +252,6 @@ class Seen:
         if self._earlier is None:
             raise CannotTellError("there is no earlier recording; --record keeps this one for next time")
         return self._earlier
-
-
-#: Days on which nobody need have come.
-_QUIET_DAYS = 5
-_FINEST = ("minute", "hour", "dayofmonth", "week", "dayofweek")
-
-
-def is_grouped(rows: list[Row], asked: str) -> bool:
-    """Tell whether rows have the labels of a grouping; hours need not tell their dates."""
-    names = set(asked.split(",")) - {"loc_id"}
-    if names == {"zone"}:
-        return not any(name in row.labels for row in rows for name in _FINEST)
-    finest = next((name for name in _FINEST if name in names), None)
-    finer = _FINEST[: _FINEST.index(finest)] if finest in _FINEST[:3] else _FINEST[:2]
-    return all(
-        (finest is None or finest in row.labels) and not any(name in row.labels for name in finer) for row in rows
-    )
-
-
-_NOT_ASKED = {
-    "crossings of all other lines": "the list of lines does not tell which lead into a zone and which do not",
-    "crossings on the lowest floor": "the lines of this location stand on one floor, as far as they are listed",
-    "crossings of a category": "no category tells the lines of this location apart",
-    **dict.fromkeys(
-        (
-            "visits filtered",
-            "crossings into the zone by hour",
-            "crossings into the zone by month",
-            "crossings out of the zone",
-            "drop-in of the zone by hour",
-            "drop-in of the zone by hour of UTC",
-            "visits of all zones, by a long URL",
-        ),
-        "no zone is listed for this location",
-    ),
-}
 
 
 @attrs.frozen(kw_only=True)
@@ -247,16 +264,10 @@ class Earlier:
 
 
 def same_sums(
-    first: Sequence[Row], second: Sequence[Row], figure: str, by: Sequence[str] = ("zone",)
-) -> tuple[bool, str]:
-    """Compare the sums of a figure in two answers, and say them."""
+    first: Sequence[Row], second: Sequence[Row], figure: str, otherwise: str, *, by: Sequence[str] = ("zone",)
+) -> Judgement:
+    """Judge by whether a figure has the same sums in two answers, and say them."""
     sums = [add_up(rows, figure, by) for rows in (first, second)]
-    same = {key: value for key, value in sums[0].items() if value} == {
-        key: value for key, value in sums[1].items() if value
-    }
-    return same, f"{figure}: {sum(sums[0].values()):,} and {sum(sums[1].values()):,}"
-
-
-def total(sums: Counter[Hashable]) -> int:
-    """Sum up sums."""
-    return sum(sums.values())
+    figures = f"{figure}: {sums[0].total():,} and {sums[1].total():,}"
+    expect(sums[0] == sums[1], otherwise, figures)
+    return holds(figures=figures)

@@ -181,7 +181,7 @@ async def test_a_finding_names_every_request_that_it_rests_on() -> None:
         alone = Seen(seen.course, seen.heard, run=seen.run)
         with contextlib.suppress(CannotTellError):
             assumption.check(alone)
-        assert report[assumption.name].requests == tuple(str(seen.heard[name].question) for name in alone.used)
+        assert report[assumption.name].requests == tuple(seen.heard[name].question.target for name in alone.used)
 
 
 async def test_a_week_without_an_answer_is_not_taken_for_a_plan_without_figures() -> None:

@@ -67,8 +67,8 @@ class ZoneVisitorsResult(Result[ZoneVisitorsRow]):
         """
         rows: _Rows = of_period(self, period).insights
         path = _PATHS.get(metric, metric) if isinstance(metric, str) else ""
-        if path == "unique_visits" and len(rows) == 1:  # its own total
-            return rows[0].unique_visits
+        if path == "unique_visits" and len(rows) <= 1:  # its own total; nobody came on a closed day
+            return rows[0].unique_visits if rows else 0
         if path in _NEVER:
             raise NotMergeableError(metric, *_NEVER[path])
         if path not in _ADDS:

@@ -8,7 +8,7 @@ the 23- and 25-hour days of a clock change are one day each.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
+from typing import Any
 
 from ..time_zones import zone_of
 
@@ -28,25 +28,21 @@ def first_instant(local: datetime, tz: str) -> datetime:
     >>> first_instant(datetime(2024, 4, 26), "Africa/Cairo").isoformat()
     '2024-04-26T01:00:00+03:00'
     """
-    zone = zone_of(tz)
-    aware = local.replace(tzinfo=zone)
-    before, after = _offset(aware), _offset(aware.replace(fold=1))
+    zone: Any = zone_of(tz)
+    before: timedelta = zone.utcoffset(local)
+    after: timedelta = zone.utcoffset(local.replace(fold=1))
     if before >= after:  # an ordinary time, or a repeated one, whose first occurrence is fold 0
-        return aware
+        return datetime.combine(local, local.time(), zone)  # in less than half the time that `replace` takes
     # In a gap. Read with the offset from after the change, the label lies before it in UTC; with the one from before,
     # it lies at or behind it. So the change is between the two, and halving finds it to the second.
     too_early, late_enough = (local - after).replace(tzinfo=UTC), (local - before).replace(tzinfo=UTC)
     while late_enough - too_early > _ONE_SECOND:
         middle = too_early + timedelta(seconds=(late_enough - too_early) // _ONE_SECOND // 2)
-        if _offset(middle.astimezone(zone)) == after:
+        if middle.astimezone(zone).utcoffset() == after:
             late_enough = middle
         else:
             too_early = middle
     return late_enough.astimezone(zone)
-
-
-def _offset(moment: datetime) -> timedelta:
-    return cast("timedelta", moment.utcoffset())  # None is for naive moments only
 
 
 def last_today(now_utc: datetime) -> date:

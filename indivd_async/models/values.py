@@ -99,10 +99,9 @@ class Bucket:
         >>> Bucket(year=2025, week=10).start() is None
         True
         """
-        if tz is not None and not is_time_zone(tz):
-            raise InvalidQueryError("tz", "must be an IANA time zone name, such as Europe/Stockholm", tz)
-        if self.week is not None:
-            return self._start_of_week(tz, numbering)
+        return instant_of(self._start_of_week(numbering) if self.week is not None else self._start(), tz)
+
+    def _start(self) -> datetime | None:
         if self.dayofweek is not None or self.year is None:
             return None
         label = (self.month, self.dayofmonth, self.hour, self.minute)
@@ -111,18 +110,25 @@ class Bucket:
             return None
         month, day, hour, minute = (*known, *(1, 1, 0, 0)[len(known) :])
         try:
-            local = datetime(self.year, month, day, hour, minute)
+            return datetime(self.year, month, day, hour, minute)
         except (ValueError, OverflowError):  # labels that no clock shows
             return None
-        return local if tz is None else first_instant(local, tz)
 
-    def _start_of_week(self, tz: str | None, numbering: Numbering | None) -> datetime | None:
+    def _start_of_week(self, numbering: Numbering | None) -> datetime | None:
         finer = (self.month, self.dayofmonth, self.dayofweek, self.hour, self.minute)
         if numbering is None or self.week is None or any(label is not None for label in finer):
             return None
         day = numbering.week_start(self.year, self.week)
-        local = None if day is None else datetime(day.year, day.month, day.day)
-        return local if local is None or tz is None else first_instant(local, tz)
+        return None if day is None else datetime(day.year, day.month, day.day)
+
+
+def instant_of(local: datetime | None, tz: str | None) -> datetime | None:
+    """Return the first instant at *tz* of what begins when its wall clock shows *local*; without *tz*, that itself."""
+    if tz is None:
+        return local
+    if not is_time_zone(tz):
+        raise InvalidQueryError("tz", "must be an IANA time zone name, such as Europe/Stockholm", tz)
+    return None if local is None else first_instant(local, tz)
 
 
 #: Beyond it counts are what is left of -1 or of an overflow, not of people.

@@ -13,7 +13,7 @@ import attrs
 
 from ..fielded import Fielded
 from ..models import Bucket
-from ..models.values import labels_of
+from ..models.values import instant_of, labels_of
 from ..profile import Numbering, Profile
 from .columns import Runs, Same, Values
 
@@ -62,16 +62,13 @@ def _read_all(
 @lru_cache(maxsize=16_384)  # for windows that are cut otherwise: a year of hours on one clock
 def _read(bucket: Bucket, clock: str | None, tz: str | None, numbering: Numbering) -> tuple[Any, ...]:
     """Return `bucket_start` on *clock*, the same in UTC by *tz*, the labels, and the weekday."""
-    start = None if tz is None else bucket.start(tz, numbering=numbering)
+    shown = bucket.start(numbering=numbering)
+    own = instant_of(shown, tz)
     try:
-        utc = None if start is None else start.astimezone(UTC)
+        utc = None if tz is None or own is None else own.astimezone(UTC)
     except OverflowError:  # the first day that there is
         utc = None
-    shown = bucket.start(numbering=numbering)
-    if clock is None:
-        start = shown
-    elif clock != tz:
-        start = bucket.start(clock, numbering=numbering)
+    start = own if clock == tz else instant_of(shown, clock)
     if bucket.dayofweek is not None:
         weekday = numbering.weekday(bucket.dayofweek)
     else:

@@ -243,10 +243,10 @@ def _where(places: Sequence[Any]) -> tuple[Values, ...]:
 
 
 def _quartiles(quantiles: Sequence[Any]) -> list[Values]:
-    # Rows without quantiles, or not three of them: the article names three, others have no name.
-    if not all(quantiles) or set(map(len, quantiles)) != {3}:
-        quantiles = [three if three is not None and len(three) == 3 else _NO_QUANTILES for three in quantiles]
-    return [[three[0] for three in quantiles], [three[1] for three in quantiles], [three[2] for three in quantiles]]
+    try:
+        return [[one for one, _, _ in quantiles], [one for _, one, _ in quantiles], [one for _, _, one in quantiles]]
+    except (TypeError, ValueError):  # none, or not three of them: the article names three, others have no name
+        return _quartiles([three if three and len(three) == 3 else _NO_QUANTILES for three in quantiles])
 
 
 # drop_in_rate: rows are paired with the zone they belong to, which knows names and clock.

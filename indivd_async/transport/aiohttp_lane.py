@@ -19,7 +19,8 @@ from aiohttp.client_proto import ResponseHandler
 
 from ..errors import ConfigError, RequestTimeoutError
 from .address import Way, bracketed
-from .lane import CLOSING_S, KEEPALIVE_S, WAITS, Attempt, Lane, Wait, connection_failure, is_on_trio
+from .direct_lane import OwnLane
+from .lane import CLOSING_S, KEEPALIVE_S, WAITS, Attempt, Wait, connection_failure, is_on_trio
 from .network import check_spared, is_readable
 from .replies import Draft, Failure, Reply, read_body, tunnel_failure
 
@@ -64,7 +65,7 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
 
 
-class AiohttpLane(Lane):
+class AiohttpLane(OwnLane):
     ends = (aiohttp.ClientError, Failure, OSError, UnicodeError, TimeoutError)
     #: Errors of aiohttp's hold the request, and the token with it.
     tells_cause = False

@@ -66,11 +66,11 @@ def plan_lanes(
         make = partial(HttpxLane, library, client_sender(http_client), way)
         count = min(_INJECTED_AT_ONCE, count)
     elif injected is not None:
-        from .httpx_lane import HttpxLane
+        from .httpx_lane import HttpxLane, transport_sender
 
         what = 'transport must be an AsyncBaseTransport of httpx or httpx2, or "aiohttp"'
         library = _library_of(injected, "AsyncBaseTransport", what)
-        make = partial(HttpxLane, library, injected.handle_async_request, way)  # type: ignore[union-attr]
+        make = partial(HttpxLane, library, transport_sender(injected), way)
     else:
         if proxy is None and trust_env:
             proxy = _environment_proxy(base_url)

@@ -43,7 +43,22 @@ def is_intercepted() -> bool:
     return False
 
 
-class DirectLane(Lane):
+class OwnLane(Lane):
+    """A lane of our own, in whose place another asks where a tool stands that it would pass by."""
+
+    async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
+        if not is_intercepted():
+            return await super().get(target, timeouts, limit_s)
+        from .httpx_lane import visible_lane
+
+        lane = visible_lane(self._way)
+        try:
+            return await lane.get(target, timeouts, limit_s)
+        finally:
+            await lane.aclose()
+
+
+class DirectLane(OwnLane):
     """A lane that connects when it is used, and again whenever its connection is doubtful."""
 
     ends = (
@@ -64,17 +79,6 @@ class DirectLane(Lane):
         self._connection: Connection | None = None
         #: Whether it may serve the attempt that begins.
         self._is_ready = False
-
-    async def get(self, target: bytes, timeouts: Timeouts, limit_s: float | None) -> Reply:
-        if not is_intercepted():
-            return await super().get(target, timeouts, limit_s)
-        from .httpx_lane import visible_lane
-
-        lane = visible_lane(self._way)
-        try:
-            return await lane.get(target, timeouts, limit_s)
-        finally:
-            await lane.aclose()
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         if not _TARGET.fullmatch(target):

@@ -102,6 +102,11 @@ class HttpxLane(Lane):
                 await self._own.aclose()
 
 
+def transport_sender(transport: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Send through a transport, whose method a tool may exchange at any time."""
+    return lambda request: transport.handle_async_request(request)
+
+
 def client_sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
     """Send through a caller's client: its pool, hooks, headers, params, cookies; but our headers win, no redirects."""
 
@@ -132,4 +137,4 @@ def socks_lane(way: Way) -> HttpxLane:
     """Make a lane through a SOCKS proxy; httpx keeps what came behind an answer, so each request connects."""
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
     own = httpx.AsyncHTTPTransport(verify=way.context(), trust_env=False, proxy=way.proxy, limits=limits)
-    return HttpxLane(httpx, own.handle_async_request, way, own)
+    return HttpxLane(httpx, transport_sender(own), way, own)

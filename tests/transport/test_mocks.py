@@ -76,10 +76,13 @@ async def test_vcrpy(tmp_path: Path, transport: Any) -> None:
     assert "start_date=2025-03-01" in cassette.read_text()
 
 
-async def test_a_tool_that_begins_and_ends() -> None:
+@pytest.mark.parametrize(
+    ("anyio_backend", "transport"), [("asyncio", None), ("trio", None), ("asyncio", "aiohttp")], ids=SENDERS
+)
+async def test_a_tool_that_begins_and_ends(transport: Any) -> None:
     """It sees what is asked while it stands there, whatever was connected before; then the network is used again."""
     with RawServer(lambda peer: peer.serve(answer(b"[1]"))) as server:
-        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=1))
+        executor = make_executor(server.url, transport=transport, timeouts=ROOMY, limits=Limits(concurrency=1))
         assert (await executor.send(Question())).body == b"[1]"
         with respx.mock:
             respx.get(url__startswith=server.url).respond(200, json=[2])
@@ -88,6 +91,21 @@ async def test_a_tool_that_begins_and_ends() -> None:
         await executor.aclose()
     assert server.connections == 1
     assert len(server.requests) == 2
+
+
+async def test_a_transport_that_is_patched_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was used before."""
+
+    async def handle(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"[2]")
+
+    with RawServer(lambda peer: peer.serve(answer(b"[1]"))) as server:
+        async with httpx.AsyncHTTPTransport() as transport:
+            executor = make_executor(server.url, transport=transport, timeouts=ROOMY, limits=Limits(concurrency=1))
+            assert (await executor.send(Question())).body == b"[1]"
+            monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
+            assert (await executor.send(Question())).body == b"[2]"
+            await executor.aclose()
 
 
 async def test_a_route_that_is_passed_through() -> None:

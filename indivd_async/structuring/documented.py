@@ -21,6 +21,7 @@ from ..fielded import Fielded
 from ..models.values import bucket_of, draft_of
 from ..results import Answer, Block
 from .forms import DropIns, Period, Visits
+from .places import fill_in
 from .wires import do_agree, struct_of
 
 
@@ -76,14 +77,7 @@ def _complete_rows(wires: list[Any], labelled: list[Any], carried: Mapping[str, 
         if labels != last:  # most rows have those of the row before
             last, bucket = labels, bucket_of(*labels)
         wire.bucket = bucket
-    return _carry(wires, carried)
-
-
-def _carry(wires: list[Any], carried: Mapping[str, Any]) -> tuple[Any, ...]:
-    for name, value in carried.items():
-        if value is not None:
-            for wire in wires:
-                setattr(wire, name, value)
+    fill_in(wires, carried)
     return tuple(wires)
 
 
@@ -188,13 +182,21 @@ def _complete_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[
     """Also give what was sent as {} the form that it has in rows."""
     places = [wire.aggregation for wire in wires]
     _complete_rows(places, places, {})
-    share_exclude, is_sent = _exclude, _is_sent
+    fill_in(wires, carried)
+    unset, excluded, exclude = UNSET, None, None
     for wire in wires:
-        if (sent := wire.dwell_time_stats) is not None and not is_sent(sent):
-            wire.dwell_time_stats = None
-        if (sent := wire.exclude) is not None:
-            wire.exclude = share_exclude(sent.min_dwell_time, sent.max_dwell_time)
-    return _carry(wires, carried)
+        sent = wire.dwell_time_stats
+        if sent is not None and (
+            sent.n is unset or sent.mean is unset or sent.min is unset or sent.max is unset or sent.quantiles is unset
+        ):
+            wire.dwell_time_stats = _is_sent(sent) or None
+        sent = wire.exclude
+        if sent is not None:
+            pair = (sent.min_dwell_time, sent.max_dwell_time)
+            if pair != excluded:
+                excluded, exclude = pair, _exclude(*pair)
+            wire.exclude = exclude
+    return tuple(wires)
 
 
 @lru_cache(maxsize=1024)

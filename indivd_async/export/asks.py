@@ -25,6 +25,7 @@ from ..planning.windows import bucket_unit, default_grouping
 from ..profile import Profile
 from ..queries import LineCrosses, Query
 from ..results import Chunk, Note
+from ..results.notes import numbered
 from ..results.tables import record_batches
 from .columns import ZONE, days_of, location_column, with_constant
 from .coverage import first_day_of_bucket
@@ -93,6 +94,8 @@ class Answered:
     request: PlannedRequest
     #: Whether some rows lie outside of the window.
     strays: bool = False
+    #: What there is to know about rows that were merged.
+    notes: Sequence[Note] = ()
 
     @property
     def rows(self) -> int:
@@ -151,8 +154,10 @@ class Asked:
 
     @property
     def merges(self) -> bool:
-        """Whether rows of several answers may be one."""
+        """Whether rows of several answers may be one, or numbers in labels are to be held against the profile."""
         layout = self.plan.layout
+        if numbered([layout.parts[0].resolved]):
+            return True
         apart = all(len(members) == 1 for members in layout.families) and not layout.parts[0].rows_repeat
         return not apart and self._size > 1
 
@@ -165,6 +170,7 @@ class Asked:
             return None
         del self._waiting[unit]
         chunks = [one.chunk for one in pieces if one.chunk is not None]
+        notes: Sequence[Note] = ()
         if not chunks:
             batches = [batch for one in pieces for batch in one.batches]
         elif not self.merges:
@@ -173,9 +179,12 @@ class Asked:
             count = len(self.plan.layout.families)
             selection = None if self._size == len(self.plan) else (unit * count, (unit + 1) * count)
             shard = attrs.evolve(self.plan, selection=selection)
-            batches = list(record_batches(merge_chunks(shard, chunks, Known(now=datetime.now(UTC)))))
+            merged = merge_chunks(shard, chunks, Known(now=datetime.now(UTC)))
+            batches = list(record_batches(merged))
+            notes = [note for note in merged.notes if note.kind == "profile_contradicted"]  # others are no news
         window = self.ask.window if self._is_one_unit or piece.request.window is None else piece.request.window
-        return self._answer(piece.request, window, [batch for batch in batches if batch.num_rows])
+        answered = self._answer(piece.request, window, [batch for batch in batches if batch.num_rows])
+        return attrs.evolve(answered, notes=notes)
 
     def _answer(self, request: PlannedRequest, window: Window, batches: Sequence[pa.RecordBatch]) -> Answered:
         ask = self.ask

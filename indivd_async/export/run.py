@@ -216,10 +216,10 @@ class _Run:
             if piece.error is not None:
                 raise piece.error
             for one in asked:
-                for note in piece.notes:
+                answered = one.add(piece)
+                for note in (*piece.notes, *(answered.notes if answered is not None else ())):
                     if note.kind != "numbering_unknown":  # which the question tells, and no answer
                         self.said.setdefault(note.kind, note)
-                answered = one.add(piece)
                 if answered is not None and zones.judge(answered):
                     await self._keep(answered, keeper)
         except AuthenticationError as error:

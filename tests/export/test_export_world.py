@@ -14,6 +14,7 @@ from town import Town, day_after
 from indivd_async import AsyncIndivd, ConfigError, DropInRate, LineCrosses, RetryPolicy, ZoneVisitors, sandbox
 from indivd_async.cache import MemoryCache
 from indivd_async.export import export
+from indivd_async.profile import Numbering, Profile
 from indivd_async.queries import Query
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
@@ -96,6 +97,43 @@ async def test_a_location_that_moves_to_another_clock_is_asked_again(query: Any,
         again = await export(client, query, tmp_path / "out")
         assert (again.requests, again.locations) == (0, ())
     assert read(tmp_path / "out").equals(await clean(town, query, tmp_path / "clean"))
+
+
+@pytest.mark.parametrize(
+    ("query", "before", "after"),
+    [
+        (QUESTIONS["lines of each"], None, "UTC"),
+        (QUESTIONS["lines of each"], "UTC", "location"),
+        (LineCrosses(START, END, category=1, aggregate_by="hour"), "UTC", "Asia/Kathmandu"),
+        (QUESTIONS["rates"], None, "UTC"),
+        (LineCrosses(START, END, location=124, category=1, aggregate_by="week"), None, "location"),
+    ],
+)
+async def test_a_profile_that_changes_is_followed(query: Any, before: Any, after: Any, tmp_path: Path) -> None:
+    """Moments are told by the clock that is known now, those of former nights, too; so are the days of weeks."""
+    town = Town(listed=(124, 127))
+    old, new = (
+        Profile(line_crosses_tz=clock, drop_in_rate_tz=clock, numbering=Numbering(weeks=weeks))
+        for clock, weeks in ((before, None), (after, "monday-0"))
+    )
+    longer = attrs.evolve(query, end_date=day_after(END))
+    async with make_client(town, profile=old) as client:
+        await export(client, query, tmp_path / "out")
+    async with make_client(town, profile=new) as client:
+        assert (await export(client, longer, tmp_path / "out")).complete
+        await export(client, longer, tmp_path / "clean")
+        whole = polars.DataFrame(await client.fetch(longer))
+    assert read(tmp_path / "out").equals(read(tmp_path / "clean"))
+    assert read(tmp_path / "out").equals(whole.sort(whole.columns, nulls_last=True))
+
+
+async def test_a_profile_that_is_contradicted_is_not_followed(tmp_path: Path) -> None:
+    """As in a fetch: weeks have no days then, and it is told."""
+    query = LineCrosses(date(2025, 1, 1), END, location=124, category=1, aggregate_by="week")
+    async with make_client(Town(), profile=Profile(numbering=Numbering(weeks="iso"))) as client:
+        report = await export(client, query, tmp_path / "out")
+    assert "profile_contradicted" in {note.kind for note in report.notes}
+    assert read(tmp_path / "out")["bucket_start"].null_count() == report.rows
 
 
 @each_question

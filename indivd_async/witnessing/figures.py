@@ -110,8 +110,7 @@ def hold_dwell(case: Case) -> Testimony:
             if any([getattr(each, f"{name}_time", None) for each in excluded]):  # noqa: C419 half the time
                 yield word_note("filter_unasked", name=name)
         else:
-            stats = [row.dwell_time_stats for sheet in case.sheets for row in sheet.rows]
-            times = [getattr(each, field) for each in stats if each is not None and each.n]
+            times = [_furthest(row, field) for sheet in case.sheets for row in sheet.rows]
             if any(time is not None and (time - int(sent)) * sign < 0 for time in times):
                 yield word_note("filter_ignored", name=name, sent=sent)
     if any(each is not None and (each.min_dwell_time or each.max_dwell_time) for each in excluded):
@@ -119,6 +118,15 @@ def hold_dwell(case: Case) -> Testimony:
             place = row.aggregation
             yield word_note("implausible_figures", where=place_of(place.zone_id, place.bucket))
             return
+
+
+def _furthest(row: ZoneVisitorsRow, field: str) -> float | None:
+    """Return the least or the most dwell time of a row; of rows of a comparison their mean, which is all they tell."""
+    stats = row.dwell_time_stats
+    if stats is None:
+        return row.dwell_time or None
+    found: float | None = getattr(stats, field) if stats.n else None
+    return found
 
 
 def _can_exclude(row: ZoneVisitorsRow) -> bool:

@@ -55,7 +55,7 @@ def row(visits: int, day: int = 1, zone: int = 7, **fields: Any) -> dict[str, An
     return {"visits": visits, "aggregation": {"year": 2025, "month": 3, "dayofmonth": day, "zone_id": zone}, **fields}
 
 
-MEASURED = {"unique_visits": 4, "bounce": 0, "dwell_time": 9.0}
+MEASURED = {"unique_visits": 4, "bounce": 0, "dwell_time": 90.0}
 MARCH = ("2025-03-01", "2025-03-03")
 QUERY = ZoneVisitors(*MARCH, aggregate_by="dayofmonth", location=1, zones=7)
 

@@ -507,6 +507,18 @@ def test_a_dwell_filter_that_was_not_applied_is_told(name: str, seconds: int) ->
 
 
 @pytest.mark.parametrize(
+    ("filters", "told"),
+    [({"min_dwell": 188}, ["filter_ignored"]), ({"max_dwell": 187}, ["filter_ignored"]), ({"min_dwell": 187}, [])],
+)
+def test_a_mean_tells_of_a_filter_that_was_not_applied(filters: dict[str, int], told: list[str]) -> None:
+    """Where there is nothing else, as in the rows of a comparison."""
+    rows = [visit(day, dwell_time_stats={}) for day in DAYS] + [visit(DAYS[0], aggregation=label(DAYS[0], zone_id=9))]
+    rows[-1] |= {"dwell_time": 0, "dwell_time_stats": {}}
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124, **filters)  # type: ignore[arg-type]
+    assert kinds(query, {"current": period(DAYS, rows)}) == told
+
+
+@pytest.mark.parametrize(
     "excluded", [(-1, 0), (0, 285), (20, 20), (34, 0)], ids=["below zero", "all", "both", "one too many"]
 )
 def test_visits_left_out_and_dwell_times_are_of_the_visits(excluded: tuple[int, int]) -> None:

@@ -47,6 +47,7 @@ _LINK_NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\",;]*\bnext\b", re.IGNORECASE).sea
 _RANGE = re.compile(r"\s*\S+\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*").fullmatch
 #: A count, perhaps with signs between thousands; beyond 18 digits no more than its size matters.
 _is_number = re.compile(r"(\d{1,3}(?:[ ,_']\d{3})+|\d+)(?:\.\d*)?").fullmatch
+_MOST_DIGITS = 10**18
 _DEEPEST = 3
 
 
@@ -54,10 +55,13 @@ def hold_whole(case: Case) -> Testimony:
     """Look for signs that there is more, and for what an answer says beside its rows."""
     extra = case.answer.extra
     totals = [block.summary.extra for block in case.blocks if block.summary is not None]
-    if extra is NOTHING_EXTRA and not case.signs and all(each is NOTHING_EXTRA for each in totals):
+    zones = [zone.extra for block in case.blocks for zone in block.zones]
+    if extra is NOTHING_EXTRA and not case.signs and all(each is NOTHING_EXTRA for each in (*totals, *zones)):
         return
     fields = dict(extra) | {f"summary.{name}": value for each in totals for name, value in each.items()}
     more, others = say_more(fields, case.signs, _counts(case))
+    for each in zones:  # which have fields of their own, and totals of whatever it may be
+        more = more or say_more(each, (), (_MOST_DIGITS,))[0]
     if more:
         yield Mismatch("all there is", more)
     if others:

@@ -117,6 +117,7 @@ def hold_threshold(case: Case) -> Testimony:
 def hold_interval(case: Case) -> Testimony:
     """Compare the interval that details name with the one asked for."""
     said, asked = case.answer.interval, f"interval {case.grouping}"
+    said = "day" if said == "dayofmonth" else said  # as zones' own rows call it
     if said and said != case.grouping:
         is_another = case.asked("interval") is not None and said in DATA_ENDPOINTS["drop_in_rate"].groupings
         said = f"interval {said}" if is_another else f"interval {said!r}"

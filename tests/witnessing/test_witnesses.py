@@ -283,10 +283,10 @@ def test_a_default_grouping_that_is_another_is_a_note() -> None:
     assert kinds(rate_query, changed("drop_in_rate", ("details", "interval"), "hour")) == ["grouped_otherwise"]
 
 
-def test_an_interval_in_other_words_is_a_note() -> None:
-    """The labels tell whether it is the same."""
-    document = changed("drop_in_rate", ("details", "interval"), "daily")
-    assert kinds(QUERIES["drop_in_rate"], document) == ["grouped_otherwise"]
+@pytest.mark.parametrize(("words", "told"), [("daily", ["grouped_otherwise"]), ("dayofmonth", [])])
+def test_an_interval_in_other_words_is_a_note(words: str, told: list[str]) -> None:
+    """The labels tell whether it is the same; the API has two names for the day itself."""
+    assert kinds(QUERIES["drop_in_rate"], changed("drop_in_rate", ("details", "interval"), words)) == told
 
 
 INCOMPLETE = [
@@ -839,6 +839,18 @@ def test_headers_that_say_so(name: str, value: str, is_more: bool) -> None:
         hold(QUERIES["zone_visitors"], visits(), signs=[(name, value)])
     with pytest.raises(AnswerMismatchError, match=f"header {name}"):
         witness_list(listing, 9, FrozenMap(), [(name, value)])
+
+
+@pytest.mark.parametrize("period", ["current", "comparison"])
+def test_a_part_of_one_zone_is_not_the_whole(period: str) -> None:
+    """What else a zone has is its own: fields of any name, and totals of whatever it may be."""
+    document = rates()
+    zone = document["zone_details"][period]["201"]
+    zone |= {"floor": 1, "total": 744, "count": "1,744", "next": None}
+    assert kinds(QUERIES["drop_in_rate"], document) == []
+    zone |= {"truncated": True}
+    with pytest.raises(AnswerMismatchError, match="expected all there is, got a part: truncated: True"):
+        hold(QUERIES["drop_in_rate"], document)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ _UNLICENSED = (("", *_EMPTY), None)
 #: Rows of drop_in_rate name the day so in one place; it is read in all.
 DAY: Mapping[str, str] = {"day": "dayofmonth"}
 _DATES = {"start_date": "startdate", "end_date": "enddate"}
+_NAMED: Mapping[str, Hook] = {"name": read_name}
 
 
 def _read_optional_date(value: Any, kind: Any) -> str | None:
@@ -143,9 +144,11 @@ FORMS: Mapping[type, Form] = {
         rate=("enter_percentage", "passing_by"),
         read=dict.fromkeys(("startdate", "enddate"), read_date),
     ),
-    models.Location: Form(guessed=("organization",)),
-    models.Zone: Form(guessed=("location", "floor", "bounce_threshold")),
-    models.Line: Form(guessed=("location", "floor", "zone_to", "zone_from")),
+    models.Location: Form(guessed=("organization",), read=_NAMED),
+    models.Zone: Form(guessed=("location", "floor", "bounce_threshold"), read=_NAMED),
+    models.Category: Form(read=_NAMED),
+    models.Line: Form(guessed=("location", "floor", "zone_to", "zone_from"), read=_NAMED),
+    models.Organization: Form(read=_NAMED),
     Period: Form(aliases=_DATES, read=dict.fromkeys(("startdate", "enddate"), _read_optional_date)),
     Visits: Form(empty={"current": (_EMPTY, {"insights": []}), "comparison": (_EMPTY, None)}),
     Summary: Form(empty=dict.fromkeys(("current", "comparison"), (_NOTHING, None))),

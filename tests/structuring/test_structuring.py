@@ -31,6 +31,7 @@ from indivd_async.models import (
     ZoneDropInRow,
     ZoneVisitorsRow,
 )
+from indivd_async.models.endpoints import FILTER_ENDPOINTS
 from indivd_async.results import Answer, Block, Dates
 from indivd_async.structuring import structure_answer
 from indivd_async.structuring.documented import read_documented
@@ -691,6 +692,13 @@ def test_every_form_of_a_list_is_read(name: str) -> None:
     assert repr(entities) == repr(ENTITIES[name])
 
 
+@pytest.mark.parametrize("name", FILTER_ENDPOINTS)
+def test_a_number_for_a_name_is_read_in_lists_too(name: str) -> None:
+    """As in rows: a shop may be called by its number."""
+    (entity,), _ = structure_entities(name, b'[{"id": 7, "name": 1042}]')
+    assert entity.name == "1042"
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"results": []}'])
 def test_an_empty_list_is_read_in_every_form(body: bytes) -> None:
     """A token without zones sees no zones."""
@@ -707,7 +715,7 @@ def test_an_empty_list_is_read_in_every_form(body: bytes) -> None:
             "expected a list, an object with an id, or a mapping by id, got another object @ $",
         ),
         ('{"results": [{"id": "7"}]}', "expected int, got str @ $.results[0].id"),
-        ('{"id": 7, "name": 7}', "expected str, got int @ $.name"),
+        ('{"id": 7, "name": 7.5}', "expected str, got float @ $.name"),
         ("[{}]", "missing field id @ $[0]"),
         ('{"7": {"id": 8}}', "expected the id that is the key, got another @ $[7].id"),
         ('{"07": {}}', "missing field id @ $[07]"),

@@ -28,6 +28,7 @@ from anyio import from_thread
 from ..errors import ConfigError
 from ..results import Note
 from ..results.notes import word_note
+from ..wording import literally
 from . import sql
 from .columns import location_column
 from .manifest import Manifest, Subject, from_json, needs_migration, to_json
@@ -42,6 +43,8 @@ T = TypeVar("T")
 #: Seconds for which a database that is not there is waited for.
 PATIENCE_S = 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+#: Characters of what a driver says.
+_MOST_SAID = 600
 
 
 class Connection(Protocol):
@@ -185,14 +188,17 @@ class Database:
     def _make_table(self, it: Connection, manifest: Manifest) -> None:
         try:
             it.execute(sql.create_table(self.target, manifest.schema))
-        except self._driver.errors:
+        except self._driver.errors as error:
             if not it.is_alive():
                 raise
-            raise ConfigError(
-                f"{{to}}: {self.place.name} cannot be made; if there is a table of that name, it is not one of an "
+            problem = ConfigError(
+                f"{{to}}: {literally(str(self._cannot(error)))}; if there is a table of that name, it is not one of an "
                 "export: name another"
-            ) from None
-        it.execute(sql.create_key(self.target, manifest.query, manifest.schema))
+            )
+        else:
+            it.execute(sql.create_key(self.target, manifest.query, manifest.schema))
+            return
+        raise problem  # out here, as in `_work`
 
     def commit(self, changes: Sequence[Change], manifest: Manifest) -> None:
         """Let *changes* and *manifest* take effect together, or not at all."""
@@ -250,7 +256,7 @@ class Database:
         return (found[0]["version"], found[0]["writer"], found[0]["document"]) if found else None
 
     def _has(self, it: Connection, table: str) -> bool:
-        return bool(it.query(sql.count_tables(self.target, table))["n"][0].as_py())
+        return bool(it.query(sql.count_tables(table))["n"][0].as_py())
 
     def _took_effect(self, it: Connection, version: int) -> bool:
         """Look whose turn it is; tell whether *version* is there already, written by this process."""
@@ -290,7 +296,10 @@ class Database:
         return not self._connection.is_alive()
 
     def _cannot(self, error: Exception) -> DestinationError:
-        return DestinationError(f"{self.place.name}: {' '.join(self.target.redact(str(error)).split())}")
+        said = " ".join(self.target.redact(str(error)).split())
+        if len(said) > _MOST_SAID:  # in the middle stands a statement, perhaps with all of a manifest
+            said = f"{said[:100]} … {said[-400:]}"
+        return DestinationError(f"{self.place.name}: {said}")
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

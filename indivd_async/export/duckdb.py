@@ -50,6 +50,8 @@ class DuckDB:
             raise ConfigError(
                 f"{{to}}: {target.shown} is no database, and would be lost with this run; name another file"
             )
+        if target.schema is not None:
+            connection.execute(sql.use_schema(target.schema))
         connection.execute("BEGIN TRANSACTION")
         return _Connection(connection)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-import zlib
 from typing import Any
 
 import attrs
 import pyarrow as pa
 
 from ..errors import ConfigError
+from . import sql
 from .target import Target
 
 try:
@@ -56,7 +56,9 @@ class PostgreSQL:
         try:
             connection.execute("SET standard_conforming_strings = on")
             connection.execute("SET timezone = 'UTC'")
-            number = zlib.crc32(f"{target.schema or ''}.{target.table}".encode()) - 2**31
+            if target.schema is not None:
+                connection.execute(sql.use_schema(target.schema))
+            number = f"hashtext(concat_ws('.', current_schema(), {sql.literal(target.table)}))"
             until = time.monotonic() + _LOCK_WAIT_S
             while not _is_true(connection.query(f"SELECT pg_try_advisory_lock({_LOCKS}, {number}) AS taken")):
                 if time.monotonic() > until:
@@ -106,8 +108,6 @@ class _Connection:
 
     def ingest(self, target: Target, table: pa.Table) -> None:
         where = {"adbc.ingest.target_table": target.table, "adbc.ingest.mode": "adbc.ingest.mode.append"}
-        if target.schema is not None:
-            where["adbc.ingest.target_db_schema"] = target.schema
         with adbc.AdbcStatement(self._it) as statement:
             statement.set_options(**where)
             statement.bind_stream(table.to_reader().__arrow_c_stream__())

@@ -23,10 +23,14 @@ _TYPES = {"int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "double": 
 _NO_NUMBER = "-9223372036854775808"
 
 
+def use_schema(name: str) -> str:
+    """Let tables be those of a schema: written before a table, DuckDB may take its name for that of the file."""
+    return f"SET search_path = {literal(name)}"
+
+
 def name_table(target: Target, table: str | None = None) -> str:
     """Quote the name of the table, or of another one beside it."""
-    names = [target.schema, table or target.table]
-    return ".".join(f'"{name}"' for name in names if name)
+    return f'"{table or target.table}"'
 
 
 def literal(value: str | int | datetime | None) -> str:
@@ -65,7 +69,9 @@ def key_of(query: Query, schema: pa.Schema) -> list[str]:
 def create_key(target: Target, query: Query, schema: pa.Schema) -> str:
     """Let no two rows have one key; nulls are values here."""
     columns = ", ".join(_key_part(schema.field(name)) for name in key_of(query, schema))
-    return f'CREATE UNIQUE INDEX "{target.table}_key" ON {name_table(target)} ({columns})'
+    # PostgreSQL finds a name that is free: a table that was renamed keeps that of its key.
+    name = f'"{target.table}_key" ' if target.kind == "duckdb" else ""
+    return f"CREATE UNIQUE INDEX {name}ON {name_table(target)} ({columns})"
 
 
 def _key_part(field: pa.Field) -> str:
@@ -115,12 +121,11 @@ def count_rows(target: Target, schema: pa.Schema, regions: Sequence[Region] = ()
     return f"SELECT {names}, count(*) AS rows_there FROM {name_table(target)}{where} GROUP BY {names}"
 
 
-def count_tables(target: Target, table: str) -> str:
-    """Count the tables of that name beside the export's, or that itself: none or one."""
-    schema = literal(target.schema) if target.schema else "current_schema()"
+def count_tables(table: str) -> str:
+    """Count the tables of that name in the schema: none or one."""
     return (
         "SELECT count(*) AS n FROM information_schema.tables "
-        f"WHERE table_name = {literal(table)} AND table_schema = {schema}"
+        f"WHERE table_name = {literal(table)} AND table_schema = current_schema()"
     )
 
 

@@ -12,8 +12,8 @@ from ..errors import ConfigError
 from ..wording import literally
 
 _HOW = "duckdb:///FILE?table=NAME or postgresql://USER@HOST/DATABASE?table=NAME"
-#: The name of the key, which is longer, must fit into the 63 characters of PostgreSQL, too.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,58}")
+#: PostgreSQL cuts what is longer than 63 characters.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 #: What each export holds, one row an export.
 MANIFESTS = "indivd_exports"
 #: What of an address is nobody's business.
@@ -99,7 +99,7 @@ def _read_table(text: str) -> tuple[str | None, str]:
     names = text.split(".")
     if len(names) > 2 or not all(_NAME.fullmatch(name) for name in names):
         raise ConfigError(
-            "{to}: ?table=NAME must name the table, or SCHEMA.NAME, in letters, digits and _, 59 at most; "
+            "{to}: ?table=NAME must name the table, or SCHEMA.NAME, in letters, digits and _, 63 at most; "
             f"got {literally(text)!r}"
         )
     if names[-1].lower() == MANIFESTS:

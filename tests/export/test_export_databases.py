@@ -155,6 +155,29 @@ async def test_a_table_follows_a_world_that_changes(place: Place, tmp_path: Path
     assert same_types(place.read()).equals(same_types(polars.scan_parquet(tmp_path / "clean").collect()))
 
 
+async def test_a_table_that_was_renamed_is_made_anew(place: Place) -> None:
+    """What was in it is missed, and asked again; the old one stays, with its key."""
+    async with make_client() as client:
+        report = await export(client, HOURS, to=place.to)
+        if place.kind == "duckdb":  # which renames no table that has one
+            place.run("DROP INDEX visits_key")
+        place.run("ALTER TABLE visits RENAME TO kept")
+        again = await export(client, HOURS, to=place.to)
+        assert [note.kind for note in again.notes] == ["rows_gone"]
+        assert len(place.read()) == again.rows == report.rows
+
+
+@pytest.mark.parametrize("schema", ["shop", "main"])
+async def test_a_schema_may_be_called_as_the_file_is(schema: str, tmp_path: Path) -> None:
+    """Whether there is such a schema, or DuckDB takes the name for its main one."""
+    to = f"duckdb:///{tmp_path}/shop.duckdb?table=shop.visits"
+    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    async with make_client() as client:
+        report = await export(client, HOURS, to=to)
+        assert (await export(client, HOURS, to=to)).rows == report.rows > 0
+
+
 @pytest.mark.parametrize(
     "gone",
     ["DELETE FROM visits WHERE loc_id = 124 AND hour < 12", "DELETE FROM visits", "DROP TABLE visits"],
@@ -304,6 +327,16 @@ async def test_a_table_of_something_else_is_refused(place: Place) -> None:
     assert place.read().columns == ["a"]
 
 
+async def test_what_a_database_says_can_be_read(place: Place) -> None:
+    """Why it refuses, at the end, and not all of the statement that it refuses."""
+    columns = "name TEXT, version BIGINT, writer TEXT, document TEXT, CONSTRAINT nothing_long CHECK (version < 0)"
+    place.run(f"CREATE TABLE indivd_exports ({columns})")
+    async with make_client() as client:
+        with pytest.raises(DestinationError, match=r"(?i)check constraint") as caught:
+            await export(client, attrs.evolve(HOURS, location=[124, *range(1_000, 2_000)], tz="UTC"), to=place.to)
+    assert len(str(caught.value)) < 1_000
+
+
 @pytest.mark.parametrize(("name", "text"), [("shop.csv", "a,b\n1,2\n"), ("shop.json", '[{"a": 1}]')])
 async def test_a_file_of_another_form_is_refused(name: str, text: str, tmp_path: Path) -> None:
     """DuckDB reads it into memory, where an export would be complete, and lost."""
@@ -316,7 +349,10 @@ async def test_a_file_of_another_form_is_refused(name: str, text: str, tmp_path:
 
 
 async def test_two_writers_are_one_too_many(place: Place) -> None:
-    """While one writes, another is refused, or ends when it finds that the other has written."""
+    """While one writes, another is refused, or ends when it finds that the other has written: by any name of it."""
+    schema, _, table = place.to.partition("?table=")[2].partition(".")
+    path = f"table={table}&options=-csearch_path%3D{schema}"
+    same = place.to if place.kind == "duckdb" else place.to.replace(f"table={schema}.{table}", path)
     first_has_begun, second_has_ended = anyio.Event(), anyio.Event()
     problems: list[Exception] = []
 
@@ -328,7 +364,7 @@ async def test_two_writers_are_one_too_many(place: Place) -> None:
         tasks.start_soon(write, client)
         await first_has_begun.wait()
         try:
-            await export(client, HOURS, to=place.to, commit_every=0)
+            await export(client, HOURS, to=same, commit_every=0)
         except ConfigError as error:
             problems.append(error)
     if place.kind == "postgresql" and not second_has_ended.is_set():
@@ -414,7 +450,7 @@ async def test_credentials_appear_nowhere(
         ("postgresql://u:12#secret@host/db?table=visits", "in a password are written as %2F|must name the table"),
         ("postgresql://host/db?table=visits#secret", "in a password are written as %2F"),
         ("duckdb:///x.db?table=Indivd_Exports", "is the table of what exports hold"),
-        (f"postgresql://host/db?table={'a' * 60}", "59 at most"),
+        (f"postgresql://host/db?table={'a' * 64}", "63 at most"),
     ],
 )
 async def test_addresses_that_cannot_be_used(to: str, message: str) -> None:
@@ -448,7 +484,7 @@ def test_what_a_driver_is_given(to: str, driver_gets: str, shown: str | None, an
 
 async def test_a_name_may_be_as_long_as_can_be(place: Place) -> None:
     """Its key, whose name is longer, is not cut to the same."""
-    name = "v" * 59
+    name = "v" * 63
     async with make_client() as client:
         report = await export(client, HOURS, to=place.to.replace("visits", name))
         assert (await export(client, HOURS, to=place.to.replace("visits", name))).rows == report.rows > 0

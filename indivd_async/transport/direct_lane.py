@@ -101,6 +101,7 @@ class DirectLane(OwnLane):
                     break
                 attempt.allow("read", anyio.current_time())
         finally:
+            answer.leave()
             attempt.draft = answer.draft
             attempt.is_stale = reused and not answer.began
         assert answer.draft is not None

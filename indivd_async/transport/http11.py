@@ -24,6 +24,7 @@ here and not by h11 and llhttp alone, to the same body.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httptools
 
@@ -48,7 +49,7 @@ class Answer:
     """What comes over a connection after a request: `feed` it until it is `done`."""
 
     def __init__(self, max_bytes: int, *, opens_tunnel: bool = False) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._max_bytes = max_bytes
         self._opens_tunnel = opens_tunnel
         self._got: list[bytes] = []
@@ -95,6 +96,10 @@ class Answer:
         if self._codings or self._missing is not None:
             raise ProtocolError("the connection ended before the body was whole")
         self.done = True
+
+    def leave(self) -> None:
+        """Let go of the parser: they hold one another, and would wait for the collector."""
+        self._parser = None
 
     def _feed_head(self, data: bytes, at: int) -> int:
         """Read on to the end of the head, if it is there, and return the place behind it."""

@@ -149,7 +149,6 @@ class Draft:
             if self._decoder is not None and not self._decoder.eof:
                 raise Failure(reason="the gzip body breaks off")
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()  # a parser and whom it tells hold one another, and this until the collector comes
         return Reply(
             status=self.status,
             body=body,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import random
 import re
@@ -295,17 +294,6 @@ def test_many_small_chunks_cost_what_their_bytes_cost() -> None:
     assert reading.done
     assert reading.draft is not None
     assert reading.draft.whole().body == b"x" * 10_833
-
-
-def test_a_body_goes_with_its_reply() -> None:
-    """What read it holds none of it, also before the collector has found that the parser and it hold one another."""
-    reading = Answer(LIMIT)
-    pieces = [part.encode() for part in ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "[1, ", "2]")]
-    for piece in pieces:
-        reading.feed(piece)
-    assert reading.draft is not None
-    assert reading.draft.whole().body == b"[1, 2]"
-    assert gc.get_referrers(pieces[1]) == [pieces]
 
 
 def test_the_end_of_chunks_is_the_end() -> None:

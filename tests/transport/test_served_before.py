@@ -24,6 +24,8 @@ from raw_server import Peer, RawServer, answer
 
 from indivd_async.errors import RequestTimeoutError, ServerError
 from indivd_async.settings import Limits
+from indivd_async.transport.http11 import Answer
+from indivd_async.transport.replies import Draft
 
 pytestmark = pytest.mark.anyio
 LOOPS = [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
@@ -242,6 +244,21 @@ async def test_a_last_piece_of_any_size_keeps_the_connection(secured: Secured) -
 async def _busy() -> None:
     await anyio.sleep(0.05)
     time.sleep(0.3)  # noqa: ASYNC251
+
+
+async def test_what_read_an_answer_goes_with_it(secured: Secured) -> None:
+    """Its parser, its body: nothing is left for the collector, which would come more often, and later hold more."""
+    with RawServer(Peer.serve, tls=secured[0]) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=_ONE, ssl_context=secured[1])
+        await executor.send(Question())
+        gc.collect()
+        gc.disable()
+        try:
+            await executor.send(Question())
+            assert not [each for each in gc.get_objects() if isinstance(each, (Answer, Draft))]
+        finally:
+            gc.enable()
+        await executor.aclose()
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

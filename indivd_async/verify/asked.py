@@ -25,24 +25,6 @@ RANGE_BY_DAY, RANGE = "visits by day, the whole range", "visits of the whole ran
 NEW_YEAR, FIRST_DAYS = "visits by day, around New Year", "visits of the first days of the range"
 #: Asked at the end of a usual run.
 AGAIN = "visits by day, once more"
-#: Why a question is not asked, where another reason than --deep is known.
-NOT_ASKED = {
-    "crossings of all other lines": "the list of lines does not tell which lead into a zone and which do not",
-    "crossings on the lowest floor": "the lines of this location stand on one floor, as far as they are listed",
-    "crossings of a category": "no category tells the lines of this location apart",
-    **dict.fromkeys(
-        (
-            "visits filtered",
-            "crossings into the zone by hour",
-            "crossings into the zone by month",
-            "crossings out of the zone",
-            "drop-in of the zone by hour",
-            "drop-in of the zone by hour of UTC",
-            "visits of all zones, by a long URL",
-        ),
-        "no zone is listed for this location",
-    ),
-}
 #: A floor that no building has.
 _NO_FLOOR = 999
 #: The lengths, in days, that default groupings change at.
@@ -83,7 +65,7 @@ def usual_questions(course: Course) -> Questions:
         own = whole(course.zones[zone].get("bounce_threshold"))
         threshold = THRESHOLD_S if own != THRESHOLD_S else THRESHOLD_S + 5
         filters = {"bounce_threshold": threshold, "min_dwell": MIN_DWELL_S, "max_dwell": MAX_DWELL_S}
-        asked["visits filtered"] = visits(week, "dayofmonth", zones=zone, **filters)
+        asked["visits of the zone, filtered"] = visits(week, "dayofmonth", zones=zone, **filters)
         asked["crossings into the zone by hour"] = lines(week, "hour", zone_to=zone)
         asked["crossings into the zone by month"] = lines(course.range, "month", zone_to=zone)
         asked["crossings out of the zone"] = lines(week, "dayofmonth", zone_from=zone)

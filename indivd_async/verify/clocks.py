@@ -49,9 +49,9 @@ def _two_clocks(seen: Seen, zone: int | None = None) -> tuple[str, Hours, Hours]
     return tz, local, utc
 
 
-def _known_hours(seen: Seen, zone: int | None = None) -> dict[str, Hours]:
-    """Lay out the hours of a zone, or of all, on each clock that is tried; the location's own comes first."""
-    tz, local, utc = _two_clocks(seen, zone)
+def _known_hours(seen: Seen) -> dict[str, Hours]:
+    """Lay out the hours of the zone that most questions are about, on each clock that is tried."""
+    tz, local, utc = _two_clocks(seen, seen.course.zone)
     need(local != utc, "the location's clock and UTC show the same hours in these days, or tz is ignored")
     home = Hours()
     for moment, n in utc.items():
@@ -85,23 +85,6 @@ def _distance(series: Hours, other: Hours) -> float:
     )
     scale = own.total() / max(1, theirs.total())
     return sum(abs(own[moment] - scale * theirs[moment]) for moment in {**own, **theirs}) / max(1, 2 * own.total())
-
-
-def _has_one_clock(seen: Seen, endpoint: str) -> Judgement:
-    if endpoint == "line_crosses":
-        series = _hours_of(seen.rows("crossings into the zone by hour"), "count")
-    else:
-        series = _hours_of(seen.drop_ins_of_zone("drop-in of the zone by hour")[1], "enter")
-    known = _known_hours(seen, seen.course.zone)
-    clock, apart = _fit(series, known)
-    counted, expected = series.total(), known["UTC"].total()
-    if clock is None:
-        words = "they fit no clock that was tried: " + ", ".join(known)
-        need(abs(counted - expected) <= _SAME_PEOPLE * expected, words)
-        raise FailsError(f"its hours count the zone's visits, but {words}", f"{counted:,} and {expected:,}")
-    where = "the location's own clock" if clock == seen.course.tz else f"the clock of {clock}"
-    learned = {f"{endpoint}_tz": "location" if clock == seen.course.tz else clock}
-    return holds(f"its hours are on {where}", apart, learned)
 
 
 def _carry_dates(seen: Seen, name: str) -> Judgement:
@@ -180,45 +163,34 @@ def _counted_up(hours: Hours, tz: str) -> list[tuple[datetime, int]]:
 
 
 @CLOCKS.add(
-    "Without tz, zone_visitors is on the clock of the location.",
-    decides="nothing here, tz is always sent; your own requests without it",
-    measured="a day without tz, beside the same day on known clocks",
-    rests_on=("location_honoured",),
+    "drop_in_rate without tz is on one clock that can be told.",
+    name="clock_of_drop_in_rate",
+    decides="which instant an hour of drop_in_rate is",
+    measured="its visits by hour, fitted to the zone's visits on known clocks",
+    given={"endpoint": "drop_in_rate"},
 )
-def _default_clock_of_visits(seen: Seen) -> None:
-    rows, day = seen.counting("visits", "visits of one day, nothing else said"), seen.course.week[1]
-    need(any("hour" in row.labels for row in rows), "one day is not answered by hours")
-    told = add_up(rows, "visits", ("hour",))
-    fitting = [
-        name
-        for name, hours in _known_hours(seen).items()
-        if told == Counter({moment.hour: n for moment, n in hours.items() if moment.date() == day})
-    ]
-    other = (fitting or ["no clock that was tried"])[0]
-    expect(seen.course.tz in fitting, f"without tz its hours are on {other}, not on the location's clock")
-
-
-for _endpoint, _sentence, _decides, _measured in (
-    (
-        "line_crosses",
-        "line_crosses is on one clock that can be told.",
-        "which instant an hour of line_crosses is, and which day a night belongs to",
-        "entry lines of a zone by hour, fitted to the zone's visits on known clocks",
-    ),
-    (
-        "drop_in_rate",
-        "drop_in_rate without tz is on one clock that can be told.",
-        "which instant an hour of drop_in_rate is",
-        "its visits by hour, fitted to the zone's visits on known clocks",
-    ),
-):
-    CLOCKS.add(
-        _sentence,
-        name=f"clock_of_{_endpoint}",
-        decides=_decides,
-        measured=_measured,
-        given={"endpoint": _endpoint},
-    )(_has_one_clock)
+@CLOCKS.add(
+    "line_crosses is on one clock that can be told.",
+    name="clock_of_line_crosses",
+    decides="which instant an hour of line_crosses is, and which day a night belongs to",
+    measured="entry lines of a zone by hour, fitted to the zone's visits on known clocks",
+    given={"endpoint": "line_crosses"},
+)
+def _has_one_clock(seen: Seen, endpoint: str) -> Judgement:
+    if endpoint == "line_crosses":
+        series = _hours_of(seen.rows("crossings into the zone by hour"), "count")
+    else:
+        series = _hours_of(seen.drop_ins_of_zone("drop-in of the zone by hour")[1], "enter")
+    known = _known_hours(seen)
+    clock, apart = _fit(series, known)
+    counted, expected = series.total(), known["UTC"].total()
+    if clock is None:
+        words = "they fit no clock that was tried: " + ", ".join(known)
+        need(abs(counted - expected) <= _SAME_PEOPLE * expected, words)
+        raise FailsError(f"its hours count the zone's visits, but {words}", f"{counted:,} and {expected:,}")
+    where = "the location's own clock" if clock == seen.course.tz else f"the clock of {clock}"
+    learned = {f"{endpoint}_tz": "location" if clock == seen.course.tz else clock}
+    return holds(f"its hours are on {where}", apart, learned)
 
 
 @CLOCKS.add(
@@ -229,6 +201,6 @@ for _endpoint, _sentence, _decides, _measured in (
 def _tz_moves_drop_in(seen: Seen) -> None:
     seen.drop_ins_of_zone("drop-in of the zone by hour")
     series = _hours_of(seen.drop_ins_of_zone("drop-in of the zone by hour of UTC")[1], "enter")
-    clock, _ = _fit(series, _known_hours(seen, seen.course.zone))
+    clock, _ = _fit(series, _known_hours(seen))
     need(clock, "its hours fit no clock that was tried")
     expect(clock == "UTC", f"asked for UTC, its hours stay on the clock of {clock}")

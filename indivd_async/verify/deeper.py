@@ -8,7 +8,7 @@ from .numbering import fitting, numberings_of_visits
 from .reading import total
 from .seen import Seen, Table, expect, need
 
-DEEPER = Table()
+DEEPER = Table(is_deep=True, decides="whether one profile serves both")
 #: The finest label of rows by a grouping.
 _FINEST = {"hour": "hour", "dayofmonth": "dayofmonth", "day": "dayofmonth", "week": "week", "month": "month"}
 
@@ -41,13 +41,34 @@ for _endpoint, _rests_on in (
         decides="what a question without a grouping means",
         measured="periods of 31, 32 and 365 days without a grouping",
         rests_on=_rests_on,
-        is_deep=True,
         given={"endpoint": _endpoint},
     )(_groups_as_documented)
 
 
-def _numbers_alike(seen: Seen, what: str, days: str, told: str, figure: str = "count") -> None:
+@DEEPER.add(
+    "drop_in_rate numbers weeks as zone_visitors does.",
+    name="drop_in_weeks_numbered",
+    measured="weeks around New Year, fitted to their days",
+    rests_on=("drop_in_long_period_whole", "entries_add_up_over_zones"),
+    given={"what": "weeks", "days": "drop-in by day around New Year", "told": "drop-in by week around New Year"},
+)
+@DEEPER.add(
+    "line_crosses numbers weeks as zone_visitors does.",
+    name="line_weeks_numbered",
+    measured="December's crossings by week, fitted to its days",
+    rests_on=("line_long_period_whole",),
+    given={"what": "weeks", "days": "crossings by day in December", "told": "crossings by week in December"},
+)
+@DEEPER.add(
+    "line_crosses numbers weekdays as zone_visitors does.",
+    name="line_weekdays_numbered",
+    measured="a week of crossings by weekday, fitted to its days",
+    rests_on=("line_long_period_whole",),
+    given={"what": "weekdays", "days": "crossings by day", "told": "crossings by weekday"},
+)
+def _numbers_alike(seen: Seen, what: str, days: str, told: str) -> None:
     by_day, rows = seen.rows(days), seen.rows(told)
+    figure = "count" if told.startswith("crossings") else "enter"
     usual = numberings_of_visits(seen, what)
     need(total(rows, figure), "there was nobody to count in these days")
     need(usual, f"the {what} of zone_visitors have no numbering that is known")
@@ -55,45 +76,23 @@ def _numbers_alike(seen: Seen, what: str, days: str, told: str, figure: str = "c
     expect(are_alike, f"{what} are not numbered as those of zone_visitors are")
 
 
-for _name, _endpoint, _measured, _given, _rests_on in (
-    (
-        "line_weekdays",
-        "line_crosses numbers weekdays",
-        "a week of crossings by weekday, fitted to its days",
-        {"what": "weekdays", "days": "crossings by day", "told": "crossings by weekday"},
-        ("line_long_period_whole",),
-    ),
-    (
-        "line_weeks",
-        "line_crosses numbers weeks",
-        "December's crossings by week, fitted to its days",
-        {"what": "weeks", "days": "crossings by day in December", "told": "crossings by week in December"},
-        ("line_long_period_whole",),
-    ),
-    (
-        "drop_in_weeks",
-        "drop_in_rate numbers weeks",
-        "weeks around New Year, fitted to their days",
-        {
-            "what": "weeks",
-            "days": "drop-in by day around New Year",
-            "told": "drop-in by week around New Year",
-            "figure": "enter",
-        },
-        ("drop_in_long_period_whole", "entries_add_up_over_zones"),
-    ),
-):
-    DEEPER.add(
-        f"{_endpoint} as zone_visitors does.",
-        name=f"{_name}_numbered",
-        decides="whether one profile serves both",
-        measured=_measured,
-        rests_on=_rests_on,
-        is_deep=True,
-        given=_given,
-    )(_numbers_alike)
-
-
+@DEEPER.add(
+    "line_crosses refuses weeks over a New Year.",
+    name="line_weeks_within_a_year",
+    decides="how many requests such a question takes",
+    measured="a month around New Year by week",
+    given={"names": ("crossings by week over a New Year",), "what": "weeks over a New Year"},
+)
+@DEEPER.add(
+    "line_crosses refuses more than 7 days of hours and 3 days of minutes.",
+    name="line_limits_are_real",
+    decides="how many requests such a question takes",
+    measured="eight days by hour, four days by minute",
+    given={
+        "names": ("crossings of eight days by hour", "crossings of four days by minute"),
+        "what": "eight days by hour and four by minute",
+    },
+)
 def _is_refused(seen: Seen, names: tuple[str, ...], what: str) -> None:
     seen.answer("crossings by day")  # a service that refuses everything has no limits that could be told
     for name in names:
@@ -102,38 +101,11 @@ def _is_refused(seen: Seen, names: tuple[str, ...], what: str) -> None:
         need(found.is_refused and found.status != 404, f"the question for {name} was {found.problem}")
 
 
-for _name, _sentence, _measured, _names, _what in (
-    (
-        "line_limits_are_real",
-        "more than 7 days of hours and 3 days of minutes",
-        "eight days by hour, four days by minute",
-        ("crossings of eight days by hour", "crossings of four days by minute"),
-        "eight days by hour and four by minute",
-    ),
-    (
-        "line_weeks_within_a_year",
-        "weeks over a New Year",
-        "a month around New Year by week",
-        ("crossings by week over a New Year",),
-        "weeks over a New Year",
-    ),
-):
-    DEEPER.add(
-        f"line_crosses refuses {_sentence}.",
-        name=_name,
-        decides="how many requests such a question takes",
-        measured=_measured,
-        is_deep=True,
-        given={"names": _names, "what": _what},
-    )(_is_refused)
-
-
 @DEEPER.add(
     "Where nothing matches, the answer is 200 and empty.",
     decides="whether nobody and an error are told apart",
     measured="crossings on a floor that there is not",
     rests_on=("line_floor_honoured",),
-    is_deep=True,
 )
 def _nobody_is_empty(seen: Seen) -> None:
     need(total(seen.rows("crossings by day"), "count"), "the answer is empty without a filter, too")
@@ -145,8 +117,8 @@ def _nobody_is_empty(seen: Seen) -> None:
 
 @DEEPER.add(
     "organization of line_crosses counts the lines of the organisation only.",
+    decides="whether the figures are those that were asked for",
     measured="the location's crossings, for one organisation after the other",
-    is_deep=True,
 )
 def _line_organization_honoured(seen: Seen) -> None:
     names = [name for name in seen.heard if name.startswith("crossings of organisation ")]
@@ -158,23 +130,23 @@ def _line_organization_honoured(seen: Seen) -> None:
     expect(sum(counts) == of_all, words)
 
 
+@DEEPER.add(
+    "zone_visitors by minute tells minutes.",
+    name="zone_minutes",
+    decides="whether minutes may be asked for: elsewhere it is said that zones are kept by hours",
+    measured="a day of visits by minute",
+    given={"name": "visits of a day by minute"},
+)
+@DEEPER.add(
+    "line_crosses by minute tells minutes.",
+    name="line_minutes",
+    decides="whether minutes may be asked for",
+    measured="a day of crossings by minute",
+    given={"name": "crossings of a day by minute"},
+)
 def _tells_minutes(seen: Seen, name: str) -> None:
     rows = seen.rows(name)
     need(rows, "there was nobody to count on this day")
     minutes = {row.labels.get("minute") for row in rows}
     expect(None not in minutes, f"minutes come as {', '.join(rows[0].names) or 'nothing'}")
     expect(len(minutes) > 1, "all rows by minute are of one minute of the hour: the data is kept by hours")
-
-
-for _name, _endpoint, _decides, _question in (
-    ("line", "line_crosses", "", "crossings of a day by minute"),
-    ("zone", "zone_visitors", ": elsewhere it is said that zones are kept by hours", "visits of a day by minute"),
-):
-    DEEPER.add(
-        f"{_endpoint} by minute tells minutes.",
-        name=f"{_name}_minutes",
-        decides=f"whether minutes may be asked for{_decides}",
-        measured=f"a day of {_question.split()[0]} by minute",
-        is_deep=True,
-        given={"name": _question},
-    )(_tells_minutes)

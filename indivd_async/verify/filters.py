@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .asked import MAX_DWELL_S, MIN_DWELL_S
-from .questions import whole
 from .reading import Row, is_grouped, told_dates, total
 from .seen import Judgement, Seen, Table, expect, holds, need, same_sums
 
@@ -141,7 +140,7 @@ def _one_day_by_hours(seen: Seen) -> None:
     measured="one zone of the location, a week by days",
 )
 def _zones_honoured(seen: Seen) -> None:
-    told = {row.zone for row in seen.grouped("visits filtered")}
+    told = {row.zone for row in seen.grouped("visits of the zone, filtered")}
     need(told, "there was nobody to count in this zone")
     need(len({row.zone for row in seen.grouped("visits by day")}) > 1, "the location has one zone with visits")
     others = told - {seen.course.zone}
@@ -191,8 +190,11 @@ def _drop_in_location_honoured(seen: Seen) -> None:
     rests_on=("bounces_within_visits",),
 )
 def _threshold_honoured(seen: Seen) -> Judgement:
-    rows, usual = seen.of_zone(seen.measured("visits filtered")), seen.of_zone(seen.grouped("visits by day"))
-    asked = int(seen.heard["visits filtered"].question.params["bounce_threshold"])
+    rows, usual = (
+        seen.of_zone(seen.measured("visits of the zone, filtered")),
+        seen.of_zone(seen.grouped("visits by day")),
+    )
+    asked = int(seen.heard["visits of the zone, filtered"].question.params["bounce_threshold"])
     words = f"asked for a bounce threshold of {asked} s, rows say that another was in force"
     expect(all(row.threshold in (None, asked) for row in rows), words)
     own = next((row.threshold for row in usual if row.threshold is not None), asked)
@@ -217,21 +219,6 @@ def _threshold_zero_ends_bounces(seen: Seen) -> None:
     expect(not total(rows, "bounce"), "a bounce threshold of 0 still gives bounces")
 
 
-@FILTERS.add(
-    "A zone's own bounce threshold is the one that the list of zones names.",
-    decides="what a bounce is where nothing else is said",
-    measured="rows without a threshold of the question's, beside the list",
-)
-def _own_threshold_listed(seen: Seen) -> None:
-    rows = seen.measured("visits by day")
-    listed = {id: whole(zone.get("bounce_threshold")) for id, zone in seen.course.zones.items()}
-    known = {(row.threshold, listed.get(row.zone or 0)) for row in rows}
-    known = {(told, named) for told, named in known if told is not None and named is not None}
-    need(known, "the list of zones, or the rows, name no bounce threshold")
-    agree = all(told == named for told, named in known)
-    expect(agree, "some zone is judged by another threshold than the list of zones names")
-
-
 def _dwell_honoured(seen: Seen, figure: str, seconds: int) -> Judgement:
     """Hold the stays that are left, and the visits that are told apart, against a limit below or above."""
     word, end, sign = ("shorter", "min", -1) if figure == "below" else ("longer", "max", 1)
@@ -240,7 +227,10 @@ def _dwell_honoured(seen: Seen, figure: str, seconds: int) -> Judgement:
         value = row.figures[end]
         return value is not None and (value - seconds) * sign > 1
 
-    rows, usual = seen.counting("visits", "visits filtered"), seen.of_zone(seen.counting("n", "visits by day"))
+    rows, usual = (
+        seen.counting("visits", "visits of the zone, filtered"),
+        seen.of_zone(seen.counting("n", "visits by day")),
+    )
     need(any(map(is_beyond, usual)), f"no visit was {word} than {seconds} s")
     told = total(rows, figure)
     is_left = any(row.count("n") and is_beyond(row) for row in rows)
@@ -262,7 +252,9 @@ for _name, _word, _figure, _seconds in (
 
 @FILTERS.add("Dwell filters take nothing from the visits.", measured="a zone's visits by day with and without them")
 def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
-    rows, usual = (seen.of_zone(seen.counting("visits", name)) for name in ("visits filtered", "visits by day"))
+    rows, usual = (
+        seen.of_zone(seen.counting("visits", name)) for name in ("visits of the zone, filtered", "visits by day")
+    )
     need(rows, "there was nobody to count in this zone")
     return same_sums(usual, rows, "visits", "dwell filters take visits away", by=("day",))
 
@@ -274,7 +266,7 @@ def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
     rests_on=("dwell_counts_visits", "dwell_filters_keep_visits"),
 )
 def _excluded_make_the_whole(seen: Seen) -> None:
-    for row in seen.of_zone(seen.counting("n", "visits filtered")):
+    for row in seen.of_zone(seen.counting("n", "visits of the zone, filtered")):
         told = sum(map(row.count, ("n", "below", "above")))
         words, figures = "n and the excluded visits do not make the visits", f"{told:,} of {row.count('visits'):,}"
         expect(told == row.count("visits"), words, figures)

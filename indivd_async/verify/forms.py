@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from ..structuring import structure_answer
 from ..witnessing import witness_answer
 from .asked import AGAIN, RANGE_BY_DAY
 from .questions import Heard
-from .reading import DOCUMENTED_LABELS, Row, add_up, signs_of_more, total
+from .reading import DOCUMENTED_LABELS, Row, add_up, signs_of_more, total, unknown_fields
 from .seen import CannotTellError, FailsError, Judgement, Seen, Table, expect, holds, need
 
 FORMS, BELIEF = Table(), Table()
@@ -37,11 +37,6 @@ _WANTED = {
 #: Questions that no limit of length, list or comparison can be in the way of.
 _PLAIN = ("visits by day", "visits of the week", "visits by hour", "crossings by day")
 _PERIODS = ("current", "comparison")
-_PERIOD_FIELDS = {"startdate", "enddate", "insights", "passing_by", "enter", "enter_percentage"}
-_TOP_LEVEL = {
-    "zone_visitors": {*_PERIODS},
-    "drop_in_rate": {"summary", "details", "zone_details"},
-}
 
 
 def _all_rows(seen: Seen, name: str) -> list[Row]:
@@ -110,7 +105,8 @@ def _labels_documented(seen: Seen) -> Judgement:
         told = told or bool(rows)
         for row in {(row.names, *row.labels): row for row in rows}.values():  # all others have labels of these forms
             strange = [label for label in row.names if label not in DOCUMENTED_LABELS and _TIMES.search(label)]
-            documented = not strange or "week" in row.labels  # whose names are those of weeks_carry_years
+            # The names of weeks are those of weeks_carry_years.
+            documented = not strange or any(name.lower().endswith("week") for name in row.names)
             expect(documented, f"{heard.question.endpoint} has labels that are not documented: {', '.join(strange)}")
             words = f"{name} come with no other labels than {', '.join(row.names) or 'none'}"
             expect(row.labels.keys() >= _WANTED.get(name, set()), words)
@@ -144,26 +140,18 @@ def _numbers_as_text(document: Any) -> set[str]:
     measured="the top level and the periods of every answer",
 )
 def _answers_documented(seen: Seen) -> None:
-    answers = seen.answered(*_TOP_LEVEL)
-    answers = {name: heard for name, heard in answers.items() if isinstance(heard.document, dict)}
+    answers = {
+        name: heard
+        for name, heard in seen.answered("zone_visitors", "drop_in_rate").items()
+        if isinstance(heard.document, dict)
+    }
     need(answers, "no answer is of the documented shape")
     for name, heard in answers.items():
-        endpoint = heard.question.endpoint
-        unknown = set(heard.document) - _TOP_LEVEL[endpoint]
-        for block in _periods(heard.document):
-            unknown |= set(block) - _PERIOD_FIELDS
+        unknown = {field for field, _ in unknown_fields(heard.document)}
         if unknown := unknown.difference(signs_of_more(heard.document, {})):
             seen.used.append(name)
             listed = ", ".join(sorted(unknown))
-            raise FailsError(f"an answer of {endpoint} has fields that are not documented: {listed}")
-
-
-def _periods(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    holder = document.get("summary", document)
-    for part in _PERIODS:
-        block = holder.get(part) if isinstance(holder, dict) else None
-        if isinstance(block, dict):
-            yield block
+            raise FailsError(f"an answer of {heard.question.endpoint} has fields that are not documented: {listed}")
 
 
 @FORMS.add(
@@ -203,19 +191,18 @@ def _quiet_hours_alike(seen: Seen) -> Judgement:
     measured="the days of an earlier recording (--record), asked for again",
 )
 def _unchanged_since(seen: Seen) -> Judgement:
-    earlier, rows = seen.earlier, seen.grouped(RANGE_BY_DAY)
-    need(earlier.location == seen.course.location, f"the earlier recording is of location {earlier.location}")
-    days = {row.day for row in earlier.rows if row.day is not None} & {row.day for row in rows}
+    earlier, before = seen.earlier_days()
+    rows = seen.grouped(RANGE_BY_DAY)
+    days = {row.day for row in before} & {row.day for row in rows}
     need(days, "the earlier recording has no day in common with this run")
-    then, now = (
-        add_up([row for row in some if row.day in days], "visits", ("day", "zone")) for some in (earlier.rows, rows)
-    )
+    then, now = (add_up([row for row in some if row.day in days], "visits", ("day", "zone")) for some in (before, rows))
+    made_on = earlier.made_at.date()
     if changed := sorted({day for day, _ in (then - now) | (now - then)}):
         raise FailsError(
-            f"closed days have changed since {earlier.made_on}: {len(changed)} of them, the oldest {changed[0]}, which "
-            f"was {(earlier.made_on - changed[0]).days} days old then"
+            f"closed days have changed since {made_on}: {len(changed)} of them, the oldest {changed[0]}, which was "
+            f"{(made_on - changed[0]).days} days old then"
         )
-    return holds(f"what was told on {earlier.made_on} of closed days is told today", f"{len(days):,} days")
+    return holds(f"what was told on {made_on} of closed days is told today", f"{len(days):,} days")
 
 
 @BELIEF.add(

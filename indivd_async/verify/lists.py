@@ -87,14 +87,3 @@ def _lines_name_places(seen: Seen) -> None:
     leads = any(whole(line.get("zone_to")) is not None for line in lines)
     expect(leads, "no line names the zone that it leads into")
     expect(all(categories_of(line) for line in lines), "some line names no category")
-
-
-@LISTS.add(
-    "A location tells its opening hours.",
-    decides="whether closed can be told from quiet",
-    measured="the list of locations",
-)
-def _opening_hours_told(seen: Seen) -> None:
-    place = next(item for item in seen.entities("locations") if whole(item.get("id")) == seen.course.location)
-    told = any(value for name, value in place.items() if "opening" in name.lower())
-    expect(told, "the location tells no opening hours, so closed and quiet are not told apart")

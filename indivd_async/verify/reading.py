@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
@@ -15,18 +16,9 @@ from ..witnessing.more import say_more
 from .questions import number, whole
 
 Labels = Mapping[str, int]
-#: The article's names for labels of time, and other names that services of this kind have for them.
+#: The article's names for labels of time; others are read in small letters, and without "iso".
 DOCUMENTED_LABELS = ("year", "month", "week", "dayofmonth", "dayofweek", "hour", "minute", "day")
-_LABELS = {
-    **{name: name for name in DOCUMENTED_LABELS},
-    "day": "dayofmonth",
-    "dayOfMonth": "dayofmonth",
-    "dayOfWeek": "dayofweek",
-    "isoWeek": "week",
-    "isoWeekYear": "year",
-    "isoDayOfWeek": "dayofweek",
-    "weekYear": "year",
-}
+_LABELS = {name: name for name in DOCUMENTED_LABELS} | {"day": "dayofmonth", "weekyear": "year"}
 #: Fields beside labels, which no time is read from.
 _BESIDE = {
     *("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name"),
@@ -39,7 +31,17 @@ _EXCLUDED = (("below", "min_dwell_time"), ("above", "max_dwell_time"))
 _NOTHING: Mapping[str, Any] = {}
 #: Objects that hold the rows, and what is documented in them.
 _SECTIONS = ("current", "comparison", "summary", "details")
-_DATA = {*_SECTIONS, "zone_details", "startdate", "enddate", "interval", "passing_by", "enter", "enter_percentage"}
+_DATA = {
+    *_SECTIONS,
+    "insights",
+    "zone_details",
+    "startdate",
+    "enddate",
+    "interval",
+    "passing_by",
+    "enter",
+    "enter_percentage",
+}
 
 
 class UnreadableError(Exception):
@@ -99,20 +101,14 @@ def _objects(value: Any, where: str) -> list[Mapping[str, Any]]:
 
 
 def _labels(fields: Mapping[str, Any]) -> tuple[Labels, tuple[str, ...]]:
-    found, names = {}, []
-    for name, value in fields.items():
-        if name in _BESIDE:
-            continue
-        names.append(name)
-        if name in _LABELS and (read := whole(value)) is not None:
-            found[_LABELS[name]] = read
+    names = tuple(name for name in fields if name not in _BESIDE)
+    known = {_LABELS.get(name.lower().removeprefix("iso")): whole(fields[name]) for name in names}
+    found = {name: value for name, value in known.items() if name is not None and value is not None}
     if "date" in fields:
-        try:
+        with suppress(ValueError):
             day = date.fromisoformat(str(fields["date"])[:10])
             found = {"year": day.year, "month": day.month, "dayofmonth": day.day} | found
-        except ValueError:
-            pass
-    return found, tuple(names)
+    return found, names
 
 
 def read_rows(endpoint: str, document: Any, part: str = "current") -> list[Row]:
@@ -221,15 +217,15 @@ def signs_of_more(document: Any, headers: Mapping[str, str]) -> list[str]:
     """Name the signs in an answer, or in its *headers*, that it is a part of the whole."""
     rows = [_count_rows(document)]
     signs = [name for name, value in headers.items() if say_more({}, [(name, value)], rows)[0]]
-    beside = _beside(document) if isinstance(document, dict) else ()
+    beside = unknown_fields(document) if isinstance(document, dict) else ()
     return signs + [name for name, value in beside if say_more({name: value}, (), rows)[0]]
 
 
-def _beside(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def unknown_fields(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Give what stands beside the rows and entries of an answer."""
     for name, value in block.items():
         if name in _SECTIONS and isinstance(value, dict):
-            yield from _beside(value)
+            yield from unknown_fields(value)
         elif not (name in _DATA or name.isdigit() or isinstance(value, list)) or name == "errors":
             yield name, value
 

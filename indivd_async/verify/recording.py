@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -22,37 +21,14 @@ import orjson
 from .._version import __version__
 from ..errors import ConfigError
 from ..settings import PATH, check
-from .asked import RANGE_BY_DAY
 from .course import Run
 from .questions import Heard, make_question, whole
-from .reading import UnreadableError, read_rows
-from .seen import Earlier
 
 _VERSION = 1
 #: By which a recording that is served says of which run it is.
 RUN_HEADER = "indivd-recorded"
-#: Whose ids a field, a parameter or the `id` of a list names.
-_KINDS: Mapping[str, str] = {
-    "location": "location",
-    "locations": "location",
-    "loc_id": "location",
-    "location_id": "location",
-    "zone": "zone",
-    "zones": "zone",
-    "zone_id": "zone",
-    "zone_to": "zone",
-    "zone_from": "zone",
-    "line": "line",
-    "lines": "line",
-    "line_ids": "line",
-    "line_id": "line",
-    "category": "category",
-    "categories": "category",
-    "organization": "organization",
-    "organizations": "organization",
-    "organisation": "organization",
-    "organisations": "organization",
-}
+#: Whose ids a field, a parameter or the `id` of a list names: location, loc_id, zone_to, line_ids, categories, …
+_OWNER = re.compile("(loc|zone|line|categor|organi)(?:ation|[sz]ation|y|ie)?s?(?:_ids?|_to|_from)?")
 #: Text that names nobody: time zones, dates, times, what the article calls an interval, yes and no.
 _PLAIN = re.compile(
     r"[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)+|UTC|[0-9T:. Z+-]*|year|month|week|day|hour|open|closed"
@@ -129,8 +105,9 @@ class _Aliases:
         self._counts: dict[tuple[str, int], int] = {}
         self._words: dict[str, str] = {}
 
-    def id(self, kind: str, value: int) -> int:
-        """Return another id of as many digits, so that URLs stay as long as they were."""
+    def id(self, name: str, value: int) -> int:
+        """Return another id, for the field of that *name*, of as many digits: URLs stay as long as they were."""
+        kind = _owner(name)
         if (kind, value) not in self._ids:
             digits = len(str(abs(value)))
             # The first of four digits is 1000; where all of that many digits are used up, longer ones follow.
@@ -140,12 +117,10 @@ class _Aliases:
         return self._ids[kind, value]
 
     def param(self, name: str, text: str) -> str:
-        kind = _KINDS.get(name)
-        if kind is None:
+        if not _owner(name):
             return text
-        return ",".join(
-            str(self.id(kind, int(part))) if part.lstrip("-").isdigit() else part for part in text.split(",")
-        )
+        parts = text.split(",")
+        return ",".join(str(self.id(name, int(part))) if part.lstrip("-").isdigit() else part for part in parts)
 
     def header(self, value: str) -> str:
         """Keep what a header says of the answer, and neither names nor addresses."""
@@ -158,21 +133,26 @@ class _Aliases:
 
     def walk(self, value: Any, key: str, owner: str = "") -> Any:
         """Replace ids and names in a document; *key* is the field that it stands in."""
-        kind = _KINDS.get(owner if key == "id" else key)
+        name = owner if key == "id" else key
         if isinstance(value, list):
             return [self.walk(item, key, owner) for item in value]
         if isinstance(value, dict):
-            inside = key if key in _KINDS else owner
+            inside = key if _owner(key) else owner
             return {
-                str(self.id("zone", int(name))) if name.isdigit() else name: self.walk(item, name, inside)
-                for name, item in value.items()
+                str(self.id("zone", int(field))) if field.isdigit() else field: self.walk(item, field, inside)
+                for field, item in value.items()
             }
         if isinstance(value, str):
-            if kind is not None and re.fullmatch("-?[0-9]{1,18}", value):  # an id as text is an id
-                return str(self.id(kind, int(value)))
+            if _owner(name) and re.fullmatch("-?[0-9]{1,18}", value):  # an id as text is an id
+                return str(self.id(name, int(value)))
             return value if _PLAIN.fullmatch(value) else self._words.setdefault(value, f"name {len(self._words) + 1}")
         number = whole(value)
-        return value if kind is None or number is None else self.id(kind, number)
+        return value if number is None or not _owner(name) else self.id(name, number)
+
+
+def _owner(name: str) -> str:
+    found = _OWNER.fullmatch(name)
+    return found[1] if found is not None else ""
 
 
 @attrs.frozen(kw_only=True)
@@ -181,11 +161,11 @@ class Recording(Run):
 
     answers: tuple[Heard, ...]
 
+    names: tuple[str, ...]
+
     def named(self, name: str) -> Heard | None:
         """Return the answer of that name."""
-        return next((heard for heard, known in zip(self.answers, self.names, strict=True) if known == name), None)
-
-    names: tuple[str, ...]
+        return dict(zip(self.names, self.answers, strict=True)).get(name)
 
 
 def latest(folder: str | os.PathLike[str]) -> Path | None:
@@ -229,18 +209,3 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a recording of `indivd verify`: {error!r}") from None
-
-
-def read_earlier(folder: str | os.PathLike[str]) -> Earlier | None:
-    """Return the days that the last recording in *folder* holds; None where there is none."""
-    if not Path(folder).is_dir() or latest(folder) is None:
-        return None
-    recording = read_recording(folder)
-    found = recording.named(RANGE_BY_DAY)
-    if found is None or not found.is_ok:
-        return None
-    try:
-        rows = read_rows("zone_visitors", found.document)
-    except UnreadableError:
-        return None  # as unreadable then as it may be now, which the run tells
-    return Earlier(made_on=recording.made_at.date(), location=recording.location, rows=rows)

@@ -28,9 +28,9 @@ from .lists import LISTS
 from .numbering import NUMBERING
 from .questions import Asker, whole
 from .reading import UnreadableError, read_entities
-from .recording import RUN_HEADER, Recorder, read_earlier
+from .recording import RUN_HEADER, Recorder, Recording, latest, read_recording
 from .report import Finding, Report
-from .seen import Assumption, Earlier, Judgement, Seen
+from .seen import Assumption, Judgement, Seen
 from .sums import SUMS
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def verify(
         raise InvalidQueryError("now", "must be an aware datetime, such as datetime.now(UTC)", now)
     # Read before anything is asked: what is damaged is told at once, and this run is not yet in the folder.
     recorder = None if record is None else Recorder(record, anonymous=anonymous)
-    earlier = None if record is None else read_earlier(record)
+    earlier = None if record is None or latest(record) is None else read_recording(record)
     asker = Asker(client, most=MOST_REQUESTS, on_heard=None if recorder is None else recorder.hear)
     seen = await measure(asker, location=location, days=days, deep=deep, now=now, earlier=earlier)
     if recorder is not None:
@@ -152,7 +152,7 @@ async def measure(
     days: int,
     deep: bool,
     now: datetime | None,
-    earlier: Earlier | None = None,
+    earlier: Recording | None = None,
 ) -> Seen:
     """Ask what a run asks: first what every run does, then what only deep ones do."""
     await asker.ask_all(list_questions())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from datetime import date
 from functools import partial
 from itertools import takewhile
 from typing import Any, Literal, TypeVar
@@ -12,13 +11,20 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from ..models import NOTHING_EXTRA
-from .asked import NEW_YEAR, NOT_ASKED, RANGE_BY_DAY
+from .asked import NEW_YEAR, RANGE_BY_DAY
 from .course import Course, Run
 from .questions import Heard
 from .reading import DropIns, Row, UnreadableError, add_up, is_grouped, read_drop_ins, read_entities, read_rows
+from .recording import Recording
 
 #: Days around New Year on which nobody need have come.
 _QUIET_DAYS = 5
+#: Why a question is not asked, where another reason than --deep is known.
+_NOT_ASKED = {
+    "crossings of all other lines": "the list of lines does not tell which lead into a zone and which do not",
+    "crossings on the lowest floor": "the lines of this location stand on one floor, as far as they are listed",
+    "crossings of a category": "no category tells the lines of this location apart",
+}
 #: What an answer brings besides.
 _BROUGHT_BY = {"drop-in by day": "drop-in of two periods"}
 _WORDS = {"unique_visits": "unique visitors", "bounce": "bounces", "n": "dwell times"}
@@ -111,7 +117,11 @@ class Assumption:
 
 
 class Table(list[Assumption]):
-    """Assumptions, in the order of the report."""
+    """Assumptions, in the order of the report, and what most of them have in common."""
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__()
+        self._common = common
 
     def add(
         self, sentence: str, *, name: str = "", given: Mapping[str, Any] = NOTHING_EXTRA, **fields: Any
@@ -120,7 +130,9 @@ class Table(list[Assumption]):
 
         def enter(check: Check) -> Check:
             known = name or getattr(check, "__name__", "").strip("_")
-            self.append(Assumption(name=known, sentence=sentence, check=partial(check, **given), **fields))
+            self.append(
+                Assumption(name=known, sentence=sentence, check=partial(check, **given), **self._common | fields)
+            )
             return check
 
         return enter
@@ -129,7 +141,9 @@ class Table(list[Assumption]):
 class Seen:
     """The answers of one run."""
 
-    def __init__(self, course: Course, heard: Mapping[str, Heard], *, run: Run, earlier: Earlier | None = None) -> None:
+    def __init__(
+        self, course: Course, heard: Mapping[str, Heard], *, run: Run, earlier: Recording | None = None
+    ) -> None:
         self.course = course
         self.run = run
         self.heard = heard
@@ -147,8 +161,10 @@ class Seen:
         """Return what came back, also where it is an error."""
         if name not in self.heard:
             name = _BROUGHT_BY.get(name, name)
-        why = f"{name} was not asked for: --deep does, or no request was left"
-        need(name in self.heard, NOT_ASKED.get(name, why))
+        why = _NOT_ASKED.get(name, f"{name} was not asked for: --deep does, or no request was left")
+        if self.course.zone is None and " zone" in name:
+            why = "no zone is listed for this location"
+        need(name in self.heard, why)
         if name not in self.used:
             self.used.append(name)
         return self.heard[name]
@@ -246,21 +262,18 @@ class Seen:
         need(all_there, "the days around New Year are not all there")
         return rows
 
-    @property
-    def earlier(self) -> Earlier:
-        """The days of an earlier recording."""
-        if self._earlier is None:
+    def earlier_days(self) -> tuple[Recording, list[Row]]:
+        """Return the recording of an earlier run, and the rows by day that it was told of the same place."""
+        earlier = self._earlier
+        if earlier is None:
             raise CannotTellError("there is no earlier recording; --record keeps this one for next time")
-        return self._earlier
-
-
-@attrs.frozen(kw_only=True)
-class Earlier:
-    """What an earlier run was told of days that had ended by then."""
-
-    made_on: date
-    location: int
-    rows: list[Row]
+        need(earlier.location == self.course.location, f"the earlier recording is of location {earlier.location}")
+        found = earlier.named(RANGE_BY_DAY)
+        try:
+            rows = read_rows("zone_visitors", found.document) if found is not None and found.is_ok else []
+        except UnreadableError as error:
+            raise CannotTellError(f"the earlier recording has another shape than documented: {error}") from None
+        return earlier, [row for row in rows if row.day is not None]
 
 
 def same_sums(

@@ -29,7 +29,7 @@ BROKEN = "questions_answered"
 #: What lists alone can show.
 OF_LISTS = {
     *(f"{name}_listed" for name in ("locations", "zones", "lines", "categories", "organizations")),
-    *("locations_have_time_zones", "zones_name_locations", "lines_name_places", "opening_hours_told"),
+    *("locations_have_time_zones", "zones_name_locations", "lines_name_places"),
     "numbers_are_numbers",
 }
 #: What answers without rows show, too.

@@ -93,6 +93,10 @@ class Driver(Protocol):
         """Tell whether *error*, of a first connection, says that nothing is there yet: not that it refuses."""
         ...
 
+    def is_passing(self, error: Exception) -> bool:
+        """Tell whether *error* says that another transaction was in the way: begun anew, this one may succeed."""
+        ...
+
     def takes_more(self, error: Exception) -> bool:
         """Where *error* says that a transaction needs more memory than was given: give more from now on."""
         ...
@@ -175,7 +179,7 @@ class Database:
         """Make the table, and keep the first manifest."""
 
         def work(it: Connection) -> None:
-            if self._find_manifest(it) is not None:  # the connection was lost while it was kept
+            if self._took_effect(it, 1):  # the connection was lost while it was kept
                 return
             it.execute(sql.create_manifests(self.target))
             self._make_table(it, manifest)
@@ -260,10 +264,10 @@ class Database:
 
     def _took_effect(self, it: Connection, version: int) -> bool:
         """Look whose turn it is; tell whether *version* is there already, written by this process."""
-        found = self._find_manifest(it)
-        if found is not None and found[:2] == (version, self._writer):
+        found = self._find_manifest(it) or (0, "", "")
+        if found[:2] == (version, self._writer):
             return True
-        if found is None or found[0] != version - 1:
+        if found[0] != version - 1:
             raise ConfigError(f"{{to}}: another export has written to {self.place.name} meanwhile; one at a time")
         return False
 
@@ -293,7 +297,7 @@ class Database:
         """Tell whether what went wrong may go right a moment later."""
         if self._connection is None:
             return self._was_there or self._driver.is_away(error)
-        return not self._connection.is_alive()
+        return self._driver.is_passing(error) or not self._connection.is_alive()
 
     def _cannot(self, error: Exception) -> DestinationError:
         said = " ".join(self.target.redact(str(error)).split())

@@ -59,6 +59,10 @@ class DuckDB:
         """A file is there or not."""
         return False
 
+    def is_passing(self, error: Exception) -> bool:
+        """What others of this process do at once."""
+        return isinstance(error, duckdb.TransactionException)
+
     def takes_more(self, error: Exception) -> bool:
         """Double what it is given."""
         if not any(words in str(error) for words in _TOO_LITTLE) or self._mib >= _MOST_MIB:

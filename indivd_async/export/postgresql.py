@@ -35,6 +35,8 @@ _AWAY = re.compile(
     "too many (clients|connections)|remaining connection slots",
     re.IGNORECASE,
 )
+#: What a server says where transactions meet.
+_PASSING = re.compile("could not serialize|deadlock detected|pg_(class|type)_[a-z]+_nsp_index")
 #: Seconds that an attempt to connect may take, where the address does not say: else the system's minutes.
 _CONNECT_S = 10
 #: Seconds until a server has noticed that a process which held the lock is gone.
@@ -75,6 +77,10 @@ class PostgreSQL:
     def is_away(self, error: Exception) -> bool:
         """By what is said: what it means to be refused, such as a wrong password, is none of it."""
         return bool(_AWAY.search(str(error)))
+
+    def is_passing(self, error: Exception) -> bool:
+        """Such as two that make the table of manifests at once."""
+        return bool(_PASSING.search(str(error)))
 
     def takes_more(self, error: Exception) -> bool:  # noqa: ARG002
         """A server has memory of its own."""

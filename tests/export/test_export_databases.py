@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -372,6 +373,16 @@ async def test_two_writers_are_one_too_many(place: Place) -> None:
     async with make_client() as client:
         expected = len(await client.fetch(HOURS))
         assert (await export(client, HOURS, to=place.to)).rows == expected
+
+
+async def test_tables_of_one_database_can_begin_at_once(place: Place) -> None:
+    """Neither waits for the other's table of manifests in vain."""
+    async with make_client() as client, anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(partial(export, client, HOURS, to=f"{place.to}_{number}"))
+    async with make_client() as client:
+        for number in range(3):
+            assert (await export(client, HOURS, to=f"{place.to}_{number}")).requests == 0
 
 
 async def test_another_question_names_another_table(place: Place) -> None:

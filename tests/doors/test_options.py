@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,39 @@ async def test_a_slow_cache_is_passed_by(slow: str) -> None:
     async with AsyncIndivd("t", transport=script, cache=Slow(), timeouts=Timeouts(deadline=2)) as client:
         assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
     assert len(script.data) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("form", "times"),
+    [(bytes, 1), (bytearray, 1), (memoryview, 1), (bytes.decode, 2), (len, 2)],
+    ids=["bytes", "bytearray", "view", "text", "number"],
+)
+@pytest.mark.parametrize("is_awaited", [True, False], ids=["awaited", "plain"])
+async def test_a_cache_of_a_driver(form: Callable[[bytes], Any], times: int, is_awaited: bool) -> None:
+    """What it gives is read where it is bytes of any kind, and nothing else is; its methods may be plain functions."""
+    held: dict[str, bytes] = {}
+
+    async def later(value: Any) -> Any:
+        return value
+
+    class Driver:
+        margin_days = 2
+
+        def get(self, key: str) -> Any:
+            found = form(held[key]) if key in held else None
+            return later(found) if is_awaited else found
+
+        def put(self, key: str, body: bytes) -> Any:
+            held[key] = body
+            return later(True) if is_awaited else True
+
+    script = Script(counts_by_day)
+    cache: Any = Driver()
+    async with AsyncIndivd("t", transport=script, cache=cache) as client:
+        for _ in range(2):
+            assert len(await client.line_crosses("2025-01-01", "2025-01-02", location=124)) == 2
+    assert len(script.data) == times
 
 
 @pytest.mark.anyio

@@ -207,10 +207,10 @@ class Sending:
         self._attempts += 1
         stats.attempts += 1
         stats.in_flight += 1
-        stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
-        logger.debug("%s, attempt %d", self._request, self._attempts)
-        self._tell("started")
         try:
+            stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
+            logger.debug("%s, attempt %d", self._request, self._attempts)
+            self._tell("started")
             reply = await lane.get(target, timeouts, None if limit_s == math.inf else limit_s)
         except UnknownCodingError as error:
             raise DecodeError([str(error)], request=self._request) from None

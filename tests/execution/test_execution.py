@@ -494,6 +494,24 @@ async def test_an_event_handler_that_raises_is_logged(caplog: pytest.LogCaptureF
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["started", "finished"])
+async def test_an_interrupt_in_an_event_handler_leaves_nothing_in_the_air(kind: str) -> None:
+    """A signal may come there, too; what is counted and the lane are given back."""
+
+    class Interrupt(BaseException):
+        pass
+
+    def interrupted(event: Event) -> None:
+        if event.kind == kind and executor.stats.requests == 1:
+            raise Interrupt
+
+    executor, _, _ = scripted(OK, OK, on_event=interrupted)
+    with pytest.raises(Interrupt):
+        await executor.send(Question())
+    assert executor.stats.in_flight == 0
+    await executor.send(Question())
+
+
 async def test_requests_are_logged_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     """The log of attempts and waits names requests; it is silent by default."""
     executor, _, _ = scripted(status(500), OK)

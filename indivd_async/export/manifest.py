@@ -10,7 +10,7 @@ import attrs
 import orjson
 import pyarrow as pa
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InvalidQueryError
 from ..planning import Window
 from ..queries import QUERIES, Query
 from ..results.tables import arrow_schema
@@ -156,14 +156,20 @@ def from_json(text: bytes | str, place: Place) -> Manifest:
     """Read what `to_json` wrote; ConfigError where it is of another version, ValueError and its like where not."""
     document = orjson.loads(text)
     counts = document.get("counts")
-    if document["version"] != VERSION:
+    query, known = None, f"format {document['version']}, this one knows {VERSION}"
+    if document["version"] == VERSION:
+        try:
+            query = QUERIES[document["endpoint"]](**document["query"])
+        except (KeyError, TypeError, InvalidQueryError):
+            known = "this one does not know its question"
+    if query is None:
         raise ConfigError(
-            f"{{{place.option}}}: {place.name} was written by another version of this library (format "
-            f"{document['version']}, this one knows {VERSION}); export to another {place.noun}"
+            f"{{{place.option}}}: {place.name} was written by another version of this library ({known}); export to "
+            f"another {place.noun}"
         )
     return Manifest(
         id=document["id"],
-        query=QUERIES[document["endpoint"]](**document["query"]),
+        query=query,
         partition=tuple(document["partition"]),
         held={
             (period, location): Holding(kind=kind, stretches=tuple(_read(Stretch, fields) for fields in stretches))

@@ -804,9 +804,12 @@ def garble_the_manifest(out: Path) -> None:
     manifest.write_bytes(manifest.read_bytes().replace(b'[["2025-', b'[["x025-'))
 
 
-def age(out: Path) -> None:
-    manifest = out / MANIFEST
-    manifest.write_bytes(manifest.read_bytes().replace(b'"version":3', b'"version":7', 1))
+def written_otherwise(old: bytes, new: bytes) -> Callable[[Path], None]:
+    def write(out: Path) -> None:
+        manifest = out / MANIFEST
+        manifest.write_bytes(manifest.read_bytes().replace(old, new, 1))
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -818,7 +821,9 @@ def age(out: Path) -> None:
         (garble_an_end, "is damaged: .*part-.* is not as it was written"),
         (cut_the_manifest, "is damaged: _manifest.parquet cannot be read"),
         (garble_the_manifest, "is damaged: _manifest.parquet cannot be read"),
-        (age, "format 7, this one knows 3"),
+        (written_otherwise(b'"version":3', b'"version":7'), r"another version .*\(format 7, this one knows 3\)"),
+        (written_otherwise(b'"per":null', b'"new":null'), r"another version .*\(this one does not know its question\)"),
+        (written_otherwise(b'"dayofmonth"', b'"quarterday"'), r"another version .*its question\)"),
     ],
     ids=[
         "a part is lost",
@@ -827,7 +832,9 @@ def age(out: Path) -> None:
         "the end of a part is garbled",
         "the manifest is cut",
         "the manifest is garbled",
-        "another version",
+        "another format",
+        "another parameter",
+        "another grouping",
     ],
 )
 @on_asyncio

@@ -35,7 +35,7 @@ class Repeats:
         counts = [row.count for row in rows]
         if sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0)) < _SURELY_OWN:
             return chunk
-        told = hash(tuple([(row.bucket, row.count) for row in rows]))
+        told = hash((*counts, rows[0].bucket, rows[-1].bucket))  # to hash all buckets takes five times as long
         other = self._of.setdefault((own.window, told), own)
         if len(self._of) > _REMEMBERED:
             del self._of[next(iter(self._of))]

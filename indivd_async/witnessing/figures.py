@@ -97,7 +97,8 @@ def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
 
 
 def _is_rising(values: Iterable[float | None]) -> bool:
-    return all(one <= other + _ROUNDING for one, other in pairwise([value for value in values if value is not None]))
+    told = [value for value in values if value is not None]
+    return all(one <= other + (_ROUNDING if one else 0) for one, other in pairwise(told))  # 0 is nobody's rounding
 
 
 def hold_dwell(case: Case) -> Testimony:

@@ -461,6 +461,7 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "n"), -251),
     ("zone_visitors", ("current", "insights", 5, "dwell_time_stats", "max"), 4 * 86_400 + 1.0),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -1.0, "dwell_time_stats": {}}),
+    ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -0.02, "dwell_time_stats": {}}),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": 4e5, "dwell_time_stats": {}}),
 ]
 

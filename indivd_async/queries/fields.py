@@ -115,15 +115,15 @@ def check_date(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
 def check_ids(_: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is None:
         return
-    if value == ():
+    if not isinstance(value, tuple) or not all(map(_is_int, value)):
+        raise InvalidQueryError(field.name, "must be an int, or an iterable of ints", value)
+    if not value:
         raise InvalidQueryError(
             field.name,
             "must not be empty: an empty list would ask for everything",
             value,
             f"Leave {{{field.name}}} out to ask for all.",
         )
-    if not isinstance(value, tuple) or not all(map(_is_int, value)):
-        raise InvalidQueryError(field.name, "must be an int, or an iterable of ints", value)
     if field.name not in _SIGNED and min(value) < 0:
         raise InvalidQueryError(field.name, "ids must not be negative", min(value))
     if not -MOST_INT <= min(value) <= max(value) <= MOST_INT:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import httpx
+import numpy
 import pytest
 
 from indivd_async import AsyncIndivd, BaseQuery, DropInRate, InvalidQueryError, LineCrosses, ZoneQuery, ZoneVisitors
@@ -126,6 +127,13 @@ BAD: dict[str, tuple[tuple[str, ...], dict[str, Any], str, str]] = {
     "location true": (ALL, {"location": True}, "location", "an int, or an iterable of ints; got True"),
     "location among bools": (ALL, {"location": [124, False]}, "location", r"got \(124, False\)"),
     "location a float": (ALL, {"location": 124.0}, "location", "got 124.0"),
+    "location a float of numpy": (ALL, {"location": numpy.float64(124)}, "location", r"got np.float64\(124.0\)"),
+    "location a moment of numpy": (
+        ALL,
+        {"location": numpy.datetime64("2025-03-01")},
+        "location",
+        "an iterable of ints",
+    ),
     "location a mapping": (ALL, {"location": {124: "Stockholm"}}, "location", "an int, or an iterable of ints"),
     "location none in a list": (ALL, {"location": [None]}, "location", r"got \(None,\)"),
     "location a class": (ALL, {"location": int}, "location", "an int, or an iterable of ints"),

@@ -96,11 +96,7 @@ def _carry_dates(seen: Seen, name: str) -> Judgement:
     return holds(learned=learned)
 
 
-@CLOCKS.add(
-    "Hours are numbered from 0 to 23.",
-    decides="which hour a row is of",
-    measured="every hour of a week, of a place that is open late",
-)
+@CLOCKS.add("Hours are numbered from 0 to 23.", decides="which hour a row is of")
 def _hours_numbered(seen: Seen) -> None:
     rows = seen.rows("visits by hour") + seen.rows("crossings into the zone by hour")
     hours = {row.labels["hour"] for row in rows if "hour" in row.labels}
@@ -108,16 +104,15 @@ def _hours_numbered(seen: Seen) -> None:
     expect(min(hours) >= 0 and max(hours) <= 23, "hours are not numbered from 0 to 23")
 
 
-for _name, _endpoint, _measured, _question in (
-    ("hours_carry_dates", "zone_visitors", "several days by hour alone", "visits by hour alone"),
-    ("line_hours_carry_dates", "line_crosses", "a week by hour", "crossings into the zone by hour"),
-    ("drop_in_hours_carry_dates", "drop_in_rate", "a week by hour", "drop-in of the zone by hour"),
+for _name, _endpoint, _question in (
+    ("hours_carry_dates", "zone_visitors", "visits by hour alone"),
+    ("line_hours_carry_dates", "line_crosses", "crossings into the zone by hour"),
+    ("drop_in_hours_carry_dates", "drop_in_rate", "drop-in of the zone by hour"),
 ):
     CLOCKS.add(
         f"{_endpoint} by hour tells the dates of the hours, too.",
         name=_name,
         decides="whether hours of different days stay apart",
-        measured=f"{_measured}: which labels come",
         given={"name": _question},
     )(_carry_dates)
 
@@ -125,7 +120,6 @@ for _name, _endpoint, _measured, _question in (
 @CLOCKS.add(
     "zone_visitors labels its hours on the clock that tz names.",
     decides="hours and days of locations in other time zones",
-    measured="a week by hour on the location's clock and on UTC, laid over each other",
 )
 def _tz_moves_hours(seen: Seen) -> None:
     tz, local, utc = _two_clocks(seen)
@@ -166,14 +160,12 @@ def _counted_up(hours: Hours, tz: str) -> list[tuple[datetime, int]]:
     "drop_in_rate without tz is on one clock that can be told.",
     name="clock_of_drop_in_rate",
     decides="which instant an hour of drop_in_rate is",
-    measured="its visits by hour, fitted to the zone's visits on known clocks",
     given={"endpoint": "drop_in_rate"},
 )
 @CLOCKS.add(
     "line_crosses is on one clock that can be told.",
     name="clock_of_line_crosses",
     decides="which instant an hour of line_crosses is, and which day a night belongs to",
-    measured="entry lines of a zone by hour, fitted to the zone's visits on known clocks",
     given={"endpoint": "line_crosses"},
 )
 def _has_one_clock(seen: Seen, endpoint: str) -> Judgement:
@@ -194,9 +186,7 @@ def _has_one_clock(seen: Seen, endpoint: str) -> Judgement:
 
 
 @CLOCKS.add(
-    "drop_in_rate labels its hours on the clock that tz names.",
-    decides="whether tz may be given to drop_in_rate",
-    measured="a week by hour with tz=UTC, fitted to the zone's visits on known clocks",
+    "drop_in_rate labels its hours on the clock that tz names.", decides="whether tz may be given to drop_in_rate"
 )
 def _tz_moves_drop_in(seen: Seen) -> None:
     seen.drop_ins_of_zone("drop-in of the zone by hour")

@@ -6,7 +6,7 @@ from .course import Course, categories_of
 from .lengths import expect_accepted, expect_months
 from .questions import whole
 from .reading import total
-from .seen import Judgement, Seen, Table, expect, holds, is_so, need
+from .seen import Judgement, Seen, Table, expect, held, holds, is_so, need
 
 CROSSINGS = Table()
 #: Lines and zones are counted by different means; beyond this share they are not the same people.
@@ -21,7 +21,6 @@ def _count(seen: Seen, name: str) -> int:
 @CROSSINGS.add(
     "The lines into a zone count its visits.",
     decides="whether lines and zones may be compared, and clocks fitted",
-    measured="a week of a zone's entry lines, beside its visits",
     rests_on=("line_zone_to_honoured",),
 )
 def _lines_count_entries(seen: Seen) -> Judgement:
@@ -34,11 +33,7 @@ def _lines_count_entries(seen: Seen) -> Judgement:
     return holds(f"the lines into the zone count {'exactly' if crossed == entered else 'nearly'} its visits", figures)
 
 
-@CROSSINGS.add(
-    "A long period of line_crosses is answered whole.",
-    measured="the whole range by month, beside the months in which the zone was visited",
-    rests_on=("rows_not_capped_by_day",),
-)
+@CROSSINGS.add("A long period of line_crosses is answered whole.", rests_on=("rows_not_capped_by_day",))
 def _line_long_period_whole(seen: Seen) -> None:
     name = "crossings into the zone by month"
     expect_accepted(seen, name)
@@ -58,8 +53,7 @@ def _filter_honoured(seen: Seen, which: str) -> Judgement:
         need(other != all_lines, "the other filter of this pair is passed over")
         is_rest = into + rest < all_lines and which == "zone_to" and is_so(_lines_count_entries, seen)
         need(not is_rest, "its lines count the zone's visits, but with all others they do not make the location")
-    expect(into + rest == all_lines, "the lines into a zone and all others do not make the location", figures)
-    return holds(figures=figures)
+    return held(into + rest == all_lines, "the lines into a zone and all others do not make the location", figures)
 
 
 for _which, _words, _rests_on in (
@@ -69,17 +63,12 @@ for _which, _words, _rests_on in (
     CROSSINGS.add(
         f"{_which} of line_crosses counts {_words} only.",
         name=f"line_{_which.removeprefix('line_')}_honoured",
-        measured="lines into a zone by zone_to, all others by line_ids, and the whole location",
         rests_on=("lists_honoured", *_rests_on),
         given={"which": _which},
     )(_filter_honoured)
 
 
-@CROSSINGS.add(
-    "location of line_crosses counts the lines of the location only.",
-    measured="the location, beside all of its lines by zone and by id",
-    rests_on=("lists_honoured",),
-)
+@CROSSINGS.add("location of line_crosses counts the lines of the location only.", rests_on=("lists_honoured",))
 def _line_location_honoured(seen: Seen) -> Judgement:
     need(seen.course.locations > 1, "the token sees one location only")
     all_lines = _count(seen, "crossings by day")
@@ -87,8 +76,7 @@ def _line_location_honoured(seen: Seen) -> Judgement:
     need(all_lines and sum(parts), "no line was crossed in these days")
     need(all_lines not in parts, "a filter of lines that this would be told by is passed over")
     figures = f"{sum(parts):,} by its lines, {all_lines:,} by the location"
-    expect(all_lines <= sum(parts), "asked for one location, more is counted than its lines have", figures)
-    return holds(figures=figures)
+    return held(all_lines <= sum(parts), "asked for one location, more is counted than its lines have", figures)
 
 
 def _is_told_apart(course: Course, by: str) -> bool:
@@ -106,18 +94,14 @@ def _part_honoured(seen: Seen, name: str, by: str) -> Judgement:
     need(_is_told_apart(seen.course, by), f"the lines of this location are not told apart by {by}")
     figures = f"{part:,} of {all_lines:,}"
     expect(part != all_lines, f"{by} is passed over: all lines of the location are counted", figures)
-    expect(part < all_lines, f"with {by} more is counted than without", figures)
-    return holds(figures=figures)
+    return held(part < all_lines, f"with {by} more is counted than without", figures)
 
 
-for _by, _words, _measured, _name in (
-    ("zone_from", "the lines out of the zone only", "the lines out of a zone", "crossings out of the zone"),
-    ("floor", "the lines of the floor only, basements too", "the lowest floor", "crossings on the lowest floor"),
-    ("category", "the lines of the category only", "a category", "crossings of a category"),
+for _by, _words, _name in (
+    ("zone_from", "the lines out of the zone only", "crossings out of the zone"),
+    ("floor", "the lines of the floor only, basements too", "crossings on the lowest floor"),
+    ("category", "the lines of the category only", "crossings of a category"),
 ):
     CROSSINGS.add(
-        f"{_by} of line_crosses counts {_words}.",
-        name=f"line_{_by}_honoured",
-        measured=f"{_measured}, beside the whole location",
-        given={"name": _name, "by": _by},
+        f"{_by} of line_crosses counts {_words}.", name=f"line_{_by}_honoured", given={"name": _name, "by": _by}
     )(_part_honoured)

@@ -39,7 +39,6 @@ for _endpoint, _rests_on in (
         f"{_endpoint} groups as the article says where no grouping is named.",
         name=f"{_endpoint}_defaults",
         decides="what a question without a grouping means",
-        measured="periods of 31, 32 and 365 days without a grouping",
         rests_on=_rests_on,
         given={"endpoint": _endpoint},
     )(_groups_as_documented)
@@ -48,21 +47,18 @@ for _endpoint, _rests_on in (
 @DEEPER.add(
     "drop_in_rate numbers weeks as zone_visitors does.",
     name="drop_in_weeks_numbered",
-    measured="weeks around New Year, fitted to their days",
     rests_on=("drop_in_long_period_whole", "entries_add_up_over_zones"),
     given={"what": "weeks", "days": "drop-in by day around New Year", "told": "drop-in by week around New Year"},
 )
 @DEEPER.add(
     "line_crosses numbers weeks as zone_visitors does.",
     name="line_weeks_numbered",
-    measured="December's crossings by week, fitted to its days",
     rests_on=("line_long_period_whole",),
     given={"what": "weeks", "days": "crossings by day in December", "told": "crossings by week in December"},
 )
 @DEEPER.add(
     "line_crosses numbers weekdays as zone_visitors does.",
     name="line_weekdays_numbered",
-    measured="a week of crossings by weekday, fitted to its days",
     rests_on=("line_long_period_whole",),
     given={"what": "weekdays", "days": "crossings by day", "told": "crossings by weekday"},
 )
@@ -80,14 +76,12 @@ def _numbers_alike(seen: Seen, what: str, days: str, told: str) -> None:
     "line_crosses refuses weeks over a New Year.",
     name="line_weeks_within_a_year",
     decides="how many requests such a question takes",
-    measured="a month around New Year by week",
     given={"names": ("crossings by week over a New Year",), "what": "weeks over a New Year"},
 )
 @DEEPER.add(
     "line_crosses refuses more than 7 days of hours and 3 days of minutes.",
     name="line_limits_are_real",
     decides="how many requests such a question takes",
-    measured="eight days by hour, four days by minute",
     given={
         "names": ("crossings of eight days by hour", "crossings of four days by minute"),
         "what": "eight days by hour and four by minute",
@@ -104,7 +98,6 @@ def _is_refused(seen: Seen, names: tuple[str, ...], what: str) -> None:
 @DEEPER.add(
     "Where nothing matches, the answer is 200 and empty.",
     decides="whether nobody and an error are told apart",
-    measured="crossings on a floor that there is not",
     rests_on=("line_floor_honoured",),
 )
 def _nobody_is_empty(seen: Seen) -> None:
@@ -118,7 +111,6 @@ def _nobody_is_empty(seen: Seen) -> None:
 @DEEPER.add(
     "organization of line_crosses counts the lines of the organisation only.",
     decides="whether the figures are those that were asked for",
-    measured="the location's crossings, for one organisation after the other",
 )
 def _line_organization_honoured(seen: Seen) -> None:
     names = [name for name in seen.heard if name.startswith("crossings of organisation ")]
@@ -134,14 +126,12 @@ def _line_organization_honoured(seen: Seen) -> None:
     "zone_visitors by minute tells minutes.",
     name="zone_minutes",
     decides="whether minutes may be asked for: elsewhere it is said that zones are kept by hours",
-    measured="a day of visits by minute",
     given={"name": "visits of a day by minute"},
 )
 @DEEPER.add(
     "line_crosses by minute tells minutes.",
     name="line_minutes",
     decides="whether minutes may be asked for",
-    measured="a day of crossings by minute",
     given={"name": "crossings of a day by minute"},
 )
 def _tells_minutes(seen: Seen, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .lengths import expect_accepted, expect_months
 from .reading import add_up, total
-from .seen import FailsError, Judgement, Seen, Table, expect, holds, is_so, need
+from .seen import FailsError, Judgement, Seen, Table, expect, held, holds, is_so, need
 
 DROP_IN = Table()
 #: One decimal of a percent, and what rounding twice can do.
@@ -12,11 +12,7 @@ _ROUNDING = 0.0501
 _FIGURES = ("enter", "passing_by")
 
 
-@DROP_IN.add(
-    "The summary of drop_in_rate is the sum of its details.",
-    decides="which of the two to show",
-    measured="a week by days, and the whole range by months",
-)
+@DROP_IN.add("The summary of drop_in_rate is the sum of its details.", decides="which of the two to show")
 def _summary_is_its_details(seen: Seen) -> None:
     for name in ("drop-in by day", "drop-in by month, the whole range"):
         found = seen.some_drop_ins(name)
@@ -25,11 +21,7 @@ def _summary_is_its_details(seen: Seen) -> None:
             expect(told == summed, f"{figure} of the summary is not the sum of the details", f"{told} and {summed:,}")
 
 
-@DROP_IN.add(
-    "The totals of a zone are the sums of its details.",
-    decides="which of the two to show",
-    measured="a week by days",
-)
+@DROP_IN.add("The totals of a zone are the sums of its details.", decides="which of the two to show")
 def _zone_totals_are_their_details(seen: Seen) -> None:
     zones = seen.some_drop_ins("drop-in by day").zones
     need(zones, "the answer has no zones")
@@ -40,21 +32,18 @@ def _zone_totals_are_their_details(seen: Seen) -> None:
 @DROP_IN.add(
     "The visits of the zones make the entries of the summary.",
     decides="whether zones may be added up",
-    measured="a week by days, all zones of the location",
     rests_on=("summary_is_its_details", "zone_totals_are_their_details", "drop_in_zone_honoured"),
 )
 def _entries_add_up_over_zones(seen: Seen) -> Judgement:
     found = seen.some_drop_ins("drop-in by day")
     told, summed = found.summary.count("enter"), total(found.totals, "enter")
     figures = f"{told:,} and {summed:,}"
-    expect(told == summed, "the zones' visits do not make the summary's entries", figures)
-    return holds(figures=figures)
+    return held(told == summed, "the zones' visits do not make the summary's entries", figures)
 
 
 @DROP_IN.add(
     "The passers-by of the zones make those of the summary: no passing line counts for two zones.",
     decides="whether passers-by of zones may be added up",
-    measured="a week by days, all zones of the location",
 )
 def _passing_lines_not_shared(seen: Seen) -> Judgement:
     found = seen.some_drop_ins("drop-in by day")
@@ -70,7 +59,6 @@ def _passing_lines_not_shared(seen: Seen) -> Judgement:
 @DROP_IN.add(
     "Rates are 100 · entries / passers-by, to one decimal.",
     decides="rates that are recomputed from counts",
-    measured="every rate of a week by days",
     rests_on=("summary_is_its_details", "zone_totals_are_their_details"),
 )
 def _rates_are_percent(seen: Seen) -> None:
@@ -89,11 +77,7 @@ def _rates_are_percent(seen: Seen) -> None:
         expect(abs(rate - 100 * share) <= _ROUNDING, words, f"{rate} for {enter:,} of {passing_by:,}")
 
 
-@DROP_IN.add(
-    "drop_in_rate says the interval that it was asked for.",
-    decides="what a row covers",
-    measured="details.interval, beside the question",
-)
+@DROP_IN.add("drop_in_rate says the interval that it was asked for.", decides="what a row covers")
 def _interval_echoed(seen: Seen) -> None:
     for name, heard in seen.answered("drop_in_rate").items():
         if (asked := heard.question.params.get("interval")) is not None:
@@ -105,7 +89,6 @@ def _interval_echoed(seen: Seen) -> None:
 @DROP_IN.add(
     "A zone has the same visits and passers-by, by hour and by day.",
     decides="whether hours may be summed to days",
-    measured="a zone's week by hours and by days",
     rests_on=("zone_totals_are_their_details",),
 )
 def _drop_in_hours_add_up(seen: Seen) -> None:
@@ -119,7 +102,6 @@ def _drop_in_hours_add_up(seen: Seen) -> None:
 @DROP_IN.add(
     "The visits of drop_in_rate are those of zone_visitors.",
     decides="whether the two endpoints may be compared",
-    measured="a week of each zone with passing lines",
     rests_on=("zone_totals_are_their_details", "drop_in_location_honoured"),
 )
 def _drop_in_entries_are_visits(seen: Seen) -> Judgement:
@@ -128,15 +110,10 @@ def _drop_in_entries_are_visits(seen: Seen) -> Judgement:
     visits = add_up(seen.counting("visits", "visits by day"), "visits", ("zone",))
     figures = f"{total(zones, 'enter'):,} and {sum(visits[row.zone] for row in zones):,}"
     are_same = all(visits[row.zone] == row.count("enter") for row in zones)
-    expect(are_same, "the visits of drop_in_rate are not those of zone_visitors", figures)
-    return holds(figures=figures)
+    return held(are_same, "the visits of drop_in_rate are not those of zone_visitors", figures)
 
 
-@DROP_IN.add(
-    "A long period of drop_in_rate is answered whole.",
-    measured="the whole range by month, beside the months in which its zones were visited",
-    rests_on=("rows_not_capped_by_day",),
-)
+@DROP_IN.add("A long period of drop_in_rate is answered whole.", rests_on=("rows_not_capped_by_day",))
 def _drop_in_long_period_whole(seen: Seen) -> None:
     name = "drop-in by month, the whole range"
     expect_accepted(seen, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .asked import MAX_DWELL_S, MIN_DWELL_S
 from .reading import Row, is_grouped, told_dates, total
-from .seen import Judgement, Seen, Table, expect, holds, need, same_sums
+from .seen import Judgement, Seen, Table, expect, held, need, same_sums
 
 FILTERS = Table()
 _ECHOING = (
@@ -21,10 +21,7 @@ _ONE_LOCATION = "the token sees one location only"
 _NO_PASSING_LINES = "no passing lines are set up for this zone"
 
 
-@FILTERS.add(
-    "An answer is about the days asked for, and says so.",
-    measured="startdate and enddate of six periods, beside the question",
-)
+@FILTERS.add("An answer is about the days asked for, and says so.")
 def _period_echoed(seen: Seen) -> None:
     told = False
     for name, part in _ECHOING:
@@ -54,18 +51,11 @@ for _endpoint, _question in (
     ("drop_in_rate", "drop-in by day"),
 ):
     FILTERS.add(
-        f"Rows of {_endpoint} are of days asked for.",
-        name=f"{_endpoint}_days_within",
-        measured="the labels of a week by days",
-        given={"name": _question},
+        f"Rows of {_endpoint} are of days asked for.", name=f"{_endpoint}_days_within", given={"name": _question}
     )(_days_within)
 
 
-@FILTERS.add(
-    "The last day asked for belongs to the period.",
-    decides="whether pieces of a period touch or leave a gap",
-    measured="the last day of a week, in the week and alone",
-)
+@FILTERS.add("The last day asked for belongs to the period.", decides="whether pieces of a period touch or leave a gap")
 def _last_day_included(seen: Seen) -> None:
     seen.counting("visits", "visits of one day, nothing else said")
     days = [row.day for row in seen.grouped("visits by day") if row.day is not None]
@@ -76,24 +66,18 @@ def _last_day_included(seen: Seen) -> None:
 
 
 @FILTERS.add(
-    "A comparison has the rows that its period has by itself.",
-    measured="the first four days of a week, as comparison and in the week",
-    rests_on=("period_echoed",),
-)
-def _comparison_honoured(seen: Seen) -> Judgement:
-    return _compare(seen, "visits of two periods", "visits by day", "visits")
-
-
-@FILTERS.add(
     "A comparison of drop_in_rate has the rows that its period has by itself.",
-    measured="the first three days of a week, as comparison and in the week",
+    name="drop_in_comparison_honoured",
     rests_on=("period_echoed",),
+    given={"name": "drop-in of two periods", "by_day": "drop-in by day", "figure": "enter"},
 )
-def _drop_in_comparison_honoured(seen: Seen) -> Judgement:
-    return _compare(seen, "drop-in of two periods", "drop-in by day", "enter")
-
-
-def _compare(seen: Seen, name: str, by_day: str, figure: str) -> Judgement:
+@FILTERS.add(
+    "A comparison has the rows that its period has by itself.",
+    name="comparison_honoured",
+    rests_on=("period_echoed",),
+    given={"name": "visits of two periods", "by_day": "visits by day", "figure": "visits"},
+)
+def _comparison_honoured(seen: Seen, name: str, by_day: str, figure: str) -> Judgement:
     alone = seen.grouped(by_day)  # asked apart where a comparison is refused: all may be
     found = seen.status_of(name)
     expect(not found.is_refused, f"a comparison is refused with {found.status}")
@@ -103,12 +87,11 @@ def _compare(seen: Seen, name: str, by_day: str, figure: str) -> Judgement:
     need(total(asked, figure), "nobody was counted in the days of the comparison, or they are not told by themselves")
     told = seen.grouped(name, "comparison")
     expect(told, "a comparison was asked for, and none came")
-    return same_sums(
-        asked, told, figure, "the comparison has other rows than its days have by themselves", by=("zone", "day")
-    )
+    words = "the comparison has other rows than its days have by themselves"
+    return same_sums(asked, told, figure, words, by=("zone", "day"))
 
 
-@FILTERS.add("Rows are grouped as asked for.", measured="the labels of hours, days, weekdays, weeks and totals")
+@FILTERS.add("Rows are grouped as asked for.")
 def _groupings_honoured(seen: Seen) -> None:
     told = False
     for name, heard in seen.answered("zone_visitors").items():
@@ -122,9 +105,7 @@ def _groupings_honoured(seen: Seen) -> None:
 
 
 @FILTERS.add(
-    "A single day comes by hours where no grouping is named.",
-    decides="what a question without a grouping means",
-    measured="a day without aggregate_by",
+    "A single day comes by hours where no grouping is named.", decides="what a question without a grouping means"
 )
 def _one_day_by_hours(seen: Seen) -> None:
     name = "visits of one day, nothing else said"
@@ -135,10 +116,7 @@ def _one_day_by_hours(seen: Seen) -> None:
     expect(all("hour" in row.labels for row in rows), words)
 
 
-@FILTERS.add(
-    "zone_visitors answers for the zones asked for, and no others.",
-    measured="one zone of the location, a week by days",
-)
+@FILTERS.add("zone_visitors answers for the zones asked for, and no others.")
 def _zones_honoured(seen: Seen) -> None:
     told = {row.zone for row in seen.grouped("visits of the zone, filtered")}
     need(told, "there was nobody to count in this zone")
@@ -147,10 +125,7 @@ def _zones_honoured(seen: Seen) -> None:
     expect(not others, f"asked for zone {seen.course.zone}, rows of {len(others)} other zones came")
 
 
-@FILTERS.add(
-    "zone_visitors answers for the location asked for, and no other.",
-    measured="the zones of every row, beside the list of zones",
-)
+@FILTERS.add("zone_visitors answers for the location asked for, and no other.")
 def _location_honoured(seen: Seen) -> None:
     need(seen.course.locations > 1, _ONE_LOCATION)
     need(seen.course.zones, "the list of zones does not tell their location")
@@ -158,10 +133,7 @@ def _location_honoured(seen: Seen) -> None:
     expect(told <= seen.course.zones.keys(), f"asked for location {seen.course.location}, rows of zones elsewhere came")
 
 
-@FILTERS.add(
-    "drop_in_rate answers for the zone asked for, and no other.",
-    measured="one zone of the location, a week by hours",
-)
+@FILTERS.add("drop_in_rate answers for the zone asked for, and no other.")
 def _drop_in_zone_honoured(seen: Seen) -> None:
     known, zone = seen.drop_ins("drop-in by day").zones, seen.course.zone
     need(len(known) > 1, "fewer than two zones of the location have passing lines")
@@ -170,9 +142,7 @@ def _drop_in_zone_honoured(seen: Seen) -> None:
     expect(told.keys() == {zone}, f"asked for zone {zone}, {len(told)} zones came")
 
 
-@FILTERS.add(
-    "drop_in_rate answers for the location asked for, and no other.", measured="the locations that its zones name"
-)
+@FILTERS.add("drop_in_rate answers for the location asked for, and no other.")
 def _drop_in_location_honoured(seen: Seen) -> None:
     course = seen.course
     need(course.locations > 1, _ONE_LOCATION)
@@ -186,7 +156,6 @@ def _drop_in_location_honoured(seen: Seen) -> None:
 @FILTERS.add(
     "A bounce threshold is the one in force, and decides what a bounce is.",
     decides="bounces, and whether those of pieces add up",
-    measured="bounces of a zone with a low threshold and with its own",
     rests_on=("bounces_within_visits",),
 )
 def _threshold_honoured(seen: Seen) -> Judgement:
@@ -203,14 +172,12 @@ def _threshold_honoured(seen: Seen) -> Judgement:
     figures = f"{before:,} bounces at {own} s, {after:,} at {asked} s"
     need(before != after or before >= _MANY, "too few bounced to tell one threshold from another")
     words = "another bounce threshold gives the same bounces, though the rows repeat it"
-    expect((after - before) * (asked - own) > 0, words, figures)
-    return holds(figures=figures)
+    return held((after - before) * (asked - own) > 0, words, figures)
 
 
 @FILTERS.add(
     "A bounce threshold of 0 gives no bounces.",
     decides="why bounces are None then",
-    measured="three days with bounce_threshold=0",
     rests_on=("threshold_honoured", "bounces_within_visits"),
 )
 def _threshold_zero_ends_bounces(seen: Seen) -> None:
@@ -219,38 +186,28 @@ def _threshold_zero_ends_bounces(seen: Seen) -> None:
     expect(not total(rows, "bounce"), "a bounce threshold of 0 still gives bounces")
 
 
-def _dwell_honoured(seen: Seen, figure: str, seconds: int) -> Judgement:
-    """Hold the stays that are left, and the visits that are told apart, against a limit below or above."""
-    word, end, sign = ("shorter", "min", -1) if figure == "below" else ("longer", "max", 1)
+@FILTERS.add(
+    f"Visits longer than max_dwell ({MAX_DWELL_S} s) are told apart.", name="max_dwell_honoured", given={"end": "max"}
+)
+@FILTERS.add(
+    f"Visits shorter than min_dwell ({MIN_DWELL_S} s) are told apart.", name="min_dwell_honoured", given={"end": "min"}
+)
+def _dwell_honoured(seen: Seen, end: str) -> Judgement:
+    """Hold the stays that are left, and the visits that are told apart, against the limit at that end."""
+    seconds, word, sign = (MIN_DWELL_S, "shorter", -1) if end == "min" else (MAX_DWELL_S, "longer", 1)
 
     def is_beyond(row: Row) -> bool:
         value = row.figures[end]
-        return value is not None and (value - seconds) * sign > 1
+        return bool(row.count("n")) and value is not None and (value - seconds) * sign > 1
 
-    rows, usual = (
-        seen.counting("visits", "visits of the zone, filtered"),
-        seen.of_zone(seen.counting("n", "visits by day")),
-    )
-    need(any(map(is_beyond, usual)), f"no visit was {word} than {seconds} s")
-    told = total(rows, figure)
-    is_left = any(row.count("n") and is_beyond(row) for row in rows)
-    expect(told and not is_left, f"visits {word} than {seconds} s are not told apart")
-    return holds(figures=f"{told:,} visits")
+    rows, usual = seen.counting("visits", "visits of the zone, filtered"), seen.counting("n", "visits by day")
+    need(any(map(is_beyond, seen.of_zone(usual))), f"no visit was {word} than {seconds} s")
+    told = total(rows, f"{end}_dwell_time")
+    is_apart = told and not any(map(is_beyond, rows))
+    return held(is_apart, f"visits {word} than {seconds} s are not told apart", f"{told:,} visits")
 
 
-for _name, _word, _figure, _seconds in (
-    ("min_dwell", "shorter", "below", MIN_DWELL_S),
-    ("max_dwell", "longer", "above", MAX_DWELL_S),
-):
-    FILTERS.add(
-        f"Visits {_word} than {_name} ({_seconds} s) are told apart.",
-        name=f"{_name}_honoured",
-        measured=f"exclude.{_name}_time and the {'shortest' if _word == 'shorter' else 'longest'} stay left",
-        given={"figure": _figure, "seconds": _seconds},
-    )(_dwell_honoured)
-
-
-@FILTERS.add("Dwell filters take nothing from the visits.", measured="a zone's visits by day with and without them")
+@FILTERS.add("Dwell filters take nothing from the visits.")
 def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
     rows, usual = (
         seen.of_zone(seen.counting("visits", name)) for name in ("visits of the zone, filtered", "visits by day")
@@ -262,11 +219,10 @@ def _dwell_filters_keep_visits(seen: Seen) -> Judgement:
 @FILTERS.add(
     "n and the excluded visits make the visits.",
     decides="what share of visits dwell times are of",
-    measured="every row of a zone with both filters",
     rests_on=("dwell_counts_visits", "dwell_filters_keep_visits"),
 )
 def _excluded_make_the_whole(seen: Seen) -> None:
     for row in seen.of_zone(seen.counting("n", "visits of the zone, filtered")):
-        told = sum(map(row.count, ("n", "below", "above")))
+        told = sum(map(row.count, ("n", "min_dwell_time", "max_dwell_time")))
         words, figures = "n and the excluded visits do not make the visits", f"{told:,} of {row.count('visits'):,}"
         expect(told == row.count("visits"), words, figures)

@@ -51,11 +51,7 @@ def _all_rows(seen: Seen, name: str) -> list[Row]:
     return rows
 
 
-@FORMS.add(
-    "An answer holds all its rows.",
-    decides="whether all that there is was counted",
-    measured="signs of more in every answer and its headers: next, truncated, totals, links",
-)
+@FORMS.add("An answer holds all its rows.", decides="whether all that there is was counted")
 def _answers_whole(seen: Seen) -> None:
     for name, heard in seen.answered(*DATA_ENDPOINTS).items():
         if signs := signs_of_more(heard.document, heard.headers):
@@ -64,9 +60,7 @@ def _answers_whole(seen: Seen) -> None:
 
 
 @FORMS.add(
-    "Plain questions about closed days are answered with 200 and JSON.",
-    decides="whether there is anything to measure",
-    measured="visits and crossings of a week",
+    "Plain questions about closed days are answered with 200 and JSON.", decides="whether there is anything to measure"
 )
 def _questions_answered(seen: Seen) -> None:
     for name in _PLAIN:
@@ -75,11 +69,7 @@ def _questions_answered(seen: Seen) -> None:
         expect(heard.is_ok, f"{name} of a closed week: {heard.problem or heard.status}")
 
 
-@FORMS.add(
-    "Answers have the documented shape.",
-    decides="whether they can be read at all",
-    measured="every answer, read strictly",
-)
+@FORMS.add("Answers have the documented shape.", decides="whether they can be read at all")
 def _shapes_documented(seen: Seen) -> None:
     for name, heard in seen.answered(*DATA_ENDPOINTS).items():
         try:
@@ -88,11 +78,7 @@ def _shapes_documented(seen: Seen) -> None:
             raise FailsError(f"{heard.question.endpoint}: {error}") from None
 
 
-@FORMS.add(
-    "Days and hours come under the documented labels, with year and month.",
-    decides="which bucket a row is of",
-    measured="the labels of every row by days and hours",
-)
+@FORMS.add("Days and hours come under the documented labels, with year and month.", decides="which bucket a row is of")
 def _labels_documented(seen: Seen) -> Judgement:
     plain = seen.heard.get("visits of two periods")
     days = seen.rows("visits of two periods") if plain is not None and plain.is_ok else []
@@ -116,11 +102,7 @@ def _labels_documented(seen: Seen) -> Judgement:
     return holds(learned={"labels_carry_parents": True} if days else {})
 
 
-@FORMS.add(
-    "Ids, labels and counts are numbers.",
-    decides="whether rows are read, or refused",
-    measured="every field of every answer and list",
-)
+@FORMS.add("Ids, labels and counts are numbers.", decides="whether rows are read, or refused")
 def _numbers_are_numbers(seen: Seen) -> None:
     for name, heard in seen.heard.items():
         if heard.is_ok and (wrong := seen.read(name, "numbers as text", _numbers_as_text)):
@@ -137,7 +119,6 @@ def _numbers_as_text(document: Any) -> set[str]:
 @FORMS.add(
     "Answers and their periods have the documented fields, and no others.",
     decides="whether something is said that nobody reads, such as a warning",
-    measured="the top level and the periods of every answer",
 )
 def _answers_documented(seen: Seen) -> None:
     answers = {
@@ -157,7 +138,6 @@ def _answers_documented(seen: Seen) -> None:
 @FORMS.add(
     "The same question about closed days has the same answer.",
     decides="whether answers may be kept, and pieces asked one after the other",
-    measured="a week by days, at the beginning and at the end of the run",
 )
 def _answers_repeat(seen: Seen) -> None:
     if seen.answer("visits by day").document != seen.answer(AGAIN).document:
@@ -165,11 +145,7 @@ def _answers_repeat(seen: Seen) -> None:
         raise FailsError("asked twice in a run, closed days have other figures", figures)
 
 
-@FORMS.add(
-    "Hours without a visit either all have rows of zeros, or all have none.",
-    decides="averages over rows",
-    measured="a week by hour, every zone",
-)
+@FORMS.add("Hours without a visit either all have rows of zeros, or all have none.", decides="averages over rows")
 def _quiet_hours_alike(seen: Seen) -> Judgement:
     seen.counting("visits", "visits by hour")
     rows = seen.grouped("visits by hour")
@@ -185,11 +161,7 @@ def _quiet_hours_alike(seen: Seen) -> Judgement:
     return holds("hours without a visit have a row of zeros", learned={"quiet_hours": "zeros"})
 
 
-@FORMS.add(
-    "Closed days keep their figures.",
-    decides="how far back to ask again for late data",
-    measured="the days of an earlier recording (--record), asked for again",
-)
+@FORMS.add("Closed days keep their figures.", decides="how far back to ask again for late data")
 def _unchanged_since(seen: Seen) -> Judgement:
     earlier, before = seen.earlier_days()
     rows = seen.grouped(RANGE_BY_DAY)
@@ -208,7 +180,6 @@ def _unchanged_since(seen: Seen) -> Judgement:
 @BELIEF.add(
     "The client has nothing to say against any answer.",
     decides="whether results come, and without notes that somebody should look at",
-    measured="every answer about figures, read and held against its question as the client does",
 )
 def _answers_believed(seen: Seen) -> None:
     has_rows = False

@@ -123,11 +123,7 @@ def _limit(endpoint: str, unit: str, days: int | None, rows: int | None = None) 
     return {"most_days": [MostDays(endpoint=endpoint, unit=unit, days=days, rows=rows)]} if days else {}
 
 
-@LENGTHS.add(
-    "A long period of zone_visitors is answered.",
-    decides="how long the pieces of a period may be",
-    measured="the whole range, by days and as one total; by halves where that is refused",
-)
+@LENGTHS.add("A long period of zone_visitors is answered.", decides="how long the pieces of a period may be")
 def _long_period_accepted(seen: Seen) -> Judgement:
     for name in (RANGE, RANGE_BY_DAY):
         expect_accepted(seen, name)
@@ -156,9 +152,7 @@ def _of_week(seen: Seen, rows: list[Row]) -> list[Row]:
 
 
 @LENGTHS.add(
-    "A long period is answered whole, not its last or first days only.",
-    decides="every total of a long period",
-    measured="the whole range by days and as one total; its first days alone where they are missing",
+    "A long period is answered whole, not its last or first days only.", decides="every total of a long period"
 )
 def _long_period_whole(seen: Seen) -> Judgement:
     days, whole = seen.grouped(RANGE_BY_DAY), seen.counting("visits", RANGE)
@@ -198,15 +192,11 @@ def _not_capped(seen: Seen, unit: str) -> Judgement:
     return holds(figures=figures)
 
 
-for _unit, _measured in (
-    ("day", "the whole range by days, beside its total"),
-    ("hour", f"{HOURS_DAYS} days by hours, beside the same days"),
-):
+for _unit in ("day", "hour"):
     LENGTHS.add(
         f"An answer by {_unit}s has as many rows as it takes.",
         name=f"rows_not_capped_by_{_unit}",
         decides="how many rows the pieces of a period may have",
-        measured=_measured,
         given={"unit": _unit},
     )(_not_capped)
 
@@ -214,7 +204,6 @@ for _unit, _measured in (
 @LENGTHS.add(
     "A day has the same figures in a long answer as in a short one.",
     decides="whether pieces of a period may be put together",
-    measured="a week by days, alone and within the whole range, field by field",
 )
 def _days_alike_in_long_answers(seen: Seen) -> None:
     rows, week = _of_week(seen, seen.grouped(RANGE_BY_DAY)), seen.grouped("visits by day")
@@ -228,7 +217,6 @@ def _days_alike_in_long_answers(seen: Seen) -> None:
 @LENGTHS.add(
     f"A URL of {MAX_URL_BYTES:,} bytes is taken.",
     decides="how many ids one request may name",
-    measured="the zones of the location, named again and again",
     rests_on=("lists_honoured",),
 )
 def _long_url_taken(seen: Seen) -> None:
@@ -245,11 +233,7 @@ def _long_url_taken(seen: Seen) -> None:
     expect(plain == told, f"{long} answered otherwise than a short one")
 
 
-@LENGTHS.add(
-    "Several values of one parameter are alternatives.",
-    decides="whether one request may name several ids",
-    measured="all zones of the location, named with commas",
-)
+@LENGTHS.add("Several values of one parameter are alternatives.", decides="whether one request may name several ids")
 def _lists_honoured(seen: Seen) -> None:
     asked = (_LONG_URL, *_URLS.values())
     name = next((name for name in asked if name in seen.heard and seen.heard[name].is_ok), _LONG_URL)

@@ -33,28 +33,19 @@ for _name in (*LISTED, *DEEP_LISTS):
         f"The list of {_name} is whole.",
         name=f"{_name}_listed",
         decides=_ALL,
-        measured="signs of more: next, totals, links; the ids",
         is_deep=_name in DEEP_LISTS,
         given={"name": _name},
     )(_is_whole)
 
 
-@LISTS.add(
-    "Every location names its time zone.",
-    decides="which clock its rows are asked for on",
-    measured="the list of locations",
-)
+@LISTS.add("Every location names its time zone.", decides="which clock its rows are asked for on")
 def _locations_have_time_zones(seen: Seen) -> None:
     places = seen.entities("locations")
     missing = [str(item.get("id")) for item in places if not is_time_zone(str(item.get("timezone") or ""))]
     expect(not missing, f"no time zone is known of location {', '.join(missing[:5])}")
 
 
-@LISTS.add(
-    "Every zone names its location.",
-    decides="which location a row belongs to",
-    measured="the list of zones, beside that of locations",
-)
+@LISTS.add("Every zone names its location.", decides="which location a row belongs to")
 def _zones_name_locations(seen: Seen) -> None:
     places = {whole(item.get("id")) for item in seen.entities("locations")}
     zones = seen.entities("zones")
@@ -63,9 +54,7 @@ def _zones_name_locations(seen: Seen) -> None:
     expect(homes <= places, "some zone names no location, or one that is not listed")
 
 
-@LISTS.add(
-    "Every zone that rows come of is listed.", decides=_ALL, measured="the zones of a week's rows, beside the list"
-)
+@LISTS.add("Every zone that rows come of is listed.", decides=_ALL)
 def _zones_all_listed(seen: Seen) -> None:
     listed = {whole(item.get("id")) for item in seen.entities("zones")}
     met = {row.zone for row in seen.counting("visits", "visits by day")}
@@ -77,7 +66,6 @@ def _zones_all_listed(seen: Seen) -> None:
 @LISTS.add(
     "Lines name their location, floor, category and zones.",
     decides="whether crossings can be scoped as the article advises",
-    measured="the list of lines",
 )
 def _lines_name_places(seen: Seen) -> None:
     lines = seen.entities("lines")

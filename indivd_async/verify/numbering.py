@@ -83,16 +83,13 @@ NUMBERING.add(
     "Weeks are numbered in a known way, over a New Year too.",
     name="weeks_numbered",
     decides="which days a week is of, and whether weeks may be cut at a year's end",
-    measured="weeks around New Year, fitted to their days under each numbering",
     rests_on=("weeks_carry_years",),
     given={"what": "weeks"},
 )(_numbered)
 
 
 @NUMBERING.add(
-    "A week tells its year, in a field of that name.",
-    decides="whether the same week of two years stays apart",
-    measured="the labels of weeks around New Year",
+    "A week tells its year, in a field of that name.", decides="whether the same week of two years stays apart"
 )
 def _weeks_carry_years(seen: Seen) -> None:
     rows = seen.counting("visits", "visits by week")
@@ -106,6 +103,5 @@ NUMBERING.add(
     "Weekdays are numbered in a known way.",
     name="weekdays_numbered",
     decides="which weekday a number is",
-    measured="a week by weekday, fitted to its days under each numbering",
     given={"what": "weekdays"},
 )(_numbered)

@@ -24,23 +24,16 @@ _BESIDE = {
     *("zone_id", "zone_name", "bounce_threshold", "loc_id", "loc_name"),
     *("visits", "enter", "passing_by", "drop_in_rate", "enter_percentage"),
 }
-#: What a row of zone_visitors counts: by itself, in dwell_time_stats, and in exclude. Our names, and the fields'.
-_COUNTED = tuple((name, name) for name in ("visits", "unique_visits", "bounce", "dwell_time"))
-_STATISTICS = tuple((name, name) for name in ("n", "mean", "min", "max"))
-_EXCLUDED = (("below", "min_dwell_time"), ("above", "max_dwell_time"))
-_NOTHING: Mapping[str, Any] = {}
+#: What a row of zone_visitors counts: by itself, in dwell_time_stats, and in exclude.
+_FIGURES = (
+    *("visits", "unique_visits", "bounce", "dwell_time", "n", "mean", "min", "max"),
+    *("min_dwell_time", "max_dwell_time"),
+)
 #: Objects that hold the rows, and what is documented in them.
 _SECTIONS = ("current", "comparison", "summary", "details")
 _DATA = {
-    *_SECTIONS,
-    "insights",
-    "zone_details",
-    "startdate",
-    "enddate",
-    "interval",
-    "passing_by",
-    "enter",
-    "enter_percentage",
+    *(*_SECTIONS, "zone_details", "insights", "startdate", "enddate", "interval"),
+    *("passing_by", "enter", "enter_percentage"),
 }
 
 
@@ -129,22 +122,18 @@ def _crossing(item: Mapping[str, Any]) -> Row:
 def _visit(item: Mapping[str, Any]) -> Row:
     aggregation = _object(item.get("aggregation"), "aggregation")
     labels, names = _labels(aggregation)
-    stats, excluded = item.get("dwell_time_stats"), item.get("exclude")
-    figures: dict[str, float | None] = {}
-    for block, fields in ((item, _COUNTED), (stats, _STATISTICS), (excluded, _EXCLUDED)):
-        told = block if isinstance(block, dict) else _NOTHING
-        for name, field in fields:
-            figures[name] = number(told.get(field))
-    quartiles = stats.get("quantiles") if isinstance(stats, dict) else ()
-    known = [read for value in quartiles or () if (read := number(value)) is not None]
+    blocks = [block for name in ("dwell_time_stats", "exclude") if isinstance(block := item.get(name), dict)]
+    told = dict(item)
+    for block in blocks:
+        told |= block
     return Row(
         labels=labels,
         names=names,
         zone=whole(aggregation.get("zone_id")),
         location=whole(aggregation.get("loc_id")),
         threshold=whole(aggregation.get("bounce_threshold")),
-        figures=figures,
-        quartiles=tuple(known),
+        figures={name: number(told.get(name)) for name in _FIGURES},
+        quartiles=tuple(read for value in told.get("quantiles") or () if (read := number(value)) is not None),
     )
 
 

@@ -12,6 +12,7 @@ import attrs
 
 from .._version import __version__
 from ..errors import IndivdError, InvalidQueryError
+from ..models.endpoints import DATA_ENDPOINTS
 from ..profile import Numbering, Profile
 from ..settings import PATH, TRUE_OR_FALSE, Rule, check, check_options, is_kind
 from ..wall_clock import utc_now
@@ -30,7 +31,7 @@ from .questions import Asker, whole
 from .reading import UnreadableError, read_entities
 from .recording import RUN_HEADER, Recorder, Recording, latest, read_recording
 from .report import Finding, Report
-from .seen import Assumption, Judgement, Seen
+from .seen import Assumption, Seen
 from .sums import SUMS
 
 if TYPE_CHECKING:
@@ -39,22 +40,11 @@ if TYPE_CHECKING:
 #: Without which no answer can be trusted to mean anything, floor upon floor: an assumption rests on all floors below
 #: its own, and on what its table names.
 _FLOORS: tuple[tuple[str, ...], ...] = (
-    (
-        "answers_repeat",
-        "answers_whole",
-        "answers_documented",
-        *(f"{name}_listed" for name in (*LISTED, *DEEP_LISTS)),
-    ),
+    ("answers_repeat", "answers_whole", "answers_documented", *(f"{name}_listed" for name in (*LISTED, *DEEP_LISTS))),
     ("shapes_documented", "questions_answered"),
     ("labels_documented", "numbers_are_numbers"),
     ("groupings_honoured",),
-    (
-        "period_echoed",
-        "zone_visitors_days_within",
-        "line_crosses_days_within",
-        "drop_in_rate_days_within",
-        "hours_numbered",
-    ),
+    ("period_echoed", *(f"{endpoint}_days_within" for endpoint in DATA_ENDPOINTS), "hours_numbered"),
     ("counts_are_counts", "last_day_included"),
     ("rows_come_once", "small_counts_told", "zones_all_listed"),
 )
@@ -178,7 +168,8 @@ async def measure(
     if deep:
         asker.most = MOST_REQUESTS_DEEP
         await asker.ask_all(list_questions(DEEP_LISTS))
-        await asker.ask_all(deep_questions(course, _organizations(asker)))
+        organizations = [id for item in _entities(asker, "organizations") if (id := whole(item.get("id"))) is not None]
+        await asker.ask_all(deep_questions(course, organizations[:_MOST_ORGANIZATIONS]))
         await explore(asker, seen)  # what no requests were left for
     return seen
 
@@ -192,12 +183,10 @@ def _recorded_run(asker: Asker) -> Run | None:
 
 
 def _lay_course(asker: Asker, location: int | str | None, days: int, now: datetime) -> Course:
-    lists: dict[str, Sequence[Any]] = {name: _entities(asker, name) for name in LISTED}
-    if not lists["locations"]:
-        why = asker.heard["locations"].problem or "empty, or of another shape than documented"
-        raise NotVerifiableError(f"the list of locations is {why}; `indivd doctor` looks into that")
+    lists = {name: _entities(asker, name) for name in LISTED}
     if not any(whole(item.get("id")) is not None for item in lists["locations"]):
-        raise NotVerifiableError("the list of locations names no ids")
+        why = asker.heard["locations"].problem or "empty, without ids, or of another shape than documented"
+        raise NotVerifiableError(f"the list of locations is {why}; `indivd doctor` looks into that")
     return lay_course(**lists, location=location, days=days, now=now)
 
 
@@ -209,37 +198,28 @@ def _entities(asker: Asker, name: str) -> Sequence[Any]:
         return ()
 
 
-def _organizations(asker: Asker) -> list[int]:
-    ids = [whole(item.get("id")) for item in _entities(asker, "organizations")]
-    return [id for id in ids if id is not None][:_MOST_ORGANIZATIONS]
-
-
 def make_report(seen: Seen, *, deep: bool, retries: int = 0) -> Report:
     """Judge every assumption by what was *seen*."""
-    assumptions = [item for item in ASSUMPTIONS if deep or not item.is_deep]
+    judged = {item: item.judge(seen) for item in ASSUMPTIONS if deep or not item.is_deep}
+    bad = {item.name for item, judgement in judged.items() if judgement.verdict == "fails"}
     findings, learned = [], dict[str, Any]()
-    judged = {}
-    for assumption in assumptions:
-        judged[assumption.name] = assumption.judge(seen), tuple(dict.fromkeys(seen.used))
-    bad = {name for name, (judgement, _) in judged.items() if judgement.verdict == "fails"}
-    for assumption in assumptions:
-        judgement, used = judged[assumption.name]
-        under = [name for name in assumption.rests_on if name in bad]
+    for item, judgement in judged.items():
+        under = [name for name in item.rests_on if name in bad]
         if judgement.verdict == "fails" and under:
             evidence = f"{judgement.evidence}, which may come of {under[0]}"
-            judgement = Judgement("cannot be told", evidence, judgement.figures)
+            judgement = attrs.evolve(judgement, verdict="cannot be told", evidence=evidence, learned={})
         for field, value in judgement.learned.items():
             learned[field] = [*learned.get(field, ()), *value] if field == "most_days" else value
         findings.append(
             Finding(
-                name=assumption.name,
-                sentence=assumption.sentence,
-                decides=assumption.decides,
-                measured=assumption.measured,
+                name=item.name,
+                sentence=item.sentence,
+                decides=item.decides,
+                measured=judgement.measured,
                 verdict=judgement.verdict,
                 evidence=judgement.evidence,
                 figures=judgement.figures,
-                requests=tuple(seen.heard[name].question.target for name in used),
+                requests=tuple(seen.heard[name].question.target for name in judgement.used),
             )
         )
     course = seen.course
@@ -262,6 +242,3 @@ def make_profile(learned: dict[str, Any], now: datetime) -> Profile:
     numbering = Numbering(weeks=learned.pop("weeks", None), weekdays=learned.pop("weekdays", None))
     limits = tuple(dict.fromkeys(learned.pop("most_days", ())))
     return Profile(numbering=numbering, most_days=limits, learned_on=now.date().isoformat(), **learned)
-
-
-__all__ = ["ASSUMPTIONS", "NotVerifiableError", "verify"]

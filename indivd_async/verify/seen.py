@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from ..models import NOTHING_EXTRA
+from ..models.endpoints import FILTER_ENDPOINTS
 from .asked import NEW_YEAR, RANGE_BY_DAY
 from .course import Course, Run
 from .questions import Heard
@@ -54,6 +55,14 @@ class Judgement:
     figures: str = ""
     #: What is learned: fields of the profile, by name.
     learned: Mapping[str, Any] = NOTHING_EXTRA
+    #: The questions whose answers were looked at.
+    used: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> str:
+        """How it was measured: what was asked."""
+        names = [f"the list of {name}" if name in FILTER_ENDPOINTS else name for name in self.used]
+        return "; ".join(names) or ("nothing" if self.verdict == "cannot be told" else "every answer")
 
 
 def need(is_so: object, why: str) -> None:
@@ -71,6 +80,12 @@ def expect(is_so: object, otherwise: str, figures: str = "", learned: Mapping[st
 def holds(evidence: str = "", figures: str = "", learned: Mapping[str, Any] = NOTHING_EXTRA) -> Judgement:
     """Judge that an assumption holds; *evidence* where there is more to say than how it was measured."""
     return Judgement("holds", evidence, figures, learned)
+
+
+def held(is_so: object, otherwise: str, figures: str) -> Judgement:
+    """Judge that an assumption holds where *is_so*, and else fails, with *figures* in both cases."""
+    expect(is_so, otherwise, figures)
+    return holds(figures=figures)
 
 
 Check = Callable[..., "Judgement | None"]
@@ -93,8 +108,6 @@ class Assumption:
     """As reports and tests call it."""
     sentence: str
     """What is assumed."""
-    measured: str
-    """How it is measured."""
     check: Check
     """Judges it by the answers: it ends, or returns what it found, where it holds."""
     decides: str = "whether the figures are those that were asked for"
@@ -105,15 +118,16 @@ class Assumption:
     """Whether only a deep run asks what it takes."""
 
     def judge(self, seen: Seen) -> Judgement:
-        """Judge by what was *seen*; `seen.used` lists the answers that it rests on."""
+        """Judge by what was *seen*."""
         seen.used = []
         try:
             found = self.check(seen) or holds()
         except CannotTellError as reason:
-            return Judgement("cannot be told", str(reason))
+            found = Judgement("cannot be told", str(reason))
         except FailsError as failure:
-            return failure.judgement
-        return found if found.evidence else attrs.evolve(found, evidence=f"measured: {self.measured}")
+            found = failure.judgement
+        found = attrs.evolve(found, used=tuple(dict.fromkeys(seen.used)))
+        return found if found.evidence else attrs.evolve(found, evidence=f"measured: {found.measured}")
 
 
 class Table(list[Assumption]):
@@ -282,5 +296,4 @@ def same_sums(
     """Judge by whether a figure has the same sums in two answers, and say them."""
     sums = [add_up(rows, figure, by) for rows in (first, second)]
     figures = f"{figure}: {sums[0].total():,} and {sums[1].total():,}"
-    expect(sums[0] == sums[1], otherwise, figures)
-    return holds(figures=figures)
+    return held(sums[0] == sums[1], otherwise, figures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .reading import Row, total
-from .seen import FailsError, Judgement, Seen, Table, expect, holds, need, same_sums
+from .seen import FailsError, Judgement, Seen, Table, expect, held, holds, need, same_sums
 
 SUMS = Table()
 #: Means are rounded to a tenth of a second, in the parts and in the whole.
@@ -31,7 +31,6 @@ for _figure in ("visits", "bounce", "n"):
         f"The {_WORDS[_figure]} of single days add up to those of the period.",
         name=f"days_add_up_{_figure}",
         decides="whether a long period may be asked for in pieces",
-        measured="a week by days, and the same week as one total, per zone",
         rests_on=_RESTS_ON[_figure],
         given={"figure": _figure},
     )(_days_add_up)
@@ -40,7 +39,6 @@ for _figure in ("visits", "bounce"):
         f"The {_WORDS[_figure]} of single hours add up to those of the day.",
         name=f"hours_add_up_{_figure}",
         decides="whether hours may be summed to days",
-        measured="the same week by hours and by days, per zone",
         rests_on=("tz_moves_hours", *_RESTS_ON[_figure]),
         given={"figure": _figure},
     )(_hours_add_up)
@@ -55,7 +53,6 @@ def _by_zone(seen: Seen, figure: str) -> list[tuple[Row, list[Row]]]:
 @SUMS.add(
     "The mean dwell time of a period is that of its days, weighted by n.",
     decides="whether a mean can be had from pieces",
-    measured="a week by days and as one total",
     rests_on=("dwell_counts_visits", "dwell_time_is_mean"),
 )
 def _dwell_means_weighted(seen: Seen) -> None:
@@ -68,11 +65,7 @@ def _dwell_means_weighted(seen: Seen) -> None:
     expect(max(apart) <= _MEAN_TOLERANCE_S, words, f"up to {max(apart):.1f} s apart")
 
 
-@SUMS.add(
-    "The shortest and longest stay of a period are those of its days.",
-    decides="min and max of merged rows",
-    measured="a week by days and as one total",
-)
+@SUMS.add("The shortest and longest stay of a period are those of its days.", decides="min and max of merged rows")
 def _dwell_extremes_kept(seen: Seen) -> None:
     for row, parts in _by_zone(seen, "n"):
         for name, pick in (("min", min), ("max", max)):
@@ -85,7 +78,6 @@ def _dwell_extremes_kept(seen: Seen) -> None:
 @SUMS.add(
     "Unique visitors of a period are at least those of any day, and at most those of all days together.",
     decides="the bounds that are given where uniques cannot be added",
-    measured="a week by days and as one total",
 )
 def _uniques_bounded(seen: Seen) -> None:
     for row, parts in _by_zone(seen, "unique_visits"):
@@ -99,7 +91,6 @@ def _uniques_bounded(seen: Seen) -> None:
 @SUMS.add(
     "A visitor who comes on several days is one unique visitor of the period.",
     decides="whether the sum of daily uniques overstates",
-    measured="a week by days and as one total",
     rests_on=("uniques_bounded",),
 )
 def _uniques_over_days(seen: Seen) -> Judgement:
@@ -108,8 +99,7 @@ def _uniques_over_days(seen: Seen) -> Judgement:
     )
     need(told != summed or summed >= _MANY, "so few came that none need have come twice")
     figures = f"{told:,} of {summed:,}"
-    expect(told < summed, "unique visitors of a week are merely those of its days added up", figures)
-    return holds(figures=figures)
+    return held(told < summed, "unique visitors of a week are merely those of its days added up", figures)
 
 
 def _within_visits(seen: Seen, figure: str, words: str) -> None:
@@ -126,16 +116,11 @@ for _name, _figure, _words, _decides in (
         f"No zone has more {_words} than visits.",
         name=f"{_name}_within_visits",
         decides=_decides,
-        measured="every row of a week by days",
         given={"figure": _figure, "words": _words},
     )(_within_visits)
 
 
-@SUMS.add(
-    "n counts the visits that dwell times are computed of.",
-    decides="the weights of merged means",
-    measured="n beside visits and unique visitors, by days, no filter set",
-)
+@SUMS.add("n counts the visits that dwell times are computed of.", decides="the weights of merged means")
 def _dwell_counts_visits(seen: Seen) -> Judgement:
     """N is documented as visits; the article's sample has the number of unique visitors there."""
     rows = seen.counting("n", "visits by day")
@@ -151,7 +136,6 @@ def _dwell_counts_visits(seen: Seen) -> Judgement:
 @SUMS.add(
     "Quartiles are three, in order, between min and max.",
     decides="whether quantiles are 25th, 50th and 75th percentile",
-    measured="every row of a week by days",
 )
 def _quartiles_ordered(seen: Seen) -> None:
     rows = [row for row in seen.counting("n", "visits by day") if row.quartiles]
@@ -162,22 +146,14 @@ def _quartiles_ordered(seen: Seen) -> None:
         expect(is_so, "some rows have quartiles out of order, or not three of them")
 
 
-@SUMS.add(
-    "dwell_time is dwell_time_stats.mean.",
-    decides="which of the two to read",
-    measured="every row of a week by days",
-)
+@SUMS.add("dwell_time is dwell_time_stats.mean.", decides="which of the two to read")
 def _dwell_time_is_mean(seen: Seen) -> None:
     rows = seen.counting("n", "visits by day")
     is_so = all(row.figures["dwell_time"] == row.figures["mean"] for row in rows)
     expect(is_so, "dwell_time and dwell_time_stats.mean differ")
 
 
-@SUMS.add(
-    "Counts are whole numbers from 0.",
-    decides="whether figures are counts or estimates",
-    measured="every row of a week, by days and hours",
-)
+@SUMS.add("Counts are whole numbers from 0.", decides="whether figures are counts or estimates")
 def _counts_are_counts(seen: Seen) -> None:
     rows = seen.grouped("visits by day") + seen.grouped("visits by hour")
     need(rows, "no row came")
@@ -189,11 +165,7 @@ def _counts_are_counts(seen: Seen) -> None:
         expect(is_so, f"some {name} are negative or fractions")
 
 
-@SUMS.add(
-    "Rows with few visits are there, too.",
-    decides="whether sums of hours and small zones are too low",
-    measured="the least count of an hour, where hours add up to less than their days",
-)
+@SUMS.add("Rows with few visits are there, too.", decides="whether sums of hours and small zones are too low")
 def _small_counts_told(seen: Seen) -> None:
     hours, days = (seen.counting("visits", name) for name in ("visits by hour", "visits by day"))
     least = min(row.count("visits") for row in hours)
@@ -201,11 +173,7 @@ def _small_counts_told(seen: Seen) -> None:
     expect(least == 1 or total(hours, "visits") >= total(days, "visits"), words, f"none below {least}")
 
 
-@SUMS.add(
-    "A zone and bucket come once in an answer.",
-    decides="whether rows may be added up",
-    measured="the keys of every row, by days, hours and as total",
-)
+@SUMS.add("A zone and bucket come once in an answer.", decides="whether rows may be added up")
 def _rows_come_once(seen: Seen) -> None:
     visits = {name: seen.grouped(name) for name in ("visits by day", "visits by hour", "visits of the week")}
     need(any(visits.values()), "no row came")

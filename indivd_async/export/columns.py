@@ -37,6 +37,11 @@ _DERIVED = frozenset({START, "bucket_start_utc", "tz", "loc_name", "weekday"})
 _COUNTS = ("count", "visits", "passing_by", "enter")
 
 
+#: What a Basic plan does not measure.
+_MEASURED = ("unique_visits", "bounce", *[f"dwell_{name}" for name in ("mean_s", "min_s", "max_s")])
+_MEASURED += tuple(f"dwell_{name}" for name in ("q25_s", "q50_s", "q75_s", "n"))
+
+
 def key_columns(schema: pa.Schema) -> list[str]:
     """Name the columns that tell a row from any other."""
     return [name for name in KEY if name in schema.names]
@@ -108,6 +113,34 @@ def _midnight(tz: str | None, day: date) -> datetime:
     return local if tz is None else first_instant(local, tz)
 
 
+def hide_unmeasured(batches: Sequence[pa.RecordBatch], zones: set[int]) -> Sequence[pa.RecordBatch]:
+    """
+    Note which *zones* are not measured, and let no row of them have a zero for that.
+
+    An answer without visits cannot tell by itself what those of other nights have told.
+    """
+    if not batches or _MEASURED[0] not in batches[0].schema.names:
+        return batches
+    for batch in batches:
+        zones.update(pc.unique(batch.filter(pc.is_null(batch[_MEASURED[0]]))[ZONE]).to_pylist())
+    for batch in batches:
+        zones.difference_update(pc.unique(batch.filter(pc.greater(batch[_MEASURED[0]], 0))[ZONE]).to_pylist())
+    return [_without_zeros(batch, zones) for batch in batches] if zones else batches
+
+
+def _without_zeros(batch: pa.RecordBatch, zones: set[int]) -> pa.RecordBatch:
+    mask = pc.is_in(batch[ZONE], value_set=_values(batch.schema.field(ZONE), zones))
+    for name in _MEASURED:
+        field = batch.schema.field(name)
+        column = pc.if_else(mask, pa.nulls(batch.num_rows, field.type), batch[name])
+        batch = batch.set_column(batch.schema.get_field_index(name), field, column)
+    return batch
+
+
+def _values(field: pa.Field, values: Iterable[Any]) -> pa.Array:
+    return pa.concat_arrays([pa.repeat(_scalar(field, value), 1) for value in values])
+
+
 def filter_regions(batch: pa.RecordBatch, regions: Sequence[Region]) -> pa.Array:
     """Tell, for each row of *batch*, whether it lies in one of *regions*; never null."""
     alike: dict[tuple[str, Window | None], list[int | None]] = {}
@@ -123,8 +156,7 @@ def _lies_in(batch: pa.RecordBatch, period: str, window: Window | None, places: 
     mask = pc.equal(batch["period"], _scalar(schema.field("period"), period))
     if None not in places:
         name = location_column(schema)
-        ids = pa.concat_arrays([pa.repeat(_scalar(schema.field(name), place), 1) for place in places])
-        mask = pc.and_kleene(mask, pc.is_in(batch[name], value_set=ids))
+        mask = pc.and_kleene(mask, pc.is_in(batch[name], value_set=_values(schema.field(name), places)))
     if window is not None:
         starts, field = batch[START], schema.field(START)
         first, end = (_scalar(field, instant) for instant in bounds_of(schema, window))

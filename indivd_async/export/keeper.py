@@ -21,7 +21,7 @@ from ..planning import Window
 from ..results import Note
 from ..results.notes import word_note
 from .asks import Answered
-from .columns import filter_regions, has_repeated_keys, key_columns, key_texts
+from .columns import filter_regions, has_repeated_keys, hide_unmeasured, key_columns, key_texts
 from .comparison import Comparison
 from .coverage import Holding, subtract
 from .manifest import Manifest, Subject
@@ -43,6 +43,7 @@ class Keeper:
     commit_every: float
     accept_empty: bool
     zones: Zones
+    unmeasured: set[int]
     emptied: list[Fate] = attrs.field(factory=list)
     notes: dict[str, Note] = attrs.field(factory=dict)
     _kept: dict[Subject, list[Window]] = attrs.field(factory=dict)
@@ -55,6 +56,7 @@ class Keeper:
 
     async def add(self, answered: Answered) -> None:
         """Take the rows of an answer. DecodeError where they cannot stand beside others."""
+        answered = attrs.evolve(answered, batches=hide_unmeasured(answered.batches, self.unmeasured))
         self._check_copies(answered)
         if answered.strays or self._has_strays(_subject(answered)):
             await self.flush()
@@ -109,7 +111,8 @@ class Keeper:
                 changes.append(change)
             held[_subject(unit)] = holding.add(unit.window, clock=unit.ask.clock, ended=self.ended, kind=unit.kind)
             self._kept.setdefault(_subject(unit), []).append(unit.window)
-        self.store.commit(changes, attrs.evolve(manifest, held=held, zones=dict(self.zones.owners)))
+        zones, unmeasured = dict(self.zones.owners), frozenset(self.unmeasured)
+        self.store.commit(changes, attrs.evolve(manifest, held=held, zones=zones, unmeasured=unmeasured))
 
     def _doubt_moved(self, held: dict[Subject, Holding]) -> dict[Subject, Holding]:
         """

@@ -79,6 +79,8 @@ class Manifest:
     held: Mapping[Subject, Holding] = attrs.field(factory=dict)
     #: The location in whose answers each zone was last: one in the answers for two would be there twice.
     zones: Mapping[int, int] = attrs.field(factory=dict)
+    #: Zones of a Basic plan.
+    unmeasured: frozenset[int] = frozenset()
     #: All locations known so far; where rows are sums over them, those whose sums they are.
     members: tuple[int, ...] = ()
     #: The files of a folder.
@@ -144,6 +146,7 @@ def to_json(manifest: Manifest) -> bytes:
             for (period, location), holding in manifest.held.items()
         ],
         "zones": list(manifest.zones.items()),
+        "unmeasured": sorted(manifest.unmeasured),
         "members": manifest.members,
         "parts": [_plain(part) for part in manifest.parts.values()],
         "counts": None if manifest.counts is None else [[*place, rows] for place, rows in manifest.counts.items()],
@@ -176,6 +179,7 @@ def from_json(text: bytes | str, place: Place) -> Manifest:
             for period, location, kind, stretches in document["held"]
         },
         zones={int(zone): int(location) for zone, location in document["zones"]},
+        unmeasured=frozenset(document.get("unmeasured", ())),
         members=tuple(document["members"]),
         parts={fields[0]: _read(Part, fields) for fields in document["parts"]},
         counts=None if counts is None else {(period, location): rows for period, location, rows in counts},

@@ -116,6 +116,7 @@ class _Run:
             commit_every=options.commit_every,
             accept_empty=options.accept_empty,
             zones=zones,
+            unmeasured=set(self.manifest.unmeasured),
             turns=self.turns,
         )
         since = refresh_since(before, ended=options.ended, days=options.refresh)

@@ -61,6 +61,27 @@ async def test_a_key_that_comes_twice_is_kept_and_told(tmp_path: Path) -> None:
         assert sorted(read(tmp_path)["visits"]) == [7, 7, 10, 99]
 
 
+async def test_what_a_plan_does_not_measure_is_known_on_a_day_without_visits(tmp_path: Path) -> None:
+    """Which tells it by itself no more; a plan that measures shows when there are visitors again."""
+    measures = False
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        rows = [row_at(day, 0 if day.day == 7 else 5) for day in days_of(params)]
+        return answer_of([row | {"unique_visits": row["visits"] * measures} for row in rows])
+
+    async with make_client(answer) as client:
+        await export(client, DAYS, tmp_path)
+        report = await export(client, attrs.evolve(DAYS, end_date="2025-03-07"), tmp_path)
+        assert report.rows == read(tmp_path)["unique_visits"].null_count() == 7
+        report = await export(client, attrs.evolve(DAYS, end_date="2025-03-07"), tmp_path, refresh=30)
+        assert report.changes is not None
+        assert report.changes.changed == 0
+        measures = True
+        await export(client, attrs.evolve(DAYS, end_date="2025-03-08"), tmp_path)
+        await export(client, attrs.evolve(DAYS, end_date="2025-03-08"), tmp_path, refresh=2)
+    assert read(tmp_path).sort("bucket_start")["unique_visits"].to_list() == [None] * 6 + [0, 5]
+
+
 async def test_a_report_of_a_night_without_a_service_is_one_look(tmp_path: Path) -> None:
     """Its failures are counted where it is shown, and all there where they are read."""
     async with make_client(lambda path, params: 503) as client:

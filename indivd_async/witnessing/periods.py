@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
@@ -111,7 +112,11 @@ def _facts(bucket: Bucket) -> tuple[int, int, int]:
     if month is None or (weekday is not None and day is None):
         return mask, year * 10_000, year * 10_000 + 9_999
     first = year * 10_000 + month * 100
-    return (mask, first, first + 99) if day is None else (mask, first + day, first + day)
+    if day is None:
+        return mask, first, first + 99
+    if not mask & _ODD and day > monthrange(year, month)[1]:  # such as 29 February
+        mask |= _ODD
+    return mask, first + day, first + day
 
 
 @lru_cache(maxsize=64)

@@ -339,6 +339,13 @@ def test_labels_that_no_calendar_has_are_told(labels: dict[str, int]) -> None:
             hold(query, document)
 
 
+@pytest.mark.parametrize(("year", "told"), [(2024, []), (2025, ["odd_labels"])])
+def test_a_day_that_its_month_does_not_have_is_told(year: int, told: list[str]) -> None:
+    """Between the days asked for, and on no calendar."""
+    query = LineCrosses(date(year, 2, 27), date(year, 3, 2), aggregate_by="dayofmonth", category=1)
+    assert kinds(query, [{"_id": {"year": year, "month": 2, "dayofmonth": 29}, "count": 5}]) == told
+
+
 def test_packed_weeks_are_told() -> None:
     """202510 is a week that no calendar has."""
     query = LineCrosses(DAYS[0], DAYS[-1], aggregate_by="week", category=1)

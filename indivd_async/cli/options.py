@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from ..models.clocks import FIRST_DAY, LAST_DAY
 from ..queries import QUERIES, Query
 from .dates import FORMS, read_day
 from .spelling import flag
@@ -103,8 +104,6 @@ OPTIONS: Mapping[str, Option] = {
     "split": Option("DAYS", "auto, none, or at most so many days a request", _read_split),
     "on_error": Option("HOW", "raise (the default), or collect: finish the rest, list what failed"),
 }
-#: Nobody was counted before, and nobody will be after: a slip there would ask for centuries, day by day.
-_FIRST_DAY, _LAST_DAY = "2000-01-01", "2099-12-31"
 DAYS = tuple(name for name in OPTIONS if name.endswith("_date"))
 FIELDS = {name: {field.name for field in attrs.fields(query)} for name, query in QUERIES.items()}
 
@@ -155,8 +154,8 @@ def make_query(args: argparse.Namespace, today: date, ids: Mapping[str, Sequence
                 day = given[name] = read_day(given[name], today=today, last=name.endswith("end_date"))
             except ValueError as error:
                 raise UsageError(f"{flag(name)}: {error}") from None
-            if not _FIRST_DAY <= str(day) <= _LAST_DAY:
-                raise UsageError(f"{flag(name)}: {day} is not a day from {_FIRST_DAY} to {_LAST_DAY}")
+            if not FIRST_DAY <= str(day) <= LAST_DAY:
+                raise UsageError(f"{flag(name)}: {day} is not a day from {FIRST_DAY} to {LAST_DAY}")
     for name in ("start_date", "end_date"):
         if name not in given:
             raise UsageError(f"{flag(name)} is required: {FORMS}")

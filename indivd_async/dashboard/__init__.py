@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 
 from ..client import AsyncIndivd
-from ..errors import ConfigError
+from ..errors import ConfigError, InvalidQueryError
 from ..fastapi import IndivdDep, install_error_handlers, lifespan, response_model, stream_ndjson
 from ..models import Location
+from ..models.clocks import FIRST_DAY, LAST_DAY
 from ..queries import ZoneVisitors
 from ..results import Coverage, DropInRateResult, Note, ZoneVisitorsPeriod, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL
@@ -90,6 +91,13 @@ def profile_week(period: ZoneVisitorsPeriod) -> WeekProfile:
     )
 
 
+def _check_days(**days: str) -> None:
+    """Refuse a slip: a browser tells of each digit of a year that is typed, of 0002, 0020 and 0202, too."""
+    for name, day in days.items():
+        if day[:1].isdecimal() and not FIRST_DAY <= day <= LAST_DAY:
+            raise InvalidQueryError(name, f"must be a day from {FIRST_DAY} to {LAST_DAY}", day)
+
+
 def _asked(
     location: int,
     start_date: str,
@@ -97,6 +105,7 @@ def _asked(
     comparison_start_date: str | None = None,
     comparison_end_date: str | None = None,
 ) -> dict[str, Any]:
+    _check_days(start_date=start_date, end_date=end_date)
     # Dates stay text: the query refuses bad ones in better words.
     return {
         "start_date": start_date,
@@ -146,6 +155,7 @@ async def measure_drop_in(client: IndivdDep, asked: Asked) -> Any:
 @router.get("/rows.ndjson")
 async def stream_rows(client: IndivdDep, location: int, start_date: str, end_date: str) -> Response:
     """Stream the hourly rows of all zones."""
+    _check_days(start_date=start_date, end_date=end_date)
     query = ZoneVisitors(start_date, end_date, location=location, aggregate_by=_BY_HOUR)
     response = stream_ndjson(client, query, ordered=True)
     name = f"visits-{query.start_date}-{query.end_date}.ndjson"

@@ -13,6 +13,8 @@ from typing import Any
 from ..time_zones import zone_of
 
 ONE_DAY = timedelta(days=1)
+#: Nobody was counted before, and nobody will be after: a slip there would ask for centuries, day by day.
+FIRST_DAY, LAST_DAY = "2000-01-01", "2099-12-31"
 _ONE_SECOND = timedelta(seconds=1)
 _DAYS_END_LAST_AT = timedelta(hours=-12)  # UTC-12: no place on earth is later
 

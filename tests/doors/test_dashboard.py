@@ -105,6 +105,17 @@ async def test_a_day_that_failed_is_not_a_day_of_zeros() -> None:
     assert sum(broken["current"]["mean"][0][10:19]) > 0.7 * sum(whole["current"]["mean"][0][10:19])
 
 
+@pytest.mark.parametrize("day", ["0002-03-01", "0202-03-01", "2202-03-28"])
+@pytest.mark.parametrize("what", ["visits", "zones", "drop-in", "rows.ndjson"])
+async def test_a_year_that_is_being_typed_is_not_asked_for(what: str, day: str) -> None:
+    """Two thousand years are as many requests as the service has in weeks."""
+    name = "start_date" if day < "2000" else "end_date"
+    async with visiting() as visitor:
+        answer = await visitor.get(f"/api/{what}", params=MARCH | {name: day})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"{name}: must be a day from 2000-01-01 to 2099-12-31; got '{day}'."
+
+
 async def test_bad_periods_are_explained() -> None:
     """The words are those of the query."""
     async with visiting() as visitor:

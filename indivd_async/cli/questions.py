@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import unicodedata
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +14,7 @@ from ..client import AsyncIndivd
 from ..errors import IndivdError
 from ..models import Location
 from ..models.endpoints import LISTED_IN
+from ..models.places import find_called
 from ..queries import Query
 from ..time_zones import is_time_zone, zone_of
 from .connection import make_client
@@ -115,16 +115,7 @@ class _LookUp:
 
 
 def _find(name: str, entities: Iterable[Any]) -> list[Any]:
-    """Find what is called *name*: to the letter, or else as it is read, without regard to case."""
-    if not name.strip():
-        return []  # an empty variable of a script is nobody's name, even where a place has none
-    exact = [entity for entity in entities if entity.name == name]
-    return exact or [entity for entity in entities if _plain(entity.name or "") == _plain(name)]
-
-
-def _plain(name: str) -> str:
-    # An é may be one sign or two, and a space of any kind, and look the same.
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    return find_called(name, [(entity.name, entity) for entity in entities])
 
 
 def _only(option: str, name: str, entities: Collection[Any], locations: Sequence[int] | None) -> int:

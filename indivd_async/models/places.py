@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import attrs
 
 from ..fielded import Fielded
 from .values import NOTHING_EXTRA, FrozenMap
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False, eq=False, repr=False)
@@ -94,3 +98,21 @@ class Organization(Fielded):
     """As people call it."""
     extra: FrozenMap = NOTHING_EXTRA
     """Fields of the answer that the article does not name, as they came."""
+
+
+def find_called(name: str, named: Sequence[tuple[object, T]]) -> list[T]:
+    """
+    Find what is called *name*: to the letter, or else as it is read, without regard to case.
+
+    >>> find_called("cafe\u0301", [("Caf\u00e9", 1), ("Foyer", 2)])
+    [1]
+    """
+    if not name.strip():
+        return []  # an empty variable of a script is nobody's name, even where a place has none
+    exact = [it for called, it in named if called == name]
+    return exact or [it for called, it in named if _as_read(called) == _as_read(name)]
+
+
+def _as_read(name: object) -> str:
+    # An é may be one sign or two, and a space of any kind, and look the same.
+    return " ".join(unicodedata.normalize("NFC", str(name or "")).casefold().split())

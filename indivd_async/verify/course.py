@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,6 +14,7 @@ import attrs
 from ..errors import InvalidQueryError
 from ..models.clocks import last_today
 from ..models.endpoints import DATA_ENDPOINTS
+from ..models.places import find_called
 from ..planning import PlannedRequest
 from ..time_zones import is_time_zone, zone_of
 from .questions import make_question, whole
@@ -182,11 +184,10 @@ def lay_course(
 
 def _find(location: int | str, places: Mapping[int, Entity]) -> int:
     """Return the id of a location that is given by its id or by its name."""
-    if str(location).lstrip("-").isdigit():
-        found = [id for id in places if id == int(location)]
+    if re.fullmatch("-?[0-9]+", str(location)):
+        found = [id for id in places if str(id) == str(location)]
     else:
-        wanted = str(location).casefold()
-        found = [id for id, place in places.items() if str(place.get("name", "")).casefold() == wanted]
+        found = find_called(str(location), [(place.get("name"), id) for id, place in places.items()])
     if len(found) > 1:
         why = f"{len(found)} locations are called {location!r}: name one of {', '.join(map(str, found))} by its id"
         raise InvalidQueryError("location", why, location)

@@ -226,11 +226,22 @@ def test_an_export_takes_names(stores: Any, indivd: Indivd, tmp_path: Any) -> No
     assert not (tmp_path / "a").exists()
 
 
-def test_verify_takes_a_name(stores: Any, indivd: Indivd) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Kungsgatan", "2 locations are called 'Kungsgatan'"),
+        ("kungsgata\u0301n", "kungsgata\u0301n is not one of those"),
+        ("\u00b2", "\u00b2 is not one of those"),
+        ("", " is not one of those"),
+        ("None", "None is not one of those"),
+    ],
+)
+def test_verify_takes_a_name(name: str, message: str, stores: Any, indivd: Indivd) -> None:
     """Of one location."""
-    said = indivd("verify", "--location", "Kungsgatan")
-    assert said.code == 2
-    assert "2 locations are called 'Kungsgatan'" in said.err
+    stores.lists["locations"] = [*STORES, {"id": 128, "name": ""}, {"id": 129}]
+    said = indivd("verify", "--location", name)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
 
 
 # Days.

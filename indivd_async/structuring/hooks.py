@@ -17,9 +17,9 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from ..models import NOTHING_EXTRA, Bucket, FrozenMap
-from ..models.values import LABELS, MOST_INT, bucket_of
+from ..models.values import LABELS, bucket_of
 from .forms import DAY, FORMS, Form
-from .strict import MISSING, Hook, Key, Misfit, expected, read_float, read_int, read_object, read_str
+from .strict import MISSING, Hook, Key, Misfit, expected, is_whole, read_float, read_int, read_object, read_str
 
 # Their third argument, the class, is cattrs' own: type checkers know groups of errors with two.
 faults_of_object: Any = cattrs.ClassValidationError
@@ -136,8 +136,7 @@ def _settle(
     value: dict[str, Any], known: frozenset[str | None], aliases: Mapping[str, str], form: Form
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the object *value* as its class wants it, and fields with the other names that they were sent under."""
-    guesses = ((name, value.get(name)) for name in form.guessed)
-    odd_ones = [name for name, id in guesses if id is not None and (type(id) is not int or id > MOST_INT)]
+    odd_ones = [name for name in form.guessed if value.get(name) is not None and not is_whole(value[name])]
     sent, names, rest = _part(value, known.difference(odd_ones) if odd_ones else known, aliases)
     for name in odd_ones:
         del sent[name]

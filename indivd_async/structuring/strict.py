@@ -49,10 +49,14 @@ class Key(str):
         return re.sub(r"[^\w-]", "?", self[:24], flags=re.ASCII)
 
 
+def is_whole(value: Any) -> bool:
+    if type(value) is float:
+        return value.is_integer() and abs(value) < _MOST_EXACT
+    return type(value) is int and value <= MOST_INT
+
+
 def read_int(value: Any, _: Any) -> int:
-    if type(value) is int and value <= MOST_INT:
-        return value
-    if type(value) is float and value.is_integer() and abs(value) < _MOST_EXACT:
+    if is_whole(value):
         return int(value)
     raise expected("int", value)
 

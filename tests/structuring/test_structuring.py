@@ -692,6 +692,15 @@ def test_every_form_of_a_list_is_read(name: str) -> None:
     assert repr(entities) == repr(ENTITIES[name])
 
 
+def test_whole_floats_are_ids_in_lists_too() -> None:
+    """As they come from tables in which other entries have none."""
+    body = b'[{"id": 7.0, "location": 124.0, "floor": -1.0, "bounce_threshold": 1.5}, {"id": 8, "location": null}]'
+    assert structure_entities("zones", body)[0] == (
+        Zone(id=7, location=124, floor=-1, extra=FrozenMap({"bounce_threshold": 1.5})),
+        Zone(id=8),
+    )
+
+
 @pytest.mark.parametrize("name", FILTER_ENDPOINTS)
 def test_a_number_for_a_name_is_read_in_lists_too(name: str) -> None:
     """As in rows: a shop may be called by its number."""

@@ -22,7 +22,8 @@ _ONWARD = re.compile(
     r"(?:.*next(?:page|link|links|url|uri|href|cursor|token|pagetoken|offset|start|marker|key|set|range)?"
     r"|has(?:more|next|nextpage|moreresults|moreitems|additionalpages)|more(?:results|data|pages|rows|items|available)?"
     r"|.*(?:truncated|incomplete|clamped)|(?:is|was)?(?:partial|clipped|capped|cut)|.*continuation(?:token|key)?|scrollid"
-    r"|lastevaluatedkey|searchafter|after|endcursor|bookmark|limit(?:reached|exceeded|hit)|errors?|failures?"
+    r"|lastevaluatedkey|searchafter|after|(?:end|page)?cursor|pagetoken|bookmark|limit(?:reached|exceeded|hit)"
+    r"|errors?|failures?"
     r"|(?:rows|results|records|items)?(?:remaining|omitted|dropped)(?:rows|results|records|items|count)?"
     r"|(?:incomplete|partial)(?:results|data|answer|content))"
 ).fullmatch
@@ -92,7 +93,7 @@ def say_more(fields: Mapping[str, Any], signs: Sequence[Sign], counts: Counts) -
     verdicts = [(f"{path}: {_show(value)}", _judge(path, value, counts)) for path, value in _leaves(fields)]
     more = [words for words, verdict in verdicts if verdict]
     for name, value in signs:
-        if any(_judge(path, leaf, counts) for path, leaf in _read_header(name, value)):
+        if not _DOUBT(name) and any(_judge(path, leaf, counts) for path, leaf in _read_header(name, value)):
             more.append(f"header {name}: {_show(value)}")
     others = [words for words, verdict in verdicts if verdict is None]
     doubts = [(name, value) for name, value in signs if _DOUBT(name) and value.strip().lower() not in _NO]

@@ -14,7 +14,7 @@ _FINEST = {"hour": "hour", "dayofmonth": "dayofmonth", "day": "dayofmonth", "wee
 
 
 def _groups_as_documented(seen: Seen, endpoint: str) -> None:
-    seen.answered(endpoint)
+    list(seen.each(endpoint))  # there is one at least
     told = False
     for days, name in ungrouped(endpoint).items():
         if name not in seen.heard:

@@ -79,7 +79,7 @@ def _rates_are_percent(seen: Seen) -> None:
 
 @DROP_IN.add("drop_in_rate says the interval that it was asked for.", decides="what a row covers")
 def _interval_echoed(seen: Seen) -> None:
-    for name, heard in seen.answered("drop_in_rate").items():
+    for name, heard in seen.each("drop_in_rate"):
         if (asked := heard.question.params.get("interval")) is not None:
             told = seen.read(name, "interval", lambda document: document.get("details").get("interval"))
             need(told is not None, "the answers do not say their interval")

@@ -94,7 +94,7 @@ def _comparison_honoured(seen: Seen, name: str, by_day: str, figure: str) -> Jud
 @FILTERS.add("Rows are grouped as asked for.")
 def _groupings_honoured(seen: Seen) -> None:
     told = False
-    for name, heard in seen.answered("zone_visitors").items():
+    for name, heard in seen.each("zone_visitors"):
         asked = heard.question.params.get("aggregate_by")
         rows = seen.rows(name) if asked is not None else []
         if rows and asked is not None:

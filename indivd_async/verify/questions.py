@@ -34,17 +34,17 @@ _CROWDED = (429, 503)
 
 def make_question(endpoint: str, params: Mapping[str, object] = NOTHING_EXTRA) -> PlannedRequest:
     """Make a question; parameters that are None are left out, lists are joined with commas."""
-    asked = FrozenMap({name: _text(value) for name, value in params.items() if value is not None})
-    if endpoint in FILTER_ENDPOINTS:
-        path = FILTER_ENDPOINTS[endpoint].paths[0]
-        return PlannedRequest(index=0, endpoint=endpoint, path=path, params=asked, reason="verify")
+    asked = {name: _text(value) for name, value in params.items() if value is not None}
+    is_list, window = endpoint in FILTER_ENDPOINTS, None
+    if not is_list:
+        window = Window(*(date.fromisoformat(asked[name]) for name in ("start_date", "end_date")))
     return PlannedRequest(
         index=0,
         endpoint=endpoint,
-        path=DATA_ENDPOINTS[endpoint].path,
-        params=asked,
+        path=FILTER_ENDPOINTS[endpoint].paths[0] if is_list else DATA_ENDPOINTS[endpoint].path,
+        params=FrozenMap(asked),
         reason="verify",
-        window=Window(*(date.fromisoformat(asked[name]) for name in ("start_date", "end_date"))),
+        window=window,
         period="both" if "comparison_start_date" in asked else "current",
         tz=asked.get("tz"),
         locations=tuple(map(int, asked["location"].split(","))) if "location" in asked else None,
@@ -143,9 +143,7 @@ class Asker:
         names = [name for name in questions if name not in self.heard][: self.left]
         for attempt in range(self._retry.attempts):
             open_now = [name for name in names if name not in answers or answers[name].may_pass][: self.left]
-            if not open_now:
-                break
-            if attempt:  # the pause that a Retry-After asks for is the executor's
+            if attempt and open_now:  # the pause that a Retry-After asks for is the executor's
                 crowded = any(answers[name].status in _CROWDED for name in open_now)
                 base = self._retry.base_overloaded if crowded else self._retry.base
                 await anyio.sleep(min(self._retry.cap, base * 2.0 ** (attempt - 1)))

@@ -206,13 +206,12 @@ def signs_of_more(document: Any, headers: Mapping[str, str]) -> list[str]:
     """Name the signs in an answer, or in its *headers*, that it is a part of the whole."""
     rows = [_count_rows(document)]
     signs = [name for name, value in headers.items() if say_more({}, [(name, value)], rows)[0]]
-    beside = unknown_fields(document) if isinstance(document, dict) else ()
-    return signs + [name for name, value in beside if say_more({name: value}, (), rows)[0]]
+    return signs + [name for name, value in unknown_fields(document) if say_more({name: value}, (), rows)[0]]
 
 
-def unknown_fields(block: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def unknown_fields(block: Any) -> Iterator[tuple[str, Any]]:
     """Give what stands beside the rows and entries of an answer."""
-    for name, value in block.items():
+    for name, value in block.items() if isinstance(block, dict) else ():
         if name in _SECTIONS and isinstance(value, dict):
             yield from unknown_fields(value)
         elif not (name in _DATA or name.isdigit() or isinstance(value, list)) or name == "errors":

@@ -12,6 +12,7 @@ import re
 import tempfile
 from contextlib import suppress
 from datetime import UTC
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,42 +56,28 @@ class Recorder:
         self._lines: list[dict[str, Any]] = []
 
     def hear(self, name: str, heard: Heard) -> None:
-        """Keep one answer."""
-        # Those that may say that there is more, and no others.
+        """Keep one answer, and of its headers those that may say that there is more."""
+        endpoint, params, document = heard.question.endpoint, dict(heard.question.params), heard.document
         headers = {header: value for header, value in heard.headers.items() if header != RUN_HEADER}
-        params, document = dict(heard.question.params), heard.document
         if self._aliases is not None:
             params = {param: self._aliases.param(param, text) for param, text in params.items()}
-            document = self._aliases.walk(document, heard.question.endpoint)
+            document = self._aliases.walk(document, endpoint)
             headers = {header: self._aliases.header(value) for header, value in headers.items()}
-        self._lines.append(
-            {
-                "name": name,
-                "endpoint": heard.question.endpoint,
-                "path": heard.question.path,
-                "params": params,
-                "status": heard.status,
-                "headers": headers,
-                "problem": heard.problem,
-                "document": document,
-            }
-        )
+        told = {"name": name, "endpoint": endpoint, "path": heard.question.path, "params": params}
+        came = {"status": heard.status, "headers": headers, "problem": heard.problem, "document": document}
+        self._lines.append(told | came)
 
     def write(self, run: Run) -> Path:
         """Write the file, with what the run was asked for, and return its path."""
-        stamp = run.made_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-        path, number = self._folder / f"{stamp}.ndjson", 1
-        while path.exists():
-            number += 1
-            path = self._folder / f"{stamp}-{number}.ndjson"
-        head = {
-            "recording": _VERSION,
-            "made_at": run.made_at.astimezone(UTC).isoformat(),
-            "library": __version__,
-            "location": run.location if self._aliases is None else self._aliases.id("location", run.location),
-            "days": run.days,
-            "deep": run.deep,
-        }
+        if self._aliases is not None:
+            run = attrs.evolve(run, location=self._aliases.id("location", run.location))
+        made_at = run.made_at.astimezone(UTC)
+        path = base = self._folder / f"{made_at:%Y-%m-%dT%H-%M-%SZ}.ndjson"
+        for number in count(2):
+            if not path.exists():
+                break
+            path = base.with_stem(f"{base.stem}-{number}")
+        head = {"recording": _VERSION, "library": __version__, **attrs.asdict(run), "made_at": made_at.isoformat()}
         temporary = path.with_suffix(".tmp")
         temporary.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in (head, *self._lines)))
         temporary.replace(path)

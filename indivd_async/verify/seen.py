@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from itertools import takewhile
@@ -189,12 +189,15 @@ class Seen:
         need(found.is_ok, f"the question for {name} was {found.problem}")
         return found
 
-    def answered(self, *endpoints: str) -> dict[str, Heard]:
-        """Return all answers of these endpoints, by name; at least one."""
-        found = {name: heard for name, heard in self.heard.items() if heard.is_ok}
-        found = {name: heard for name, heard in found.items() if heard.question.endpoint in endpoints}
+    def each(self, *endpoints: str) -> Iterator[tuple[str, Heard]]:
+        """Give all answers of these endpoints, by name; at least one. Used is the one that the check ends at."""
+        found = [(name, heard) for name, heard in self.heard.items() if heard.is_ok]
+        found = [(name, heard) for name, heard in found if heard.question.endpoint in endpoints]
         need(found, f"no question to {' or '.join(endpoints)} was answered")
-        return found
+        for name, heard in found:
+            self.used = [name]
+            yield name, heard
+        self.used = []  # all were
 
     def read(self, name: str, what: object, read: Callable[[Any], T]) -> T:
         """Read an answer, or *what* in it, once."""

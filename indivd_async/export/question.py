@@ -157,7 +157,7 @@ def _check_filters(old: Query, query: Query, place: Place) -> None:
     apart = _APART | {"location", endpoint.grouping, endpoint.comparison_grouping}
     for field in attrs.fields(type(old)):
         there, here = getattr(old, field.name), getattr(query, field.name)
-        if field.name in apart or there == here:
+        if field.name in apart or _in_order(there) == _in_order(here):
             continue
         if field.name == "per" and {there, here} <= {None, "location"}:
             continue  # which follows from the locations
@@ -179,7 +179,7 @@ def _check_groupings(old: Query, query: Query, settled: Query, place: Place) -> 
     names = {"current": endpoint.grouping, "comparison": endpoint.comparison_grouping or endpoint.grouping}
     before = groupings_of(old)
     for period, after in groupings_of(settled).items():
-        if after == before[period]:
+        if sorted(after.split(",")) == sorted(before[period].split(",")):
             continue
         if getattr(query, names[period]) is None:
             raise ConfigError(
@@ -193,6 +193,11 @@ def first_day_kept(old: Query, settled: Query) -> dict[str, date]:
     """Return, for each period that begins later than it did, its first day."""
     before, after = periods_of(old), periods_of(settled)
     return {name: window.start for name, window in after.items() if window.start > before[name].start}
+
+
+def _in_order(value: Any) -> Any:
+    """Ids ask the same in whichever order they are named."""
+    return sorted(value) if isinstance(value, tuple) else value
 
 
 def _in_words(value: object) -> str:

@@ -663,6 +663,17 @@ async def test_another_question_is_refused(changes: dict[str, Any], message: str
 
 
 @on_asyncio
+async def test_a_question_is_the_same_in_whichever_order_it_names_things(tmp_path: Path) -> None:
+    """Zones, locations, and the labels of a grouping; all is there, so nothing is asked."""
+    query = ZoneVisitors("2025-03-01", "2025-03-04", location=[124, 127], zones=[201, 231], aggregate_by="loc_id,hour")
+    other = attrs.evolve(query, location=[127, 124], zones=[231, 201], aggregate_by="hour,loc_id")
+    async with make_client() as client:
+        report = await export(client, query, tmp_path)
+        again = await export(client, other, tmp_path)
+    assert (again.requests, again.rows) == (0, report.rows)
+
+
+@on_asyncio
 async def test_another_endpoint_or_partition_is_refused(tmp_path: Path) -> None:
     """What the folders are made of is settled by the first run."""
     async with make_client(Script(counts_by_day)) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 
 import attrs
@@ -14,7 +15,8 @@ from ..wording import some_of
 
 #: What is asked for apart, and has no line in common: other counts are to be expected of each.
 _APART = frozenset({"location", "organization", "floor", "zone_to", "zone_from"})
-#: Bits of the counts of an answer, and three for each that is not 0: with so many no other has the same by chance.
+#: Bits of the counts of an answer, and three for each that is not 0: with so many no other has the same by chance, nor
+#: have several with fewer, if there is none that has others.
 _SURELY_OWN = 64
 #: Answers that are remembered: where a filter is not heeded, neighbours repeat one another, and streams have no end.
 _REMEMBERED = 1_000
@@ -24,7 +26,10 @@ class Repeats:
     """Which counts of lines came for whom, by the answers to one query: those of two places are not the same."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[Hashable, int], PlannedRequest] = {}
+        #: By days and counts, who had them first, and how many did.
+        self._of: dict[tuple[Hashable, int], tuple[PlannedRequest, int]] = {}
+        #: Answers by their days.
+        self._came: Counter[Hashable] = Counter()
 
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, with a note where all of its counts came for others before."""
@@ -33,12 +38,17 @@ class Repeats:
             return chunk
         rows = answer.current.rows
         counts = [row.count for row in rows]
-        if sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0)) < _SURELY_OWN:
-            return chunk
-        told = hash((*counts, rows[0].bucket, rows[-1].bucket))  # to hash all buckets takes five times as long
-        other = self._of.setdefault((own.window, told), own)
+        told = hash((*counts, *[row.bucket for row in (*rows[:1], *rows[-1:])]))  # all of them take five times as long
+        key = own.window, told
+        other, times = self._of.get(key, (own, 0))
+        self._of[key] = other, times + 1
         if len(self._of) > _REMEMBERED:
             del self._of[next(iter(self._of))]
+        are_all = self._came[own.window] == times
+        self._came[own.window] += 1
+        bits = sum(map(int.bit_length, counts)) + 3 * (len(counts) - counts.count(0))
+        if bits * (times if are_all else min(times, 1)) < _SURELY_OWN:
+            return chunk
         apart = [name for name in own.params if own.params[name] != other.params.get(name)]
         # Who crosses one line may cross another; a list of lines that is asked for in parts has none twice.
         if not apart or not (_APART if "line" in own.carried else _APART | {"line_ids"}).issuperset(apart):

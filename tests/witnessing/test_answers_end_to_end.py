@@ -458,6 +458,22 @@ async def test_counts_that_may_be_alike_are_no_surprise(figures: list[int], aske
         assert not [note for note in (await client.fetch(query)).notes if note.kind == "repeated_counts"]
 
 
+@pytest.mark.parametrize(("count", "others", "told"), [(115_069, 0, 1), (115_069, 1, 0), (1, 0, 0), (0, 0, 0)])
+async def test_one_count_for_all_places_is_told(count: int, others: int, told: int) -> None:
+    """Two may have it by chance, and not five; small ones may be that of many."""
+    places = [{"id": id, "timezone": "Europe/Stockholm"} for id in (1, 2, 3, 4, 5)]
+    query = LineCrosses("2025-03-01", "2025-03-31", aggregate_by="month", category=1, location=[1, 2, 3, 4, 5])
+
+    def answer(params: Params) -> Any:
+        return [{"_id": {"year": 2025, "month": 3}, "count": count + others * (params["location"] == "2")}]
+
+    async with client_of(answer, places) as client:
+        fetched = [note.kind for note in (await client.fetch(query)).notes]
+        async with client.stream(query) as chunks:
+            streamed = [note.kind async for chunk in chunks for note in chunk.notes]
+    assert fetched.count("repeated_counts") == streamed.count("repeated_counts") == told
+
+
 async def test_a_week_is_enough_to_tell_two_places_apart() -> None:
     """Six days of a shop's door."""
     week = [131, 140, 122, 150, 171, 98, 0]

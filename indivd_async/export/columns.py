@@ -32,7 +32,7 @@ LABELS = tuple(field.name for field in attrs.fields(Bucket))
 #: What tells a row from any other.
 KEY = ("period", *LABELS, ZONE, "loc_id", *PER)
 #: What follows from the key, and is no figure.
-_DERIVED = frozenset({START, "bucket_start_utc", "tz", "loc_name", "weekday"})
+_DERIVED = frozenset({START, "bucket_start_utc", "tz", "loc_name", "zone_name", "weekday"})
 #: Counts, whose sums are told when they change.
 _COUNTS = ("count", "visits", "passing_by", "enter")
 

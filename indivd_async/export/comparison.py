@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from .columns import count_columns, key_columns, key_texts, location_column, value_columns
+from .columns import ZONE, count_columns, key_columns, key_texts, location_column, value_columns
 from .report import Changes, PlaceChanges
 
 _Place = tuple[int | None, str | None]
@@ -37,7 +37,7 @@ class Comparison:
     _places: defaultdict[_Place, _Tally] = attrs.field(factory=lambda: defaultdict(_Tally))
 
     def add(self, since: date, old: pa.Table, new: pa.Table) -> bool:
-        """Compare the rows of a region, *since* being its first day; tell whether any is different."""
+        """Compare the rows of a region, *since* being its first day; tell whether any figure or zone's name differs."""
         self.since = since if self.since is None else min(self.since, since)
         for table, side in ((old, "before"), (new, "after")):
             self._sum(table, side)
@@ -51,7 +51,8 @@ class Comparison:
             for (place, _), number in counts.items():
                 tally = self._places[place]
                 setattr(tally, name, getattr(tally, name) + number)
-        return bool(gone or come)
+        names = [set(key_texts(table, (ZONE, "zone_name"))) for table in (old, new)]
+        return bool(gone or come) or names[0] != names[1]
 
     def _sum(self, table: pa.Table, side: str) -> None:
         names = count_columns(self.schema)

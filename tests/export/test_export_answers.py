@@ -61,6 +61,23 @@ async def test_a_key_that_comes_twice_is_kept_and_told(tmp_path: Path) -> None:
         assert sorted(read(tmp_path)["visits"]) == [7, 7, 10, 99]
 
 
+async def test_another_name_is_no_change_of_figures(tmp_path: Path) -> None:
+    """The rows have it; none counts as changed."""
+    name = "Entrance"
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        return answer_of([row_at(day, 5, zone_name=name) for day in days_of(params)])
+
+    async with make_client(answer) as client:
+        await export(client, DAYS, tmp_path)
+        name = "Main entrance"
+        report = await export(client, DAYS, tmp_path, refresh=2)
+    changes = report.changes
+    assert changes is not None
+    assert (changes.added, changes.removed, changes.changed, changes.unchanged) == (0, 0, 0, 2)
+    assert read(tmp_path).sort("bucket_start")["zone_name"].to_list() == ["Entrance"] * 4 + ["Main entrance"] * 2
+
+
 async def test_what_a_plan_does_not_measure_is_known_on_a_day_without_visits(tmp_path: Path) -> None:
     """Which tells it by itself no more; a plan that measures shows when there are visitors again."""
     measures = False

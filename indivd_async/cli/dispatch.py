@@ -44,13 +44,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    code = 0
     try:
         module = importlib.import_module(args.module, __package__)
-        code: int = module.main(args)
+        code = module.main(args)
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()  # whoever read has seen enough
-        return 0
     except (UsageError, InvalidQueryError, ConfigError) as error:
         return _say(f"{tell(error)}\ntry: indivd {args.command} --help", MISUSED)
     except (IndivdError, OSError, ImportError) as error:

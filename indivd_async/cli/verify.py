@@ -50,6 +50,9 @@ def main(args: argparse.Namespace) -> int:
     if args.profile is not None:
         check_path("--profile", args.profile)
     report = anyio.run(_verify, args)
+    if args.profile is not None:
+        with open_output(args.profile) as file:
+            file.write(report.profile.to_json().encode())
     if args.json:
         print(json.dumps(report.to_dict(with_figures=args.with_figures), indent=2))
     elif args.markdown:
@@ -58,8 +61,6 @@ def main(args: argparse.Namespace) -> int:
     else:
         _show(report, with_figures=args.with_figures)
     if args.profile is not None:
-        with open_output(args.profile) as file:
-            file.write(report.profile.to_json().encode())
         say(f"profile: {args.profile}; pass AsyncIndivd(profile=…) its path, or set INDIVD_PROFILE")
     say(report.summary)
     return 0 if report.is_sound else 1

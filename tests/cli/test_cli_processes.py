@@ -89,6 +89,24 @@ def test_a_reader_that_has_seen_enough(form: str, site: Any) -> None:
     assert process.wait(timeout=60) == 0
 
 
+def test_a_reader_that_left_before_changes_no_end(site: Any, tmp_path: Path) -> None:
+    """What failed has failed, and what is kept beside the output is kept."""
+    profile = tmp_path / "profile.json"
+    for argv, code in (
+        (("doctor", "--json", "--token", "wrong"), 1),
+        (("verify", "--json", "--profile", str(profile)), 0),
+    ):
+        process = start(*argv, env=os.environ | {"PYTHONUNBUFFERED": ""})  # else it is told in the middle
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+        process.stderr.close()
+        assert process.wait(timeout=60) == code, err
+        assert "Traceback" not in err
+    assert profile.exists()
+
+
 def test_the_sandbox_serves_until_interrupted() -> None:
     """It tells where, and how to ask it."""
     process = start("sandbox", "--port", "0")

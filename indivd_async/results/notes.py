@@ -128,8 +128,8 @@ DOUBTFUL: Mapping[str, Kind] = {
     ),
     "implausible_figures": Kind(
         "The row of {where} has figures that no measurement gives: a count below zero or of billions, more visitors, "
-        "bounces or dwell times than visits, many visits and no visitor, or a mean or quartiles beyond the least and "
-        "the most, or a mean told twice as two.",
+        "bounces or dwell times than visits, many visits and no visitor, stays of days, or a mean or quartiles beyond "
+        "the least and the most, or a mean told twice as two.",
         "Do not use it before Indivd has explained it.",
     ),
     "incomplete_labels": Kind(

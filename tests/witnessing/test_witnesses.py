@@ -470,6 +470,7 @@ IMPLAUSIBLE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -1.0, "dwell_time_stats": {}}),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": -0.02, "dwell_time_stats": {}}),
     ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": 4e5, "dwell_time_stats": {}}),
+    ("zone_visitors", ("current", "insights", 5), lambda old: old | {"dwell_time": 9e4, "dwell_time_stats": {}}),
 ]
 
 

@@ -256,7 +256,6 @@ class Database:
         found: list[dict[str, Any]] = []
         if self._has(it, MANIFESTS):
             found = it.query(sql.select_manifest(self.target)).to_pylist()
-        it.rollback()
         return (found[0]["version"], found[0]["writer"], found[0]["document"]) if found else None
 
     def _has(self, it: Connection, table: str) -> bool:
@@ -279,7 +278,9 @@ class Database:
                 if self._connection is None:
                     self._connection = self._driver.connect(self.target)
                     self._was_there = True
-                return work(self._connection)
+                done = work(self._connection)
+                self._connection.rollback()  # whoever has read would keep others from changing the table
+                return done
             except self._driver.errors as error:
                 problem, more = self._cannot(error), self._driver.takes_more(error)
                 waits = not more and self._waits(error)

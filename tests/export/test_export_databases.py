@@ -375,6 +375,24 @@ async def test_two_writers_are_one_too_many(place: Place) -> None:
         assert (await export(client, HOURS, to=place.to)).rows == expected
 
 
+async def test_a_table_can_be_changed_while_its_export_waits(server: postgres.Server) -> None:
+    """Between its commits it holds nothing of the table: a column is added without waiting for it."""
+    to = server.address(f"changed_{uuid4().hex[:8]}")
+    add = f"ALTER TABLE {parse_target(to).table} ADD COLUMN IF NOT EXISTS mine INTEGER"
+
+    def change(_: object) -> None:
+        address = to.partition("?")[0]
+        with adbc_driver_postgresql.dbapi.connect(address) as connection, connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+            cursor.execute(add)
+            connection.commit()
+
+    async with make_client() as client:
+        await export(client, HOURS, to=to)
+        report = await export(client, HOURS, to=to, refresh=2, on_progress=change)
+    assert report.complete
+
+
 async def test_tables_of_one_database_can_begin_at_once(place: Place) -> None:
     """Neither waits for the other's table of manifests in vain."""
     async with make_client() as client, anyio.create_task_group() as tasks:

@@ -187,7 +187,10 @@ def place_of(zone: int | None, bucket: Bucket) -> str:
 
 
 #: Names of unknown fields that say which bucket a row is of, where labels lie among the figures.
-_LABEL = r"(?i).*(?:year|month|week|day|date|hour|minute|quarter|period|bucket|interval|slot|start|end|moment|stamp).*"
+_LABEL = (
+    r"(?i).*(?:year|month|week|day|(?<!up)date|hour|minute|quarter|period|bucket|interval|slot|moment|stamp).*"
+    r"|(?:.*_)?(?:start|end)(?:_.*)?"
+)
 OddLabels = tuple[tuple[str, str], ...]
 
 

@@ -376,6 +376,20 @@ def test_unknown_labels_are_told_and_part_of_the_key() -> None:
     assert kinds(rate_query, document) == ["grouped_otherwise", "odd_labels"]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        *((name, []) for name in ("updated_at", "lastUpdate", "gender", "trend", "average_spend")),
+        *((name, ["odd_labels"]) for name in ("date", "start", "end_time", "bucketStart", "Stamp")),
+    ],
+)
+def test_only_what_may_label_a_bucket_is_a_label(name: str, told: list[str]) -> None:
+    """Beside the labels of a row of visits may stand anything."""
+    rows = [visit(day, aggregation=label(day, zone_id=201, **{name: str(day)})) for day in DAYS]
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by="dayofmonth", location=124)
+    assert kinds(query, {"current": period(DAYS, rows)}) == told
+
+
 # Zones and the catalogue.
 
 

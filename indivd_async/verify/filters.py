@@ -7,33 +7,20 @@ from .reading import Row, is_grouped, told_dates, total
 from .seen import Judgement, Seen, Table, expect, held, need, same_sums
 
 FILTERS = Table()
-_ECHOING = (
-    ("visits by day", "current"),
-    ("visits of the week", "current"),
-    ("visits of two periods", "current"),
-    ("visits of two periods", "comparison"),
-    ("drop-in of two periods", "current"),
-    ("drop-in of two periods", "comparison"),
-)
 #: Of so many bounces, some are between two thresholds.
 _MANY = 20
-_ONE_LOCATION = "the token sees one location only"
-_NO_PASSING_LINES = "no passing lines are set up for this zone"
 
 
 @FILTERS.add("An answer is about the days asked for, and says so.")
 def _period_echoed(seen: Seen) -> None:
-    told = False
-    for name, part in _ECHOING:
-        if name in seen.heard and seen.heard[name].is_ok:
-            found = seen.answer(name)
-            dates = told_dates(found.document, part)
-            prefix = "" if part == "current" else "comparison_"
-            asked = tuple(found.question.params[f"{prefix}{end}_date"] for end in ("start", "end"))
-            if dates is not None:
+    first, told = seen.course.week[0].isoformat(), False
+    for _, heard in seen.each("zone_visitors", "drop_in_rate"):
+        for part, prefix in (("current", ""), ("comparison", "comparison_")):
+            asked = tuple(heard.question.params.get(f"{prefix}{end}_date", "") for end in ("start", "end"))
+            dates = told_dates(heard.document, part)
+            if dates is not None and asked[0] >= first:  # of longer periods long_period_whole tells more
                 told = True
-                words = f"asked for {' to '.join(asked)}, an answer says {' to '.join(dates)}"
-                expect(dates == asked, words)
+                expect(dates == asked, f"asked for {' to '.join(asked)}, an answer says {' to '.join(dates)}")
     need(told, "the answers do not say which days they are about")
 
 
@@ -116,41 +103,42 @@ def _one_day_by_hours(seen: Seen) -> None:
     expect(all("hour" in row.labels for row in rows), words)
 
 
-@FILTERS.add("zone_visitors answers for the zones asked for, and no others.")
-def _zones_honoured(seen: Seen) -> None:
-    told = {row.zone for row in seen.grouped("visits of the zone, filtered")}
+@FILTERS.add(
+    "drop_in_rate answers for the zone asked for, and no other.",
+    name="drop_in_zone_honoured",
+    given={"name": "drop-in of the zone by hour", "by_day": "drop-in by day"},
+)
+@FILTERS.add(
+    "zone_visitors answers for the zones asked for, and no others.",
+    name="zones_honoured",
+    given={"name": "visits of the zone, filtered", "by_day": "visits by day"},
+)
+def _zone_honoured(seen: Seen, name: str, by_day: str) -> None:
+    zone, (known, told) = seen.course.zone, ({row.zone for row in seen.zoned(each)} for each in (by_day, name))
     need(told, "there was nobody to count in this zone")
-    need(len({row.zone for row in seen.grouped("visits by day")}) > 1, "the location has one zone with visits")
-    others = told - {seen.course.zone}
-    expect(not others, f"asked for zone {seen.course.zone}, rows of {len(others)} other zones came")
+    need(zone in known and len(known) > 1, "fewer than two zones of the location have visits, or passing lines")
+    expect(told == {zone}, f"asked for zone {zone}, rows of {len(told - {zone})} other zones came")
 
 
-@FILTERS.add("zone_visitors answers for the location asked for, and no other.")
-def _location_honoured(seen: Seen) -> None:
-    need(seen.course.locations > 1, _ONE_LOCATION)
-    need(seen.course.zones, "the list of zones does not tell their location")
-    told = {row.zone for row in seen.counting("visits", "visits by day")}
-    expect(told <= seen.course.zones.keys(), f"asked for location {seen.course.location}, rows of zones elsewhere came")
-
-
-@FILTERS.add("drop_in_rate answers for the zone asked for, and no other.")
-def _drop_in_zone_honoured(seen: Seen) -> None:
-    known, zone = seen.drop_ins("drop-in by day").zones, seen.course.zone
-    need(len(known) > 1, "fewer than two zones of the location have passing lines")
-    told = seen.drop_ins("drop-in of the zone by hour").zones
-    need(zone in known, _NO_PASSING_LINES)
-    expect(told.keys() == {zone}, f"asked for zone {zone}, {len(told)} zones came")
-
-
-@FILTERS.add("drop_in_rate answers for the location asked for, and no other.")
-def _drop_in_location_honoured(seen: Seen) -> None:
-    course = seen.course
-    need(course.locations > 1, _ONE_LOCATION)
-    found = seen.drop_ins("drop-in by day")
-    need(found.zones, "no passing lines are set up at this location")
-    is_here = found.zones.keys() <= (course.zones or found.zones).keys()
-    is_here = is_here and {row.location for row in found.totals} == {course.location}
-    expect(is_here, f"asked for location {course.location}, zones elsewhere came")
+@FILTERS.add(
+    "drop_in_rate answers for the location asked for, and no other.",
+    name="drop_in_location_honoured",
+    given={"name": "drop-in by day"},
+)
+@FILTERS.add(
+    "zone_visitors answers for the location asked for, and no other.",
+    name="location_honoured",
+    given={"name": "visits by day"},
+)
+def _location_honoured(seen: Seen, name: str) -> None:
+    course, rows = seen.course, seen.zoned(name)
+    need(course.locations > 1, "the token sees one location only")
+    need(rows, "there was nobody to count, or no passing lines are set up")
+    is_told = course.zones or any(row.location is not None for row in rows)
+    need(is_told, "neither the list of zones nor the rows tell their location")
+    elsewhere = [row for row in rows if row.location not in (None, course.location)]
+    elsewhere += [row for row in rows if course.zones and row.zone not in course.zones]
+    expect(not elsewhere, f"asked for location {course.location}, rows of zones elsewhere came")
 
 
 @FILTERS.add(
@@ -159,10 +147,8 @@ def _drop_in_location_honoured(seen: Seen) -> None:
     rests_on=("bounces_within_visits",),
 )
 def _threshold_honoured(seen: Seen) -> Judgement:
-    rows, usual = (
-        seen.of_zone(seen.measured("visits of the zone, filtered")),
-        seen.of_zone(seen.grouped("visits by day")),
-    )
+    rows = seen.of_zone(seen.measured("visits of the zone, filtered"))
+    usual = seen.of_zone(seen.grouped("visits by day"))
     asked = int(seen.heard["visits of the zone, filtered"].question.params["bounce_threshold"])
     words = f"asked for a bounce threshold of {asked} s, rows say that another was in force"
     expect(all(row.threshold in (None, asked) for row in rows), words)

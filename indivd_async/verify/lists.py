@@ -59,7 +59,7 @@ def _zones_all_listed(seen: Seen) -> None:
     listed = {whole(item.get("id")) for item in seen.entities("zones")}
     met = {row.zone for row in seen.counting("visits", "visits by day")}
     with suppress(CannotTellError):
-        met |= set(seen.drop_ins("drop-in by day").zones)
+        met |= {row.zone for row in seen.zoned("drop-in by day")}
     expect(met <= listed, "rows come of zones that no list names")
 
 

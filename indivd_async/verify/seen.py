@@ -248,6 +248,11 @@ class Seen:
         need(is_so, f"{name} came under other labels than asked for")
         return rows
 
+    def zoned(self, name: str) -> list[Row]:
+        """Read the rows of an answer that tell their zone: of drop_in_rate the totals of zones."""
+        is_drop_in = self.status_of(name).question.endpoint == "drop_in_rate"
+        return self.drop_ins(name).totals if is_drop_in else self.grouped(name)
+
     def measured(self, name: str) -> list[Row]:
         """Read the rows with visits, of zones whose plan measures more than visits."""
         rows = self.counting("visits", name)

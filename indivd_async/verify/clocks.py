@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
-from zoneinfo import ZoneInfo
 
-from ..models.clocks import first_instant
 from ..time_zones import zone_of
 from .reading import Row, add_up
 from .seen import CannotTellError, FailsError, Judgement, Seen, Table, expect, holds, need
@@ -53,10 +49,17 @@ def _known_hours(seen: Seen) -> dict[str, Hours]:
     """Lay out the hours of the zone that most questions are about, on each clock that is tried."""
     tz, local, utc = _two_clocks(seen, seen.course.zone)
     need(local != utc, "the location's clock and UTC show the same hours in these days, or tz is ignored")
-    home = Hours()
-    for moment, n in utc.items():
-        home[moment.replace(tzinfo=UTC).astimezone(ZoneInfo(_HOME_TZ)).replace(tzinfo=None)] += n
+    home = _on_clock(utc, _HOME_TZ)
     return {tz: local, "UTC": utc} | ({} if home == local else {_HOME_TZ: home})
+
+
+def _on_clock(utc: Hours, tz: str) -> Hours:
+    """Give hours of UTC the labels of another clock: where that is not whole hours apart, those that are nearest."""
+    moved = Hours()
+    for moment, n in utc.items():
+        middle = moment.replace(minute=30, tzinfo=UTC).astimezone(zone_of(tz))
+        moved[middle.replace(minute=0, tzinfo=None)] += n
+    return moved
 
 
 def _fit(series: Hours, known: Mapping[str, Hours]) -> tuple[str | None, str]:
@@ -123,37 +126,18 @@ for _name, _endpoint, _question in (
 )
 def _tz_moves_hours(seen: Seen) -> None:
     tz, local, utc = _two_clocks(seen)
-    offsets = {zone_of(tz).utcoffset(datetime(day.year, day.month, day.day, 12)) for day in seen.course.week}
-    need(offsets != {timedelta(0)}, "the location's clock is UTC in these days")
-    if not _are_same_people(_counted_up(local, tz), _counted_up(utc, "UTC")):
-        expect(local != utc, "asked on two clocks, the answer is the same: tz is ignored")
-        raise FailsError("asked on two clocks, the visits are not those of the same hours")
-
-
-def _are_same_people(first: list[tuple[datetime, int]], second: list[tuple[datetime, int]]) -> bool:
-    """
-    Tell whether two series that are counted up on two clocks can be the same events.
-
-    From a common moment on, each must be between what the other counts at the boundaries around it: this asks for
-    equality where the clocks are whole hours apart, and for all that can be asked where they are not.
-    """
-    moments = [moment for moment, _ in first]
-    low, high = float("-inf"), float("inf")
-    for moment, count in second:
-        before, after = bisect_right(moments, moment) - 1, bisect_left(moments, moment)  # one step where it is exact
-        if before >= 0 and after < len(first):
-            low, high = max(low, first[before][1] - count), min(high, first[after][1] - count)
-    return low <= high
-
-
-def _counted_up(hours: Hours, tz: str) -> list[tuple[datetime, int]]:
-    """List, for the end of each hour from the first to the last, how many were counted until then."""
-    steps = (max(hours) - min(hours)) // _HOUR + 2
-    labels = [min(hours) + number * _HOUR for number in range(steps)]
-    ends = [first_instant(label, tz).astimezone(UTC) for label in labels]
-    counts = accumulate((hours[label] for label in labels), initial=0)
-    # Hours that a clock change skips end when they begin: the last of equal moments counts.
-    return sorted(dict(zip(ends, counts, strict=False)).items())
+    noons = [datetime(day.year, day.month, day.day, 12, tzinfo=zone_of(tz)) for day in seen.course.week]
+    offsets = [noon.utcoffset() or timedelta(0) for noon in noons]
+    need(any(offsets), "the location's clock is UTC in these days")
+    expect(local != utc, "asked on two clocks, the answer is the same: tz is ignored")
+    moved = _on_clock(utc, tz)
+    if any(offset % _HOUR for offset in offsets):  # a quarter or a half of each hour is in the one beside it
+        clock, _ = _fit(local, {tz: moved, "UTC": utc})
+        need(clock, "the hours of the two clocks lie across each other, and fit too little to be told apart")
+        is_same = clock == tz
+    else:
+        is_same = not _distance(local, moved)
+    expect(is_same, "asked on two clocks, the visits are not those of the same hours")
 
 
 @CLOCKS.add(

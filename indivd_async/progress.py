@@ -7,11 +7,12 @@ not counted.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
@@ -112,10 +113,13 @@ class Display:
 
     def showing(self) -> AbstractContextManager[Hear]:
         """Return what shows each `Progress` that it is given, until the context is left."""
-        stream = self._stream or sys.stderr
+        stream = self._stream or sys.stderr or io.StringIO()  # a program without a terminal may have none
         if (display := _find_page()) is not None:
             return _on_page(display, self._clock)
-        return self._on_terminal(stream) if stream.isatty() else nullcontext(_in_lines(stream, self._clock))
+        is_terminal = False
+        with suppress(AttributeError, ValueError):  # what stands there may be closed, or know little
+            is_terminal = stream.isatty()
+        return self._on_terminal(stream) if is_terminal else nullcontext(_in_lines(stream, self._clock))
 
     @contextmanager
     def _on_terminal(self, stream: TextIO) -> Iterator[Hear]:
@@ -201,6 +205,24 @@ def _find_page() -> Callable[..., Any] | None:
     return found
 
 
+class _Lasting:
+    """A terminal that may go while it is drawn on: what it does not take is lost, and ends no call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def make_bars(stream: TextIO) -> Any:
     """Make what draws bars on a terminal, with rich."""
     try:
@@ -218,6 +240,6 @@ def make_bars(stream: TextIO) -> Any:
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[left]}"),
         progress.TextColumn("{task.fields[details]}"),
-        console=Console(file=stream),
+        console=Console(file=_Lasting(stream)),  # type: ignore[arg-type]
         transient=True,
     )

@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -264,6 +265,39 @@ async def test_a_bar_is_drawn_where_stderr_is_now(monkeypatch: pytest.MonkeyPatc
             await client.fetch(QUARTER)
             assert "requests" in stream.getvalue()
             stream.close()
+
+
+class Gone(io.StringIO):
+    """A terminal whose window was closed."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, _: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+class Little:
+    """What knows little of being a stream, as some put in the place of stderr."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("make", [lambda: None, Gone, Little, closed], ids=["none", "gone", "little", "closed"])
+async def test_a_stream_that_shows_nothing_ends_no_call(
+    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs without a terminal have no stderr, and a terminal may go while the program goes on."""
+    async with make_client(progress=True) as client:
+        monkeypatch.setattr("sys.stderr", make())
+        assert await client.fetch(QUARTER)
 
 
 async def test_the_bar_of_a_client_is_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from .exits import FAILED, INTERRUPTED, MISUSED, TERMINATED
 from .logs import telling_logs
 from .options import UsageError, join_negative
 from .spelling import tell
-from .terminal import say
+from .terminal import open_nothing, say
 
 
 def run(argv: Sequence[str]) -> int:
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     if sys.stdout is None:
         if getattr(args, "out", None) is None:
             return _say("stdout is closed, so there is nowhere to write to", FAILED)
-        sys.stdout = _open_nothing()
+        sys.stdout = open_nothing()
     with _heeding_sigterm() as terminated, telling_logs(wanted=args.verbose):
         try:
             return _run(args)
@@ -100,14 +100,10 @@ def _read_word(word: str) -> str:
 
 def _prepare_streams() -> None:
     if sys.stderr is None:
-        sys.stderr = _open_nothing()  # else what is printed to it goes to stdout
+        sys.stderr = open_nothing()  # else what is printed to it goes to stdout
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a bar that cannot be drawn is no reason to fail
-
-
-def _open_nothing() -> io.TextIOWrapper:
-    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _drop_output() -> None:

@@ -55,7 +55,15 @@ def size_of(stream: TextIO) -> os.terminal_size:
 def say(text: str, *, indent: str = "") -> None:
     """Print *text* for people, to stderr; lines that go on begin with *indent*, and nothing in it is obeyed."""
     lines = "\n".join(map(escape_controls, text.split("\n")))
-    print(fit(lines, sys.stderr, indent=indent), file=sys.stderr, flush=True)
+    try:
+        print(fit(lines, sys.stderr, indent=indent), file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it, or its disk is full: that is no reason to fail
+        sys.stderr = open_nothing()
+
+
+def open_nothing() -> TextIO:
+    """Open what takes the place of a stream that is closed."""
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def check_rich(instead: str = "") -> None:

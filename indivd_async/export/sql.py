@@ -122,10 +122,10 @@ def count_rows(target: Target, schema: pa.Schema, regions: Sequence[Region] = ()
 
 
 def count_tables(table: str) -> str:
-    """Count the tables of that name in the schema: none or one."""
+    """Count the tables of that name in the schema, and in no other database at hand: none or one."""
     return (
-        "SELECT count(*) AS n FROM information_schema.tables "
-        f"WHERE table_name = {literal(table)} AND table_schema = current_schema()"
+        f"SELECT count(*) AS n FROM information_schema.tables WHERE table_name = {literal(table)} "
+        "AND table_schema = current_schema() AND table_catalog = current_database()"
     )
 
 

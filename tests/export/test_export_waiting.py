@@ -167,3 +167,14 @@ async def test_a_file_that_this_process_has_open_is_written_all_the_same(tmp_pat
         async with make_client() as client:
             report = await export(client, DAYS, to=f"duckdb:///{file}?table=visits")
         assert looking.sql("SELECT count(*) FROM visits").fetchall() == [(report.rows,)]
+
+
+async def test_a_file_that_this_process_has_attached_is_another(tmp_path: Path) -> None:
+    """What a notebook reads beside the table, such as that of last year, has tables of the same names."""
+    to = "duckdb:///{}?table=visits"
+    async with make_client() as client:
+        report = await export(client, DAYS, to=to.format(tmp_path / "old.duckdb"))
+        with duckdb.connect(tmp_path / "new.duckdb") as looking:
+            looking.execute(f"ATTACH '{tmp_path}/old.duckdb'")
+            assert (await export(client, DAYS, to=to.format(tmp_path / "new.duckdb"))).rows == report.rows
+            assert looking.sql("SELECT count(*) FROM new.visits").fetchall() == [(report.rows,)]

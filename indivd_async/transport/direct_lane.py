@@ -26,6 +26,10 @@ _WATCHED = (
 )
 
 
+#: Whose functions stand there too where a service runs: they tell of what passes, and answer nothing.
+_TRACERS = {"sentry_sdk", "skywalking"}
+
+
 def is_intercepted() -> bool:
     """
     Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test.
@@ -38,7 +42,9 @@ def is_intercepted() -> bool:
         if module is not None:
             home: Any = getattr(module, kind, None)  # of one that another thread still imports
             found = getattr(home, method, None)
-            if found is not None and getattr(found, "__globals__", None) is not home.__init__.__globals__:
+            its = getattr(found, "__globals__", {})
+            package = str(its.get("__name__")).partition(".")[0]
+            if found is not None and its is not home.__init__.__globals__ and package not in _TRACERS:
                 return True
     return False
 

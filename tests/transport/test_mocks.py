@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,24 @@ async def test_what_traces_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     original = httpx.AsyncHTTPTransport.handle_async_request
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", wrapt.FunctionWrapper(original, traced))
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        for _ in range(3):
+            await executor.send(Question())
+        await executor.aclose()
+    assert server.connections == 1
+
+
+async def test_what_traces_by_a_function_of_its_own_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentry puts a plain one there, in whatever has httpx, and passes on."""
+
+    async def send(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        return await original(self, request, **options)
+
+    original = httpx.AsyncClient.send
+    its = {"__name__": "sentry_sdk.integrations.httpx"}
+    traced = types.FunctionType(send.__code__, its, closure=send.__closure__)
+    monkeypatch.setattr(httpx.AsyncClient, "send", traced)
     with RawServer(Peer.serve) as server:
         executor = make_executor(server.url, timeouts=ROOMY)
         for _ in range(3):

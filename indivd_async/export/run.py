@@ -15,7 +15,7 @@ from ..errors import AuthenticationError, ConfigError, IndivdError
 from ..progress import Progress
 from ..queries import Query
 from ..results import Note
-from ..results.notes import numbering_notes
+from ..results.notes import numbering_notes, word_note
 from ..wording import brief, literally
 from .asks import Answered, Ask, Asked, Piece, by_query, keep_rows, make_columns, plan_ask
 from .comparison import Comparison
@@ -102,8 +102,10 @@ class _Run:
         world = await self._prepare(query)
         self.failures += world.failures
         self.fates += world.fates
-        for note in numbering_notes(groupings_of(query).values(), self.client.profile):
-            self.said[note.kind] = note
+        notes = numbering_notes(groupings_of(query).values(), self.client.profile)
+        if query.location is None and not (world.places or world.failures):
+            notes.append(word_note("no_locations"))
+        self.said |= {note.kind: note for note in notes}
         zones = Zones(
             owners=dict(self.manifest.zones),
             held=self.manifest.held,

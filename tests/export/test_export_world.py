@@ -245,6 +245,23 @@ async def test_a_location_that_is_not_listed_fails_and_is_named(begun: bool, tmp
     assert "is not among the locations this token may see" in str(report.failures[0].error)
 
 
+@each_question
+async def test_a_list_without_locations_is_told(query: Any, tmp_path: Path) -> None:
+    """An export that has nothing to ask for says so, in its first night and later."""
+    town = Town(listed=())
+    async with make_client(town) as client:
+        assert [note.kind for note in (await export(client, query, tmp_path / "out")).notes] == ["no_locations"]
+    town.listed = [124]
+    async with make_client(town) as client:
+        report = await export(client, query, tmp_path / "out")
+        assert "no_locations" not in {note.kind for note in report.notes}
+    town.listed = []
+    async with make_client(town) as client:
+        later = await export(client, query, tmp_path / "out")
+    assert [note.kind for note in later.notes] == ["no_locations"]
+    assert later.rows == report.rows > 0
+
+
 # Asking again.
 
 

@@ -21,8 +21,8 @@ from .seen import CannotTellError, FailsError, Judgement, Seen, Table, expect, h
 FORMS, BELIEF = Table(), Table()
 #: Text that may be digits all the same.
 _TEXT = ("location_custom_id", "name", "zone_name", "loc_name", "startdate", "enddate", "open", "close")
-#: What follows the name of a field whose value, or the first of whose values, is text of digits, without blanks.
-_NUMBER_AS_TEXT = re.compile(rb'":\[?"-?[0-9]+(?:\.[0-9]+)?"')
+#: A field whose value, or the first of whose values, is text of digits, in JSON without blanks: its name.
+_NUMBER_AS_TEXT = re.compile(rb'"([a-zA-Z_]+)":\[?"-?[0-9]+(?:\.[0-9]+)?"')
 #: What a field is called that tells time.
 _TIMES = re.compile("year|month|week|day|date|hour|minute|time", re.IGNORECASE)
 _DAY = {"year", "month", "dayofmonth"}
@@ -106,10 +106,7 @@ def _numbers_are_numbers(seen: Seen) -> None:
 
 
 def _numbers_as_text(document: Any) -> set[str]:
-    written = orjson.dumps(document)
-    ends = [match.start() for match in _NUMBER_AS_TEXT.finditer(written)]
-    names = {written[written.rindex(b'"', 0, end) + 1 : end].decode() for end in ends}
-    return {name for name in names if name and "\\" not in name}.difference(_TEXT)
+    return {name.decode() for name in _NUMBER_AS_TEXT.findall(orjson.dumps(document))}.difference(_TEXT)
 
 
 @FORMS.add(

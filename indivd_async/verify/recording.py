@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC
 from itertools import count
@@ -146,13 +147,8 @@ def _owner(name: str) -> str:
 class Recording(Run):
     """A recorded run: all that was asked, and what came."""
 
-    answers: tuple[Heard, ...]
-
-    names: tuple[str, ...]
-
-    def named(self, name: str) -> Heard | None:
-        """Return the answer of that name."""
-        return dict(zip(self.names, self.answers, strict=True)).get(name)
+    answers: Mapping[str, Heard]
+    """By the names of the questions."""
 
 
 def latest(folder: str | os.PathLike[str]) -> Path | None:
@@ -177,8 +173,8 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
         head, *lines = map(orjson.loads, path.read_bytes().splitlines())
         if head["recording"] != _VERSION:
             raise ConfigError(f"{path} is a recording of version {head['recording']}; this library reads {_VERSION}")
-        answers = [
-            Heard(
+        answers = {
+            line["name"]: Heard(
                 question=make_question(line["endpoint"], line["params"]),
                 status=line["status"],
                 document=line["document"],
@@ -186,12 +182,8 @@ def read_recording(source: str | os.PathLike[str]) -> Recording:
                 problem=line["problem"],
             )
             for line in lines
-        ]
-        return Recording(
-            **attrs.asdict(Run.from_dict(head)),
-            answers=tuple(answers),
-            names=tuple(line["name"] for line in lines),
-        )
+        }
+        return Recording(**attrs.asdict(Run.from_dict(head)), answers=answers)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     except (AttributeError, ValueError, KeyError, TypeError) as error:

@@ -29,7 +29,7 @@ class Replay:
         self.recording = read_recording(source)
         self.missed: list[str] = []
         self._answers: defaultdict[_Key, deque[Heard]] = defaultdict(deque)
-        for heard in self.recording.answers:
+        for heard in self.recording.answers.values():
             self._answers[heard.question.path, tuple(sorted(heard.question.params.items()))].append(heard)
 
     def __len__(self) -> int:

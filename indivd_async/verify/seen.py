@@ -290,7 +290,7 @@ class Seen:
         if earlier is None:
             raise CannotTellError("there is no earlier recording; --record keeps this one for next time")
         need(earlier.location == self.course.location, f"the earlier recording is of location {earlier.location}")
-        found = earlier.named(RANGE_BY_DAY)
+        found = earlier.answers.get(RANGE_BY_DAY)
         try:
             rows = read_rows("zone_visitors", found.document) if found is not None and found.is_ok else []
         except UnreadableError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
 
 import anyio
 
@@ -24,10 +23,8 @@ _WATCHED = (
     ("httpcore", "AsyncConnectionPool", "handle_async_request"),
     ("httpcore", "AsyncHTTPConnection", "handle_async_request"),
 )
-
-
-#: Whose functions stand there too where a service runs: they tell of what passes, and answer nothing.
-_TRACERS = {"sentry_sdk", "skywalking"}
+#: Whose functions stand there where a service runs: its own, and those of tracers, which tell of what passes.
+_PASSING = ("httpx.", "httpcore.", "sentry_sdk.", "skywalking.")
 
 
 def is_intercepted() -> bool:
@@ -35,16 +32,13 @@ def is_intercepted() -> bool:
     Tell whether a tool stands where httpx would send: it must see our requests, or a token leaves a test.
 
     A function of another module has its names, where it wraps, but never its globals. What instruments, and passes on
-    (wrapt's proxies), has them: a service that is traced keeps its connections.
+    (wrapt's proxies, subclasses), has them: a service that is traced keeps its connections.
     """
     for name, kind, method in _WATCHED:
         module = sys.modules.get(name)
         if module is not None:
-            home: Any = getattr(module, kind, None)  # of one that another thread still imports
-            found = getattr(home, method, None)
-            its = getattr(found, "__globals__", {})
-            package = str(its.get("__name__")).partition(".")[0]
-            if found is not None and its is not home.__init__.__globals__ and package not in _TRACERS:
+            found = getattr(getattr(module, kind, None), method, None)  # of one that another thread still imports
+            if found is not None and not str(getattr(found, "__globals__", {}).get("__name__")).startswith(_PASSING):
                 return True
     return False
 

@@ -174,6 +174,31 @@ async def test_what_traces_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.connections == 1
 
 
+async def test_a_class_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one that only tells of what passes, it is no mock; one that answers is seen."""
+
+    class Traced(httpx.AsyncClient):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+
+    class Answering(Traced):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+
+        async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+            return httpx.Response(200, content=b"[2]", request=request)
+
+    with RawServer(lambda peer: peer.serve(answer(b"[1]"))) as server:
+        executor = make_executor(server.url, timeouts=ROOMY, limits=Limits(concurrency=1))
+        monkeypatch.setattr(httpx, "AsyncClient", Traced)
+        for _ in range(3):
+            assert (await executor.send(Question())).body == b"[1]"
+        assert server.connections == 1
+        monkeypatch.setattr(httpx, "AsyncClient", Answering)
+        assert (await executor.send(Question())).body == b"[2]"
+        await executor.aclose()
+
+
 async def test_what_traces_by_a_function_of_its_own_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentry puts a plain one there, in whatever has httpx, and passes on."""
 

@@ -89,10 +89,10 @@ class Bucket:
         """
         Return the first instant of the bucket: aware when *tz* (an IANA name) is given, else the naive local label.
 
-        None where the labels do not fix it: weeks whose *numbering* is not given, days of the week, months without a
-        year. An hour repeated by a
-        clock change is one bucket that begins at its first occurrence; where a change skips the beginning of a bucket,
-        or all of it, the first instant is the first moment after the gap.
+        None where the labels do not fix it: weeks whose *numbering* is not given, days of the week without their date,
+        months without a year. An hour repeated by a clock change is one bucket that begins at its first occurrence;
+        where a change skips the beginning of a bucket, or all of it, the first instant is the first moment after the
+        gap.
 
         >>> Bucket(year=2025, month=3, dayofmonth=1, hour=9).start("Europe/Stockholm").isoformat()
         '2025-03-01T09:00:00+01:00'
@@ -102,7 +102,7 @@ class Bucket:
         return instant_of(self._start_of_week(numbering) if self.week is not None else self._start(), tz)
 
     def _start(self) -> datetime | None:
-        if self.dayofweek is not None or self.year is None:
+        if self.year is None or (self.dayofweek is not None and self.dayofmonth is None):
             return None
         label = (self.month, self.dayofmonth, self.hour, self.minute)
         known = [part for part in label if part is not None]

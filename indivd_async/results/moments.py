@@ -69,10 +69,9 @@ def _read(bucket: Bucket, clock: str | None, tz: str | None, numbering: Numberin
     except OverflowError:  # the first day that there is
         utc = None
     start = own if clock == tz else instant_of(shown, clock)
-    if bucket.dayofweek is not None:
-        weekday = numbering.weekday(bucket.dayofweek)
-    else:
-        weekday = None if bucket.dayofmonth is None or shown is None else shown.isoweekday()
+    weekday = None if bucket.dayofweek is None else numbering.weekday(bucket.dayofweek)
+    if shown is not None and bucket.dayofmonth is not None:
+        weekday = shown.isoweekday()
     return start, utc, *labels_of(bucket), weekday
 
 

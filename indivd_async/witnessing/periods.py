@@ -88,6 +88,7 @@ def _is_end(moment: datetime, day: date, has_time: bool) -> bool:
 
 _BIT = {name: 1 << place for place, name in enumerate(LABELS)}
 _YEAR, _MONTH, _WEEK, _DAY, _WEEKDAY, _HOUR, _MINUTE = _BIT.values()
+_DATE = _YEAR | _MONTH | _DAY
 _ODD = 1 << len(LABELS)
 #: A single grouping, and the labels that it may come with: those that fix it, as in the article's sample.
 _MAY = {name: sum(_BIT[label] for label in PARENTS.get(name, name).split(",")) for name in LABELS}
@@ -156,7 +157,7 @@ def hold_labels(case: Case) -> Testimony:
         masks = {mask for _, mask, _, _ in facts}
         if strangers := [bucket for bucket, _, begins, ends in facts if ends < first or begins > last]:
             yield _outside(strangers, window)
-        if others := [mask for mask in masks if mask & ~_ODD & ~may or must & ~mask]:
+        if others := [mask for mask in masks if mask & ~_ODD & ~(may | _allowed(mask)) or must & ~mask]:
             yield _otherwise(case, others[0])
         odd = sorted({name for labels in unknown or () for name, _ in labels})
         odd += [f"no calendar has {place_of(None, bucket)}" for bucket, mask, _, _ in facts if mask & _ODD][:1]
@@ -164,6 +165,11 @@ def hold_labels(case: Case) -> Testimony:
             yield word_note("odd_labels", odd=", ".join(odd))
         else:
             yield from _incomplete(window, masks, must)
+
+
+def _allowed(mask: int) -> int:
+    """Return what may stand beside the labels of *mask*: the weekday of a date makes no other bucket of it."""
+    return _WEEKDAY if mask & _DATE == _DATE else 0
 
 
 def _outside(strangers: list[Bucket], window: Window) -> Mismatch | Note:

@@ -153,6 +153,7 @@ def test_today_is_a_matter_of_place() -> None:
         (Bucket(year=2024), "America/New_York", "2024-01-01T00:00:00-05:00"),
         (Bucket(year=2025, month=3, dayofmonth=30, hour=2), None, "2025-03-30T02:00:00"),
         (Bucket(year=2024, month=2, dayofmonth=29), None, "2024-02-29T00:00:00"),
+        (Bucket(year=2025, month=3, dayofmonth=1, dayofweek=7), None, "2025-03-01T00:00:00"),
     ],
     ids=repr,
 )
@@ -168,7 +169,8 @@ def test_a_bucket_begins_at_its_first_instant(bucket: Bucket, tz: str | None, st
     [
         Bucket(),
         Bucket(year=2025, week=10),
-        Bucket(year=2025, month=3, dayofmonth=1, dayofweek=7),
+        Bucket(year=2025, month=3, dayofweek=7),
+        Bucket(year=2025, month=3, week=9, dayofmonth=1),
         Bucket(dayofweek=1),
         Bucket(month=3),
         Bucket(hour=9),

@@ -48,6 +48,9 @@ QUERIES: dict[str, Query] = {
     "visits by location": ZoneVisitors(
         "2025-01-06", "2025-01-07", location=[124, 126], aggregate_by="dayofmonth,loc_id"
     ),
+    "visits by date and weekday": ZoneVisitors(
+        "2025-02-28", "2025-03-02", location=125, aggregate_by="year,month,dayofmonth,dayofweek"
+    ),
     "crossings of lines": LineCrosses("2025-06-02", "2025-06-04", location=124, line_ids=[2010, 2012], per="line"),
     "crossings of floors": LineCrosses("2025-06-02", "2025-06-02", location=[124, 127], floor=[-1, 0], per="floor"),
     "drop-in over time zones, compared": DropInRate(
@@ -391,6 +394,7 @@ async def test_all_tables_begin_alike(query: Query) -> None:
     assert all(column.meaning for column in tables.schema_of(query))
     for row in (await fetch(query)).to_dicts():
         start, utc = row["bucket_start"], row["bucket_start_utc"]
+        assert start is not None or row["dayofmonth"] is None or row["year"] is None
         if row["tz"] is None or start is None:
             assert utc is None
         else:

@@ -289,6 +289,17 @@ def test_an_interval_in_other_words_is_a_note(words: str, told: list[str]) -> No
     assert kinds(QUERIES["drop_in_rate"], changed("drop_in_rate", ("details", "interval"), words)) == told
 
 
+@pytest.mark.parametrize("grouping", ["dayofmonth", "year,month,dayofmonth"])
+def test_the_weekday_of_a_date_makes_no_other_bucket(grouping: str) -> None:
+    """It may stand beside it; a week, which may have a year of its own, may not."""
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by=grouping, location=124)
+    rows = [visit(day, aggregation=label(day, zone_id=201, dayofweek=7)) for day in DAYS]
+    assert kinds(query, {"current": period(DAYS, rows)}) == []
+    rows[0]["aggregation"]["week"] = 9
+    with pytest.raises(AnswerMismatchError, match="got labels year, month, week, dayofmonth, dayofweek"):
+        hold(query, {"current": period(DAYS, rows)})
+
+
 INCOMPLETE = [
     ("hour", {"hour": 9}, "do not tell their day"),
     ("minute", {"year": 2025, "month": 3, "dayofmonth": 1, "minute": 30}, "do not tell their hour"),

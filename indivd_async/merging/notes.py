@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ..fielded import Fielded
-from ..models import Aggregation, Bucket, LineCrossesRow, ZoneDropIn, clocks
+from ..models import Aggregation, Bucket, ZoneDropIn, ZoneVisitorsRow, clocks
 from ..models.endpoints import LISTED_IN
 from ..planning import Plan
 from ..profile import NOTHING_KNOWN, Numbering
@@ -61,7 +61,7 @@ def notes_on(plan: Plan, result: AnyResult, known: Known) -> Iterator[Note]:
     yield from _on_lists(query, known)
     yield from _on_numbers(plan, result)
     if isinstance(result, ZoneVisitorsResult) and known.has_asked_for_zones:
-        yield from _on_places(row.aggregation for row in result)
+        yield from _on_places(row.aggregation for row in _visits(result))
     elif isinstance(result, DropInRateResult) and any(
         len(item.request.locations or ()) > 1 for item in result.coverage
     ):
@@ -85,7 +85,14 @@ def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
 def _buckets(result: AnyResult) -> set[Bucket]:
     if isinstance(result, DropInRateResult):
         return {row.bucket for row in (*result.details.current, *(result.details.comparison or ()))}
-    return {row.bucket if isinstance(row, LineCrossesRow) else row.aggregation.bucket for row in result}
+    if isinstance(result, ZoneVisitorsResult):
+        return {row.aggregation.bucket for row in _visits(result)}
+    return {row.bucket for row in result}
+
+
+def _visits(result: ZoneVisitorsResult) -> Iterator[ZoneVisitorsRow]:
+    """Yield the rows of both periods."""
+    return chain(result.current.insights, result.comparison.insights if result.comparison else ())
 
 
 def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:

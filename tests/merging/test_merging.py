@@ -307,6 +307,16 @@ def test_numbers_are_held_against_the_profile(
     assert (row["bucket_start"] is None) == (grouping != "week" or bool(expected) or "year" not in labels)
 
 
+@pytest.mark.parametrize(("week", "contradicted"), [(10, False), (40, True)])
+def test_numbers_of_a_comparison_are_held_against_the_profile(week: int, contradicted: bool) -> None:
+    """Also where only that is grouped by weeks."""
+    grouped = {"aggregate_by": "zone", "comparison_aggregate_by": "week"}
+    plan = Plan(ZoneVisitors(*DAYS, **OTHER, location=124, tz="UTC", **grouped), profile=MONDAYS)
+    labels = [Bucket(), Bucket(year=2024, week=week)]
+    result = merge(plan, [visits(visit(7, bucket)) for bucket in labels])
+    assert ("profile_contradicted" in kinds(result)) is contradicted
+
+
 # Zone visitors.
 
 

@@ -27,6 +27,7 @@ from .planning import Plan, check_asked
 from .results import tables
 from .results.notes import warn_of
 from .settings import Limits, check, check_options, is_at_least, is_kind
+from .transport import hide
 
 if TYPE_CHECKING:
     from .queries import Query
@@ -63,6 +64,7 @@ def read_indivd(
     >>> frame = read_indivd(query, npartitions=8, limits=Limits(concurrency=64))  # doctest: +SKIP
     >>> frame.groupby("zone_name").visits.sum().compute()  # doctest: +SKIP
     """
+    token = hide(token)
     check_options(locals())
     check("npartitions", npartitions, is_at_least(1))
     if not isinstance(query, Plan):

@@ -19,6 +19,7 @@ from .client import AsyncIndivd
 from .client.opened import OpenStream as _OpenStream
 from .errors import ConfigError, IndivdError
 from .settings import check_options
+from .transport import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,7 @@ class TracedIndivd(AsyncIndivd):
         meter_provider: MeterProvider | None = None,
         **options: Any,
     ) -> None:
+        token = hide(token)
         check_options({"on_event": on_event})
         for name, provider in {"tracer": tracer_provider, "meter": meter_provider}.items():
             if provider is not None and not hasattr(provider, f"get_{name}"):

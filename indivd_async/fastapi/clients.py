@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from ..client import AsyncIndivd
 from ..errors import ConfigError
 from ..settings import Rule, check_options, is_kind, is_plain_function
+from ..transport import hide
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
@@ -45,6 +46,7 @@ def lifespan(
     it finds the client in ``app.state.indivd``, and what it yields is passed on. Within one of your own: ``async with
     lifespan(app): yield``.
     """
+    options = {name: hide(value) if name == "token" else value for name, value in options.items()}
     check_options(locals(), _OPTIONS)
 
     @asynccontextmanager

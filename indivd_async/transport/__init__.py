@@ -1,6 +1,6 @@
 """Lanes to the service: one connection each, one request at a time; the only room that knows HTTP libraries."""
 
-from .address import BaseURL as BaseURL, Token as Token, parse_base_url as parse_base_url
+from .address import BaseURL as BaseURL, Token as Token, hide as hide, parse_base_url as parse_base_url
 from .choosing import HttpClient as HttpClient, HttpTransport as HttpTransport, plan_lanes as plan_lanes
 from .lane import Lane as Lane, is_on_trio as is_on_trio
 from .pool import LanePool as LanePool

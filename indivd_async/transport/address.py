@@ -8,7 +8,7 @@ import re
 import ssl
 from base64 import b64encode
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import attrs
 
@@ -20,6 +20,7 @@ from ..wording import literally
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 #: By scheme.
 PORTS = {"https": 443, "http": 80}
@@ -41,6 +42,20 @@ class SecretBytes(bytes):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a token is never pickled; pass it where the client is made")
+
+
+class SecretText(str):
+    """A token on its way to a client, which tracebacks with locals show as stars."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def hide(token: T) -> T:
+    """Let a *token* that a frame holds show itself no more."""
+    return cast("T", SecretText(token)) if isinstance(token, str) else token
 
 
 class Token:

@@ -7,7 +7,8 @@ import logging
 import pickle
 import ssl
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -17,12 +18,17 @@ import respx
 import trustme
 from asking import AT_ONCE, ROOMY, TOKEN, Question, make_executor
 from attrs import evolve
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from interrupting import by_scope
 from raw_server import Peer, RawServer, answer
 
-from indivd_async import AsyncIndivd
+from indivd_async import AsyncIndivd, LineCrosses
+from indivd_async.dask import read_indivd
 from indivd_async.errors import ConfigError, IndivdError
 from indivd_async.execution import Executor
+from indivd_async.fastapi import lifespan
+from indivd_async.otel import TracedIndivd
 from indivd_async.settings import Limits
 from indivd_async.transport import Token
 
@@ -225,6 +231,40 @@ def test_no_token_in_errors_of_other_options(options: dict[str, Any]) -> None:
     """A client that cannot be made for another reason does not show its token on the way out."""
     with pytest.raises(ConfigError) as caught:
         AsyncIndivd(TOKEN, **options)
+    assert TOKEN not in told(caught.value)
+
+
+def open_application(**options: Any) -> None:
+    application = FastAPI(lifespan=lifespan(token=TOKEN, **options))
+    with TestClient(application):
+        pass
+
+
+@asynccontextmanager
+async def failing(_: object) -> AsyncIterator[None]:
+    raise LookupError
+    yield
+
+
+DAY = LineCrosses("2025-03-01", "2025-03-01", location=1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: open_application(base_url="http://elsewhere.example"), id="an application's option"),
+        pytest.param(lambda: open_application(client="no client"), id="an option of the application's"),
+        pytest.param(lambda: open_application(also=failing), id="what starts within"),
+        pytest.param(lambda: TracedIndivd(TOKEN, timeouts=30), id="a traced client"),
+        pytest.param(lambda: TracedIndivd(TOKEN, tracer_provider=1), id="telemetry"),
+        pytest.param(lambda: read_indivd(DAY, npartitions=1, token=TOKEN, limits=1), id="a cluster's option"),
+        pytest.param(lambda: read_indivd(DAY, npartitions=1, token=TOKEN, proxy="nonsense"), id="a cluster's client"),
+    ],
+)
+def test_no_token_in_errors_of_what_makes_clients(make: Callable[[], object]) -> None:
+    """It is in no frame that it went through."""
+    with pytest.raises((ConfigError, LookupError)) as caught:
+        make()
     assert TOKEN not in told(caught.value)
 
 

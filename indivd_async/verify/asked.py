@@ -72,8 +72,8 @@ def usual_questions(course: Course) -> Questions:
         asked["drop-in of the zone by hour"] = drop_ins(week, "hour", zone=zone)
         asked["drop-in of the zone by hour of UTC"] = drop_ins(week, "hour", zone=zone, tz="UTC")
         asked["visits of all zones, by a long URL"] = long_question(course, MAX_URL_BYTES)
-    into = course.lines_into_zone
-    if into and (others := [id for id in course.lines if id not in into]):
+    others = [id for id, line in course.lines.items() if whole(line.get("zone_to")) != course.zone]
+    if 0 < len(others) < len(course.lines):
         asked["crossings of all other lines"] = lines(week, "dayofmonth", line_ids=others)
     if len(course.floors) > 1:
         asked["crossings on the lowest floor"] = lines(week, "dayofmonth", floor=course.floors[0])

@@ -80,11 +80,6 @@ class Course:
         return max(Counter(self.homes.values()).values(), default=1)
 
     @property
-    def lines_into_zone(self) -> tuple[int, ...]:
-        """The lines that lead into the zone."""
-        return tuple(id for id, line in self.lines.items() if whole(line.get("zone_to")) == self.zone)
-
-    @property
     def floors(self) -> tuple[int, ...]:
         """The floors of the location's lines, the lowest first."""
         return tuple(sorted({floor for line in self.lines.values() if (floor := whole(line.get("floor"))) is not None}))

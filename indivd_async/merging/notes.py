@@ -12,9 +12,10 @@ import attrs
 from ..fielded import Fielded
 from ..models import Aggregation, Bucket, ZoneDropIn, ZoneVisitorsRow, clocks
 from ..models.endpoints import LISTED_IN
-from ..planning import Plan
-from ..profile import NOTHING_KNOWN, Numbering
+from ..planning import Plan, Window
+from ..profile import NOTHING_KNOWN, WEEKS, Numbering
 from ..queries import DropInRate, LineCrosses, Query
+from ..queries.fields import periods_of
 from ..results import AnyResult, Coverage, DropInRateResult, Note, ZoneVisitorsResult
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import numbered, numbering_notes, word_note
@@ -78,8 +79,13 @@ def _on_numbers(plan: Plan, result: AnyResult) -> Iterator[Note]:
         return
     yield from numbering_notes(groupings, plan.profile)
     numbering = (plan.profile or NOTHING_KNOWN).numbering
-    if any(_contradicts(bucket, numbering, plan) for bucket in _buckets(result)):
+    buckets = _buckets(result)
+    if any(_contradicts(bucket, numbering, plan) for bucket in buckets):
         yield word_note("profile_contradicted")
+    for window in (Window(start, end) for _, start, end in periods_of(plan.query)):
+        if any(_is_twice_in(window, bucket, numbering) for bucket in buckets):
+            yield word_note("incomplete_labels", lacks="week's own year", window=window)
+            return
 
 
 def _buckets(result: AnyResult) -> set[Bucket]:
@@ -105,6 +111,16 @@ def _contradicts(bucket: Bucket, numbering: Numbering, plan: Plan) -> bool:
         return numbering.weeks != "iso-calendar-year"  # under which a label may stand for two weeks
     windows = [window for part in plan.layout.parts for window in (*part.windows, part.comparison) if window]
     return not any(start <= window.end and start + _LAST_OF_WEEK >= window.start for window in windows)
+
+
+def _is_twice_in(window: Window, bucket: Bucket, numbering: Numbering) -> bool:
+    """Tell whether a label stands for two weeks of *window*, one at either end of its year."""
+    year, week = bucket.year, bucket.week
+    if numbering.weeks is None or year is None or week is None or not window.start.year <= year <= window.end.year:
+        return False
+    ends = [first + timedelta(days=days) for first in (date(year, 1, 1), date(year, 12, 25)) for days in range(7)]
+    told = [day for day in ends if window.start <= day <= window.end and WEEKS[numbering.weeks](day) == (year, week)]
+    return bool(told) and told[-1] - told[0] > _LAST_OF_WEEK
 
 
 def _on_places(places: Iterable[Aggregation | ZoneDropIn]) -> Iterator[Note]:

@@ -307,6 +307,26 @@ def test_numbers_are_held_against_the_profile(
     assert (row["bucket_start"] is None) == (grouping != "week" or bool(expected) or "year" not in labels)
 
 
+@pytest.mark.parametrize(
+    ("days", "week", "told"),
+    [
+        (("2025-01-01", "2025-12-31"), 1, True),
+        (("2024-06-01", "2026-06-01"), 1, True),
+        (("2025-01-06", "2025-12-31"), 1, False),
+        (("2025-01-01", "2025-12-28"), 1, False),
+        (("2025-01-01", "2025-12-31"), 2, False),
+        (("2022-01-01", "2022-12-31"), 52, True),
+    ],
+)
+def test_a_label_of_two_weeks_of_a_period_is_told(days: tuple[str, str], week: int, told: bool) -> None:
+    """Where a calendar year stands beside an ISO week, January and December may share one."""
+    query = ZoneVisitors(*days, location=124, tz="UTC", aggregate_by="week")
+    profile = Profile(numbering=Numbering(weeks="iso-calendar-year"))
+    year = 2022 if days[0].startswith("2022") else 2025
+    result = merge(Plan(query, profile=profile), [visits(visit(7, Bucket(year=year, week=week)))])
+    assert kinds(result) == ["incomplete_labels"] * told
+
+
 @pytest.mark.parametrize(("week", "contradicted"), [(10, False), (40, True)])
 def test_numbers_of_a_comparison_are_held_against_the_profile(week: int, contradicted: bool) -> None:
     """Also where only that is grouped by weeks."""

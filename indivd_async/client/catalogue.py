@@ -68,8 +68,9 @@ class Catalogue:
         wanted = [] if "locations" in self.known.lists else ["locations"]
         if isinstance(query, LineCrosses):
             wanted = wanted if query.location or query.per == "location" else []
-        elif not is_single and query.per is None and "loc_id" not in (query.aggregate_by or ""):
-            wanted.append("zones")
+        elif not is_single and query.per is None:
+            groupings = (query.aggregate_by or "", query.comparison_aggregate_by or query.aggregate_by or "")
+            wanted += [] if all("loc_id" in grouping for grouping in groupings) else ["zones"]
         again_at, now = self.known.place_again_at, self._executor.now()
         for name in wanted:
             if again_at.get(name, now) > now:

@@ -28,6 +28,18 @@ async def fetch(query: Any) -> Any:
         pytest.param(ZoneVisitors(*DAYS, location=[124, 127], per="location"), id="each asked apart"),
         pytest.param(ZoneVisitors(*DAYS, location=[124, 127], per="location", tz="UTC"), id="apart, on one clock"),
         pytest.param(ZoneVisitors(*DAYS, aggregate_by="day,loc_id", location=[124, 127]), id="the label"),
+        pytest.param(
+            ZoneVisitors(
+                *DAYS,
+                location=[124, 127],
+                tz="UTC",
+                aggregate_by="loc_id",
+                comparison_aggregate_by="day",
+                comparison_start_date="2024-03-04",
+                comparison_end_date="2024-03-06",
+            ),
+            id="the label here, the lists in the comparison",
+        ),
         pytest.param(DropInRate(*DAYS, location=[124, 127], per="location", tz="UTC"), id="rates, each apart"),
         pytest.param(LineCrosses(*DAYS, per="location", category=1), id="lines of each"),
     ],

@@ -97,12 +97,13 @@ def hold_rows(case: Case) -> Testimony:
 
 def _is_of_another(parameter: str, value: object, asked: str) -> bool:
     """Tell whether a row that has *value* is not of what was *asked*; what cannot be compared is not."""
-    values = {str(each).lower() for each in (value if isinstance(value, tuple) else (value,))} - {"", "none"}
-    wanted = set(asked.lower().split(","))
+    told = (str(each).lower().removesuffix(".0") for each in (value if isinstance(value, tuple) else (value,)))
+    values, wanted = {*told} - {"", "none"}, set(asked.lower().split(","))
+    if parameter != "tz" and not all(each.removeprefix("-").isdigit() for each in values):
+        return False
     if parameter == "category":  # a line may belong to several
         return bool(values) and values.isdisjoint(wanted)
-    are_ids = all(each.removeprefix("-").isdigit() for each in values)
-    return not values <= wanted and (are_ids or parameter == "tz")
+    return not values <= wanted
 
 
 def hold_threshold(case: Case) -> Testimony:

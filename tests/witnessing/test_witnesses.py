@@ -664,6 +664,7 @@ OTHER_ROWS: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("line_crosses", (1,), {"location": 999}, "location 999, asked was location 124"),
     ("line_crosses", (1,), {"loc_id": "999"}, "loc_id 999, asked was location 124"),
     ("line_crosses", (1,), {"category": [2, 3]}, "category (2, 3), asked was category 1"),
+    ("line_crosses", (1,), {"location": 999.0}, "location 999.0, asked was location 124"),
     ("zone_visitors", ("current", "insights", 1), {"zone_id": 203}, "zone_id 203, asked was zones 201,202"),
     ("zone_visitors", ("comparison", "insights", 1), {"timezone": "UTC"}, "timezone UTC, asked was tz Europe/Stockh"),
     ("zone_visitors", ("current", "insights", 1, "aggregation"), {"locationId": 9}, "locationId 9, asked was location"),
@@ -686,6 +687,8 @@ def test_rows_that_repeat_the_question_say_nothing() -> None:
     """Ids as text, one of several, names in place of ids, and what was not asked."""
     rows = [row | {"location": "124", "category": [1, 4], "floor": 0, "zone_to": "Entrance"} for row in lines()]
     assert kinds(QUERIES["line_crosses"], rows) == []
+    for category in (1.0, "Entrances", ["Entrances", "Doors"]):
+        assert kinds(QUERIES["line_crosses"], [row | {"category": category} for row in lines()]) == []
     document = visits()
     for row in document["current"]["insights"]:
         row |= {"zone": "Entrance", "zone_id": 202, "location": None, "tz": "europe/stockholm", "min_dwell": 30}

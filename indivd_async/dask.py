@@ -64,7 +64,7 @@ def read_indivd(
     >>> frame = read_indivd(query, npartitions=8, limits=Limits(concurrency=64))  # doctest: +SKIP
     >>> frame.groupby("zone_name").visits.sum().compute()  # doctest: +SKIP
     """
-    token = hide(token)
+    token, proxy = hide(token), hide(proxy)
     check_options(locals())
     check("npartitions", npartitions, is_at_least(1))
     if not isinstance(query, Plan):

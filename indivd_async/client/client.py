@@ -20,7 +20,7 @@ from ..progress import Display, Wanted
 from ..queries import DropInRate, LineCrosses, OnError, Query, ZoneVisitors, one_by_one
 from ..results import AnyResult, Chunk, DropInRateResult, LineCrossesResult, Listed, ZoneVisitorsResult
 from ..settings import DEFAULT_BASE_URL, Limits, RetryPolicy, Timeouts, check_options
-from ..transport import HttpClient, HttpTransport, Token, parse_base_url, plan_lanes
+from ..transport import HttpClient, HttpTransport, Token, hide, parse_base_url, plan_lanes
 from .call import Answered, Call
 from .catalogue import Catalogue
 from .endpoints import Endpoints
@@ -97,6 +97,7 @@ class AsyncIndivd(Endpoints):
         progress: Wanted = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
+        proxy = hide(proxy)
         given = token if token is not None else os.environ.get("INDIVD_TOKEN")
         if given is None:
             raise ConfigError("{token}: none was given; pass {token:…} or set the environment variable INDIVD_TOKEN")
@@ -245,7 +246,7 @@ class AsyncIndivd(Endpoints):
         planned before the first request is sent.
         """
         wanted = list(one_by_one("queries", queries, Query, "must be a list of queries; `fetch` takes one"))
-        if on_error not in ("raise", "collect"):
+        if not isinstance(on_error, str) or on_error not in ("raise", "collect"):
             raise InvalidQueryError("on_error", 'must be {:"raise"} or {:"collect"}', on_error)
         with self._call("fetch_all", collects=on_error == "collect", progress=progress) as call:
             plans = {query: await call.plan(query) for query in dict.fromkeys(wanted)}

@@ -46,7 +46,7 @@ def lifespan(
     it finds the client in ``app.state.indivd``, and what it yields is passed on. Within one of your own: ``async with
     lifespan(app): yield``.
     """
-    options = {name: hide(value) if name == "token" else value for name, value in options.items()}
+    options = {name: hide(value) if name in ("token", "proxy") else value for name, value in options.items()}
     check_options(locals(), _OPTIONS)
 
     @asynccontextmanager

@@ -45,7 +45,7 @@ class SecretBytes(bytes):
 
 
 class SecretText(str):
-    """A token on its way to a client, which tracebacks with locals show as stars."""
+    """A token on its way to a client, or the address of a proxy, which tracebacks with locals show as stars."""
 
     __slots__ = ()
 
@@ -53,9 +53,9 @@ class SecretText(str):
         return "'***'"
 
 
-def hide(token: T) -> T:
-    """Let a *token* that a frame holds show itself no more."""
-    return cast("T", SecretText(token)) if isinstance(token, str) else token
+def hide(secret: T) -> T:
+    """Let a *secret* that a frame holds show itself no more."""
+    return cast("T", SecretText(secret)) if isinstance(secret, str) else secret
 
 
 class Token:

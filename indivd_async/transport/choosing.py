@@ -15,7 +15,7 @@ import attrs
 
 from ..errors import ConfigError
 from ..wording import literally
-from .address import BaseURL, Token, Way, is_host
+from .address import BaseURL, Token, Way, hide, is_host
 from .pool import LanePool
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def plan_lanes(
         make = partial(HttpxLane, library, transport_sender(injected), way)
     else:
         if proxy is None and trust_env:
-            proxy = _environment_proxy(base_url)
+            proxy = hide(_environment_proxy(base_url))
         if proxy is not None:
             way = attrs.evolve(way, proxy=_read_proxy(proxy))
         if trust_env and ssl_context is None and os.environ.get("SSL_CERT_FILE"):

@@ -268,6 +268,30 @@ def test_no_token_in_errors_of_what_makes_clients(make: Callable[[], object]) ->
     assert TOKEN not in told(caught.value)
 
 
+WITH_PASSWORD = f"http://user:{TOKEN}@proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: AsyncIndivd("t", proxy=WITH_PASSWORD, limits=1), id="another option"),
+        pytest.param(lambda: AsyncIndivd("t t", proxy=WITH_PASSWORD), id="the token"),
+        pytest.param(lambda: AsyncIndivd("t", proxy=f"{WITH_PASSWORD}:x"), id="the proxy"),
+        pytest.param(lambda: AsyncIndivd("t", proxy=WITH_PASSWORD, http_client=httpx.AsyncClient()), id="two"),
+        pytest.param(
+            lambda: TestClient(FastAPI(lifespan=lifespan(token="t", proxy=WITH_PASSWORD, limits=1))).__enter__(),
+            id="an application's",
+        ),
+        pytest.param(lambda: read_indivd(DAY, npartitions=1, proxy=WITH_PASSWORD, limits=1), id="a cluster's"),
+    ],
+)
+def test_no_password_of_a_proxy_either(make: Callable[[], object]) -> None:
+    """Nor is it in what is said."""
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert TOKEN not in told(caught.value)
+
+
 async def test_no_token_in_errors_of_the_client() -> None:
     """All of a client, from query to error, keeps it."""
     with respx.mock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from types import MethodType
+from typing import Any
 
 import anyio
 
@@ -23,8 +25,9 @@ _WATCHED = (
     ("httpcore", "AsyncConnectionPool", "handle_async_request"),
     ("httpcore", "AsyncHTTPConnection", "handle_async_request"),
 )
-#: Whose functions stand there where a service runs: its own, and those of tracers, which tell of what passes.
-_PASSING = ("httpx.", "httpcore.", "sentry_sdk.", "skywalking.")
+_OWN = ("httpx.", "httpcore.")
+#: Tracers that put plain functions there, which pass on what they tell of.
+_TRACERS = ("sentry_sdk.", "skywalking.")
 
 
 def is_intercepted() -> bool:
@@ -37,10 +40,21 @@ def is_intercepted() -> bool:
     for name, kind, method in _WATCHED:
         module = sys.modules.get(name)
         if module is not None:
-            found = getattr(getattr(module, kind, None), method, None)  # of one that another thread still imports
-            if found is not None and not str(getattr(found, "__globals__", {}).get("__name__")).startswith(_PASSING):
-                return True
+            home: Any = getattr(module, kind, None)  # of one that another thread still imports
+            found = getattr(home, method, None)
+            if found is not None and (type(found) is MethodType or not _passes_on(home, found)):
+                return True  # a method is of another object, such as a mock
     return False
+
+
+def _passes_on(home: Any, found: Any) -> bool:
+    """Tell whether a method is that of *home*, or of a class that it extends, or a tracer's."""
+    its = getattr(found, "__globals__", {})
+    if its.get("__name__", "").startswith(_OWN):
+        return its is home.__init__.__globals__ or any(
+            its is getattr(each.__init__, "__globals__", None) for each in home.__mro__
+        )
+    return str(its.get("__name__")).startswith(_TRACERS)
 
 
 class OwnLane(Lane):

@@ -199,6 +199,24 @@ async def test_a_class_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None
         await executor.aclose()
 
 
+async def test_a_method_of_another_object_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test may put a mock's own method there, which is of httpx, too."""
+    mock = httpx.MockTransport(lambda request: httpx.Response(200, content=b"[2]", request=request))
+    client = httpx.AsyncClient(transport=mock)
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        for kind, method, its in (
+            (httpx.AsyncHTTPTransport, "handle_async_request", mock.handle_async_request),
+            (httpx.AsyncClient, "_transport_for_url", client._transport_for_url),
+        ):
+            with monkeypatch.context() as patched:
+                patched.setattr(kind, method, its)
+                assert (await executor.send(Question())).body == b"[2]", method
+        await executor.aclose()
+    assert server.connections == 0
+    await client.aclose()
+
+
 async def test_what_traces_by_a_function_of_its_own_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentry puts a plain one there, in whatever has httpx, and passes on."""
 

@@ -97,15 +97,11 @@ class AsyncIndivd(Endpoints):
         progress: Wanted = None,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
-        proxy = hide(proxy)
-        given = token if token is not None else os.environ.get("INDIVD_TOKEN")
-        if given is None:
+        token, proxy = hide(token if token is not None else os.environ.get("INDIVD_TOKEN")), hide(proxy)
+        if token is None:
             raise ConfigError("{token}: none was given; pass {token:…} or set the environment variable INDIVD_TOKEN")
-        try:
-            secret = Token(given)
-        finally:
-            del token, given  # a traceback with locals would show them
-        check_options(locals())  # which has no token any more
+        secret = Token(token)
+        check_options(locals())
         if base_url is None:
             base_url = os.environ.get("INDIVD_BASE_URL") or DEFAULT_BASE_URL
         address = parse_base_url(base_url, allow_http)

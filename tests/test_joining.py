@@ -30,7 +30,7 @@ def test_names_that_contributors_are_sent_to_stand_there() -> None:
     assert len(told) >= 3
     for name, path in told:
         code = (ROOT / "indivd_async" / path).read_text(encoding="utf-8")
-        assert re.search(rf"^(?:class )?{name}\b", code, re.MULTILINE), (name, path)
+        assert re.search(rf"^(?:class |def )?{name}\b", code, re.MULTILINE), (name, path)
 
 
 def test_the_house_that_is_drawn_is_the_house() -> None:

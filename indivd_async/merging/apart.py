@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import AnswerMismatchError
 from ..planning import PlannedRequest
-from ..results import Chunk
+from ..results import Answer, Chunk
 from ..results.notes import word_note
 from ..wording import some_of
 
@@ -31,12 +31,9 @@ class Repeats:
         #: Answers by their days.
         self._came: Counter[Hashable] = Counter()
 
-    def hold(self, chunk: Chunk) -> Chunk:
-        """Return *chunk*, with a note where all of its counts came for others before."""
-        answer, own = chunk.answer, chunk.request
-        if answer is None or own.endpoint != "line_crosses":
-            return chunk
-        rows = answer.current.rows
+    def hold(self, chunk: Chunk, answer: Answer) -> Chunk:
+        """Return *chunk*, with a note where all counts of its *answer* came for others before."""
+        own, rows = chunk.request, answer.current.rows
         counts = [row.count for row in rows]
         told = hash((*counts, *[row.bucket for row in (*rows[:1], *rows[-1:])]))  # all of them take five times as long
         key = own.window, told
@@ -74,9 +71,9 @@ class Owners:
     def hold(self, chunk: Chunk) -> Chunk:
         """Return *chunk*, or a failed one where its zones came for other locations before."""
         answer, request = chunk.answer, chunk.request
-        if request.endpoint == "line_crosses":
-            return self._repeats.hold(chunk)
-        if request.locations is None or answer is None:
+        if answer is not None and request.endpoint == "line_crosses":
+            return self._repeats.hold(chunk, answer)
+        if answer is None or request.locations is None:
             return chunk
         zones = {row.aggregation.zone_id for block in answer.blocks for row in block.rows}
         zones |= {zone.zone_id for block in answer.blocks for zone in block.zones}

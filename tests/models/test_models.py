@@ -28,6 +28,7 @@ from indivd_async import (
     ZoneVisitorsRow,
 )
 from indivd_async.models import NOTHING_EXTRA, FrozenMap
+from indivd_async.models.places import find_called
 
 EXTRA = FrozenMap.freeze({"tags": ["a", {"b": [1, None, 2.5]}], "open": True})
 NINE = Bucket(year=2025, month=3, dayofmonth=1, hour=9)
@@ -109,3 +110,12 @@ def test_a_frozen_map_does_not_change(change: Any) -> None:
     assert json.dumps(frozen) == '{"a": 1}'
     assert copy.deepcopy(frozen) == frozen == {"a": 1}
     assert EXTRA["tags"] == ("a", FrozenMap({"b": (1, None, 2.5)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("Kiosk", [1]), ("KIOSK", [1, 2]), ("cafe\u0301  nord", [3]), ("Kiosk 2", []), (" ", []), ("", [])],
+)
+def test_what_has_a_name_is_found_as_people_write_it(name: str, found: list[int]) -> None:
+    """To the letter first; else whatever the case, the spaces and the way an accent is put. None has an empty name."""
+    assert find_called(name, [("Kiosk", 1), ("kiosk", 2), ("Caf\u00e9\u00a0Nord", 3), (None, 4), ("", 5)]) == found

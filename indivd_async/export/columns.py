@@ -121,14 +121,18 @@ def hide_unmeasured(batches: Sequence[pa.RecordBatch], zones: set[int]) -> Seque
     """
     if not batches or _MEASURED[0] not in batches[0].schema.names:
         return batches
+    field = batches[0].schema.field(_MEASURED[0])
     for batch in batches:
-        zones.update(pc.unique(batch.filter(pc.is_null(batch[_MEASURED[0]]))[ZONE]).to_pylist())
-    for batch in batches:
-        zones.difference_update(pc.unique(batch.filter(pc.greater(batch[_MEASURED[0]], 0))[ZONE]).to_pylist())
-    return [_without_zeros(batch, zones) for batch in batches] if zones else batches
+        if batch[field.name].null_count:
+            zones.update(batch[ZONE].filter(batch[field.name].is_null()).to_pylist())
+    for batch in batches if zones else ():
+        zones.difference_update(batch[ZONE].filter(pc.greater(batch[field.name], _scalar(field, 0))).to_pylist())
+    return [_without_zeros(batch, zones) for batch in batches]
 
 
 def _without_zeros(batch: pa.RecordBatch, zones: set[int]) -> pa.RecordBatch:
+    if not zones or batch[_MEASURED[0]].null_count == batch.num_rows:
+        return batch
     mask = pc.is_in(batch[ZONE], value_set=_values(batch.schema.field(ZONE), zones))
     for name in _MEASURED:
         field = batch.schema.field(name)

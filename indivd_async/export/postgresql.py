@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..errors import ConfigError
 from . import sql
-from .target import Target
+from .target import MANIFESTS, Target
 
 try:
     import adbc_driver_manager as adbc
@@ -36,7 +36,9 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 #: What a server says where transactions meet.
-_PASSING = re.compile("could not serialize|deadlock detected|pg_(class|type)_[a-z]+_nsp_index")
+_PASSING = re.compile(
+    f'could not serialize|deadlock detected|pg_(class|type)_[a-z]+_nsp_index|relation "{MANIFESTS}" already exists'
+)
 #: Seconds that an attempt to connect may take, where the address does not say: else the system's minutes.
 _CONNECT_S = 10
 #: Seconds until a server has noticed that a process which held the lock is gone.

@@ -971,10 +971,9 @@ anyio.run(functools.partial(export, None, None, **{where}))
     assert f"indivd-async[{extra}]" in done.stderr
 
 
-@pytest.mark.parametrize("where", [{"out": "out"}, {"to": "duckdb:///shop.duckdb?table=visits"}])
-def test_an_export_does_not_import_pandas(where: dict[str, str], tmp_path: Path) -> None:
+def test_an_export_does_not_import_pandas(tmp_path: Path) -> None:
     """A fifth of all that it may hold; pyarrow does so where it is given one of Python's own values to compare with."""
-    code = f"""
+    code = """
 import sys
 import anyio
 from indivd_async import AsyncIndivd, ZoneVisitors, sandbox
@@ -983,7 +982,7 @@ async def main():
     async with AsyncIndivd("sandbox", transport=sandbox.transport()) as client:
         for day in ("2025-03-04", "2025-03-06"):
             query = ZoneVisitors("2025-03-03", day, aggregate_by="hour")
-            report = await export(client, query, refresh=2, **{where})
+            report = await export(client, query, refresh=2, out="out")
             assert report.complete and report.rows, report
 anyio.run(main)
 print("pandas" in sys.modules)

@@ -88,6 +88,17 @@ class _Growth:
         return batch.filter(pc.invert(filter_regions(batch, self.regions))) if self.regions else batch.cast(schema)
 
 
+def _lock(path: Path) -> IO[bytes]:
+    """Make *path* if it is not there, and keep others from writing to it."""
+    check_outside(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
+    with moving_into(path):
+        return take_lock(beside(path, "lock"), path)
+
+
 @attrs.define
 class Folder:
     """The one writer of a folder."""
@@ -128,17 +139,10 @@ class Folder:
 
     def open(self) -> None:
         """Take the folder, alone: make it if it is not there, and put right what a process that died has left."""
-        path = self.path
-        check_outside(path)
-        self._is_made = not path.exists()
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise type(error)(f"{path} is a file, or lies in one; name a folder") from None
-        with moving_into(path):
-            self._lock = take_lock(beside(path, "lock"), path)
-        if (former := path / _FORMER_LOCK).exists():
-            take_lock(former, path).close()
+        self._is_made = not self.path.exists()
+        self._lock = _lock(self.path)
+        if (former := self.path / _FORMER_LOCK).exists():
+            take_lock(former, self.path).close()
             former.unlink()
         self._recover()
 
@@ -166,7 +170,6 @@ class Folder:
         self._number = max((int(re.findall(r"[0-9]+", name)[-1]) for name in parts), default=0)
         ours = None if manifest is None else re.compile(rf"part-{manifest.id}-[0-9]{{6,}}\.parquet")
         names = {found[name].name for name in parts}  # what is called so elsewhere is somebody's copy
-        migrates = manifest is not None and needs_migration(manifest, self.place)
         for name, path in found.items():
             if name in parts or name == MANIFEST:
                 continue
@@ -174,7 +177,7 @@ class Folder:
                 path.unlink()
             elif name.endswith(".parquet"):
                 self._foreign.append(name)
-        if migrates:
+        if manifest is not None and needs_migration(manifest, self.place):
             self._migrate()
 
     def read(self, regions: Sequence[Region]) -> Iterator[pa.RecordBatch]:

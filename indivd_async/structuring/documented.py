@@ -155,7 +155,6 @@ def _build_visit_rows(wires: list[Any], carried: Mapping[str, Any]) -> tuple[mod
                 stats.n = n
                 stats.extra = nothing
                 stats.__class__ = stats_class
-
         row = new_row()
         row.visits = wire.visits
         row.unique_visits = wire.unique_visits

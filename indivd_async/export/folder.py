@@ -88,7 +88,7 @@ class _Growth:
         return batch.filter(pc.invert(filter_regions(batch, self.regions))) if self.regions else batch.cast(schema)
 
 
-def _lock(path: Path) -> IO[bytes]:
+def _take(path: Path) -> IO[bytes]:
     """Make *path* if it is not there, and keep others from writing to it."""
     check_outside(path)
     try:
@@ -140,7 +140,7 @@ class Folder:
     def open(self) -> None:
         """Take the folder, alone: make it if it is not there, and put right what a process that died has left."""
         self._is_made = not self.path.exists()
-        self._lock = _lock(self.path)
+        self._lock = _take(self.path)
         if (former := self.path / _FORMER_LOCK).exists():
             take_lock(former, self.path).close()
             former.unlink()

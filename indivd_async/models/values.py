@@ -133,6 +133,8 @@ def instant_of(local: datetime | None, tz: str | None) -> datetime | None:
 
 #: Beyond it counts are what is left of -1 or of an overflow, not of people.
 MOST_PEOPLE = 2**31 - 2
+#: Seconds; a stay that is longer is looked at closely. A float, as stays are: against an integer it takes longer.
+A_DAY_S = 86_400.0
 MOST_INT = 2**63 - 1  # what an Arrow column or a database holds; orjson reads integers beyond 64 bits as floats
 
 # Building frozen values.

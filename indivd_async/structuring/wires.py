@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from .. import models
-from ..models.values import LABELS, MOST_INT, MOST_PEOPLE
+from ..models.values import A_DAY_S, LABELS, MOST_INT, MOST_PEOPLE
 from .forms import FORMS, Form, Period
 
 _Int: Any = Annotated[int, msgspec.Meta(ge=-MOST_INT - 1, le=MOST_INT)]
@@ -75,10 +75,6 @@ def struct_of(cls: type, for_table: bool, **otherwise: Any) -> Any:
     )
 
 
-#: Seconds; who stays longer is looked at closely. Floats, like what was sent: against an integer it takes longer.
-_A_DAY = 86_400.0
-
-
 def do_agree(wires: list[Any]) -> bool:
     """Tell whether the figures in *wires* surely agree with one another; False says only that they may not."""
     try:
@@ -88,11 +84,11 @@ def do_agree(wires: list[Any]) -> bool:
             if not (0 <= (visitors or 0) <= visits <= MOST_PEOPLE and 0 <= (wire.bounce or 0) <= visits):
                 return False
             if stats is None or not (n := stats.n):
-                if (dwell and not 0.0 <= dwell <= _A_DAY) or (stats and stats.quantiles and len(stats.quantiles) != 3):
+                if (dwell and not 0.0 <= dwell <= A_DAY_S) or (stats and stats.quantiles and len(stats.quantiles) != 3):
                     return False
                 continue
             least, most, (low, middle, high) = stats.min, stats.max, stats.quantiles
-            if not (0 < n <= visits and 0.0 <= least <= low <= middle <= high <= most <= _A_DAY):
+            if not (0 < n <= visits and 0.0 <= least <= low <= middle <= high <= most <= A_DAY_S):
                 return False
             if not least <= dwell <= most or dwell != stats.mean:
                 return False

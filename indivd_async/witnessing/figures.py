@@ -8,7 +8,7 @@ from itertools import pairwise, repeat
 from typing import Any
 
 from ..models import Bucket, DropInRow, ZoneDropIn, ZoneDropInRow, ZoneVisitorsRow
-from ..models.values import MOST_PEOPLE, odd_labels, place_of, word_bucket
+from ..models.values import A_DAY_S, MOST_PEOPLE, odd_labels, place_of, word_bucket
 from ..results import Block
 from ..results.drop_in_rate import note_over_100, rates_of
 from ..results.notes import word_note
@@ -18,8 +18,8 @@ from .case import Case, Mismatch, Testimony
 SURELY_SHARED = 8_000
 #: Percent: the API rounds to one decimal, one way or the other.
 _ROUNDING = 0.0501
-#: Seconds: somebody may be taken to stay as long, and several may not.
-_A_DAY, _SEVERAL = 86_400.0, 10
+#: Visits whose mean is surely no longer than a day: one may be taken to stay as long, and several may not.
+_SEVERAL = 10
 #: Means that are told twice may be rounded to whole seconds once.
 _A_SECOND = 1.0
 
@@ -72,7 +72,7 @@ def hold_visits(case: Case) -> Testimony:
             quantiles = [row.dwell_time_stats.quantiles or () for row in sheet.rows if row.dwell_time_stats is not None]
             if others := {len(each) for each in quantiles} - {0, 3}:
                 yield Mismatch("quartiles of dwell times (25, 50 and 75 %)", f"{others.pop()} quantiles")
-            longest = (sheet.window.days + 1) * _A_DAY
+            longest = (sheet.window.days + 1) * A_DAY_S
             odd = next((row for row in sheet.rows if _is_odd(row, longest)), None)
             if odd is not None:
                 yield word_note("implausible_figures", where=place_of(odd.aggregation.zone_id, odd.aggregation.bucket))
@@ -87,7 +87,7 @@ def _is_odd(row: ZoneVisitorsRow, longest: float) -> bool:
         (0, visits, MOST_PEOPLE),
         (0, row.unique_visits, visits),
         (0, row.bounce, visits),
-        (0, row.dwell_time, longest if visits < _SEVERAL else _A_DAY),
+        (0, row.dwell_time, longest if visits < _SEVERAL else A_DAY_S),
     ]
     if stats is not None:
         rising.append((0, stats.n, visits))

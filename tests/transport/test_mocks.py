@@ -157,6 +157,16 @@ async def test_a_tool_that_forbids_sockets(monkeypatch: pytest.MonkeyPatch, anyi
     await executor.aclose()
 
 
+async def connections_of_three() -> int:
+    """Ask three times, and return how many connections that took."""
+    with RawServer(Peer.serve) as server:
+        executor = make_executor(server.url, timeouts=ROOMY)
+        for _ in range(3):
+            await executor.send(Question())
+        await executor.aclose()
+    return server.connections
+
+
 async def test_what_traces_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instruments wrap what they watch and pass it on: a service that is traced keeps its connections."""
     import wrapt
@@ -166,12 +176,7 @@ async def test_what_traces_is_no_mock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     original = httpx.AsyncHTTPTransport.handle_async_request
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", wrapt.FunctionWrapper(original, traced))
-    with RawServer(Peer.serve) as server:
-        executor = make_executor(server.url, timeouts=ROOMY)
-        for _ in range(3):
-            await executor.send(Question())
-        await executor.aclose()
-    assert server.connections == 1
+    assert await connections_of_three() == 1
 
 
 async def test_a_class_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,12 +232,7 @@ async def test_what_traces_by_a_function_of_its_own_is_no_mock(monkeypatch: pyte
     its = {"__name__": "sentry_sdk.integrations.httpx"}
     traced = types.FunctionType(send.__code__, its, closure=send.__closure__)
     monkeypatch.setattr(httpx.AsyncClient, "send", traced)
-    with RawServer(Peer.serve) as server:
-        executor = make_executor(server.url, timeouts=ROOMY)
-        for _ in range(3):
-            await executor.send(Question())
-        await executor.aclose()
-    assert server.connections == 1
+    assert await connections_of_three() == 1
 
 
 async def test_refused_after_a_mock() -> None:

@@ -9,7 +9,7 @@ The columns are those of `indivd_async.tables`; here stands only which part each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import date, datetime, time
 from functools import reduce
 from typing import Any
@@ -71,7 +71,7 @@ def with_constant(batch: pa.RecordBatch, name: str, value: Any) -> pa.RecordBatc
 
 def _scalar(field: pa.Field, value: Any) -> pa.Scalar:
     # Of Python's own values pyarrow would make them by importing pandas.
-    kind = "timestamp" if pa.types.is_timestamp(field.type) else str(field.type)
+    kind = "timestamp" if pa.types.is_timestamp(field.type) else str(field.type).replace("double", "float64")
     return scalar(Column(field.name, kind, getattr(field.type, "tz", None)), value)
 
 
@@ -113,27 +113,45 @@ def _midnight(tz: str | None, day: date) -> datetime:
     return local if tz is None else first_instant(local, tz)
 
 
-def hide_unmeasured(batches: Sequence[pa.RecordBatch], zones: set[int]) -> Sequence[pa.RecordBatch]:
+def learn_unmeasured(batches: Sequence[pa.RecordBatch], zones: set[int]) -> None:
     """
-    Note which *zones* are not measured, and let no row of them have a zero for that.
+    Note which *zones* are not measured.
 
     An answer without visits cannot tell by itself what those of other nights have told.
     """
     if not batches or _MEASURED[0] not in batches[0].schema.names:
-        return batches
-    field = batches[0].schema.field(_MEASURED[0])
+        return
     for batch in batches:
-        if batch[field.name].null_count:
-            zones.update(batch[ZONE].filter(batch[field.name].is_null()).to_pylist())
+        if batch[_MEASURED[0]].null_count:
+            zones.update(batch[ZONE].filter(batch[_MEASURED[0]].is_null()).to_pylist())
     for batch in batches if zones else ():
-        zones.difference_update(batch[ZONE].filter(pc.greater(batch[field.name], _scalar(field, 0))).to_pylist())
-    return [_without_zeros(batch, zones) for batch in batches]
+        zones.difference_update(_zones_above_zero(batch, _MEASURED[0]))
 
 
-def _without_zeros(batch: pa.RecordBatch, zones: set[int]) -> pa.RecordBatch:
-    if not zones or batch[_MEASURED[0]].null_count == batch.num_rows:
+def find_zeros(batches: Iterable[pa.RecordBatch], zones: Set[int]) -> tuple[set[int], list[pa.RecordBatch]]:
+    """Return which of *zones* have no figure in *batches* that somebody measured, and their zeros: zone and start."""
+    left, valid = set(zones), []
+    for batch in batches:
+        for name in _MEASURED:
+            left.difference_update(_zones_above_zero(batch, name))
+        valid.append(batch.select([ZONE, START]).filter(batch[_MEASURED[0]].is_valid()))
+    zeros = [batch.filter(_are_of(batch, left)) for batch in valid if left]
+    return left, [batch for batch in zeros if batch.num_rows]
+
+
+def _zones_above_zero(batch: pa.RecordBatch, name: str) -> Any:
+    return batch[ZONE].filter(pc.greater(batch[name], _scalar(batch.schema.field(name), 0))).to_pylist()
+
+
+def _are_of(batch: pa.RecordBatch, zones: Set[int]) -> pa.Array:
+    return pc.is_in(batch[ZONE], value_set=_values(batch.schema.field(ZONE), zones))
+
+
+def without_zeros(batch: pa.RecordBatch, zones: Set[int]) -> pa.RecordBatch:
+    """Let no row of *zones* have a zero for what is not measured."""
+    if not zones or _MEASURED[0] not in batch.schema.names or batch[_MEASURED[0]].null_count == batch.num_rows:
         return batch
-    mask = pc.is_in(batch[ZONE], value_set=_values(batch.schema.field(ZONE), zones))
+    mask = _are_of(batch, zones)
     for name in _MEASURED:
         field = batch.schema.field(name)
         column = pc.if_else(mask, pa.nulls(batch.num_rows, field.type), batch[name])

@@ -21,7 +21,16 @@ from ..planning import Window
 from ..results import Note
 from ..results.notes import word_note
 from .asks import Answered
-from .columns import filter_regions, has_repeated_keys, hide_unmeasured, key_columns, key_texts
+from .columns import (
+    days_of,
+    filter_regions,
+    find_zeros,
+    has_repeated_keys,
+    key_columns,
+    key_texts,
+    learn_unmeasured,
+    without_zeros,
+)
 from .comparison import Comparison
 from .coverage import Holding, subtract
 from .manifest import Manifest, Subject
@@ -56,7 +65,7 @@ class Keeper:
 
     async def add(self, answered: Answered) -> None:
         """Take the rows of an answer. DecodeError where they cannot stand beside others."""
-        answered = attrs.evolve(answered, batches=hide_unmeasured(answered.batches, self.unmeasured))
+        learn_unmeasured(answered.batches, self.unmeasured)
         self._check_copies(answered)
         if answered.strays or self._has_strays(_subject(answered)):
             await self.flush()
@@ -97,12 +106,16 @@ class Keeper:
     def _commit(self) -> None:
         # Taken here, so that whoever is cancelled before this has begun still has them, and nobody afterwards.
         units, self._held, self._bytes, self._since = self._held, [], 0, None
+        if learned := self.unmeasured - self._manifest.unmeasured:
+            self._hide_kept(learned)
         manifest = self._manifest
         held = self._doubt_moved(dict(manifest.held))
         asked_again = [unit.region for unit in units if unit.ask.again]
         there = self._table(self.store.read(asked_again) if asked_again else ())
         changes = []
         for unit in units:
+            hidden = [without_zeros(batch, self.unmeasured) for batch in unit.batches]
+            unit = attrs.evolve(unit, batches=hidden)
             holding = held.get(_subject(unit), Holding())
             change = self._change(unit, there, holding)
             if change is None:
@@ -113,6 +126,24 @@ class Keeper:
             self._kept.setdefault(_subject(unit), []).append(unit.window)
         zones, unmeasured = dict(self.zones.owners), frozenset(self.unmeasured)
         self.store.commit(changes, attrs.evolve(manifest, held=held, zones=zones, unmeasured=unmeasured))
+
+    def _hide_kept(self, learned: set[int]) -> None:
+        """Take away zeros that were kept before an answer told that nobody measures them."""
+        places: dict[int | None, set[int]] = {}
+        for zone in learned:
+            places.setdefault(self.zones.owners.get(zone), set()).add(zone)
+        changes = []
+        for place, some in places.items():
+            held = {period: one for (period, location), one in self._manifest.held.items() if location == place}
+            zones, zeros = find_zeros(self.store.read([Region(period=one, location=place) for one in held]), some)
+            days = days_of(zeros)
+            for period, holding in held.items() if zeros else ():
+                window = Window(*days) if days is not None and holding.kind == "days" else None
+                region = Region(period=period, location=place, window=window)
+                batches = [without_zeros(batch, zones) for batch in self.store.read([region])]
+                changes.append(Change(region=region, batches=[batch for batch in batches if batch.num_rows]))
+        if changes:
+            self.store.commit(changes, self._manifest)
 
     def _doubt_moved(self, held: dict[Subject, Holding]) -> dict[Subject, Holding]:
         """

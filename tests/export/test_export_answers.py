@@ -99,6 +99,30 @@ async def test_what_a_plan_does_not_measure_is_known_on_a_day_without_visits(tmp
     assert read(tmp_path).sort("bucket_start")["unique_visits"].to_list() == [None] * 6 + [0, 5]
 
 
+@pytest.mark.parametrize("tz", [None, "Europe/Stockholm"])
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+async def test_what_a_plan_does_not_measure_has_no_zeros_from_nights_before(
+    tz: str | None, seconds: float, tmp_path: Path
+) -> None:
+    """Nights without visits cannot tell it; one with visits tells of them, too, as one `fetch` of all days does."""
+
+    def answer(path: str, params: dict[str, str]) -> Any:
+        rows = [row_at(day, 5 if day.day == 5 else 0) | {"unique_visits": 0, "bounce": 0} for day in days_of(params)]
+        others = [row_at(day, 9, zone_id=202) | {"unique_visits": 7, "bounce": 0} for day in days_of(params)]
+        return answer_of([*rows, *others])
+
+    days = attrs.evolve(DAYS, tz=tz, split=1)
+    async with make_client(answer) as client:
+        for end in ("2025-03-02", "2025-03-04", "2025-03-06"):
+            report = await export(client, attrs.evolve(days, end_date=end), tmp_path, commit_every=seconds)
+        fetched = await client.fetch(days)
+    assert report.complete
+    frame = read(tmp_path).sort("bucket_start", "zone_id")
+    assert frame["unique_visits"].to_list() == [row.unique_visits for row in fetched]
+    assert frame.filter(polars.col("zone_id") == 201)["bounce"].null_count() == report.rows / 2 == 6
+    assert frame["bucket_start"].n_unique() == 6
+
+
 async def test_a_report_of_a_night_without_a_service_is_one_look(tmp_path: Path) -> None:
     """Its failures are counted where it is shown, and all there where they are read."""
     async with make_client(lambda path, params: 503) as client:

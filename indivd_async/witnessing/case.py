@@ -26,6 +26,8 @@ class Mismatch(Fielded):
 
 #: What a witness says: nothing, that the answer is another (an error), or that it may be (a note).
 Testimony = Iterable[Mismatch | Note]
+#: The counts of rows.
+FIGURES = ("count", "visits", "enter", "passing_by")
 
 
 @attrs.define(repr=False)

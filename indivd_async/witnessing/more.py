@@ -10,7 +10,7 @@ from typing import Any
 
 from ..models import NOTHING_EXTRA
 from ..results.notes import word_note
-from .case import Case, Mismatch, Testimony
+from .case import FIGURES, Case, Mismatch, Testimony
 
 Sign = tuple[str, str]
 #: How many rows came: first of one period, then counted in every other way that a total may mean.
@@ -69,9 +69,6 @@ def hold_whole(case: Case) -> Testimony:
         yield word_note("answer_says", said="; ".join(others[:5]))
 
 
-_FIGURES = ("count", "visits", "enter", "passing_by")
-
-
 def _counts(case: Case) -> list[int]:
     """Count what came in every way that a total may mean: rows of a period, a section or all, zones, visits."""
     counts: Counter[Any] = Counter({"first": len(case.sheets[0].rows), "places": len(case.places)})
@@ -79,7 +76,7 @@ def _counts(case: Case) -> list[int]:
         is_zone = sheet.zone is not None
         for key in ("all", sheet.period, is_zone, (sheet.period, is_zone)):
             counts[key] += len(sheet.rows)
-        for name in () if is_zone else _FIGURES:
+        for name in () if is_zone else FIGURES:
             counts[sheet.period, name] += sum(getattr(row, name, 0) for row in sheet.rows)
     return [*counts.values(), len({place.zone_id for place in case.places})]
 

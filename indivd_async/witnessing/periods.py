@@ -11,7 +11,7 @@ from functools import lru_cache
 from ..models import Bucket
 from ..models.clocks import ONE_DAY
 from ..models.endpoints import DATA_ENDPOINTS
-from ..models.values import LABELS, odd_labels, place_of
+from ..models.values import LABELS, labels_of, odd_labels, place_of
 from ..planning import Window
 from ..planning.windows import PARENTS
 from ..results import Note
@@ -90,6 +90,8 @@ _BIT = {name: 1 << place for place, name in enumerate(LABELS)}
 _YEAR, _MONTH, _WEEK, _DAY, _WEEKDAY, _HOUR, _MINUTE = _BIT.values()
 _DATE = _YEAR | _MONTH | _DAY
 _ODD = 1 << len(LABELS)
+#: Labels beside which months and days are of another calendar, or are held as dates.
+_LOOSE = _YEAR | _WEEK | _ODD
 #: A single grouping, and the labels that it may come with: those that fix it, as in the article's sample.
 _MAY = {name: sum(_BIT[label] for label in PARENTS.get(name, name).split(",")) for name in LABELS}
 _MAY["dayofweek"] |= _YEAR
@@ -101,16 +103,15 @@ _ANY_DAY = (-1, 10**9)
 @lru_cache(maxsize=16384)
 def _facts(bucket: Bucket) -> tuple[int, int, int]:
     """Return which labels *bucket* has, as bits, and its first and last day, as numbers like 20250301."""
-    year, month, week, day, weekday = bucket.year, bucket.month, bucket.week, bucket.dayofmonth, bucket.dayofweek
-    labels, mask = (year, month, week, day, weekday, bucket.hour, bucket.minute), 0
-    for label, (bit, (least, most)) in zip(labels, _RANGES, strict=True):
+    (year, month, week, day, *_), mask = labels_of(bucket), 0
+    for label, (bit, (least, most)) in zip(labels_of(bucket), _RANGES, strict=True):
         if label is not None:
             mask |= bit if least <= label <= most else bit | _ODD
     if year is None or mask & (_WEEK | _ODD) == _WEEK | _ODD:
         return (mask, *_ANY_DAY)
     if week is not None:  # whose week a day about New Year is, nobody said
         return mask, (year - 1) * 10_000 + 1226, (year + 1) * 10_000 + 106
-    if month is None or (weekday is not None and day is None):
+    if month is None:
         return mask, year * 10_000, year * 10_000 + 9_999
     first = year * 10_000 + month * 100
     if day is None:
@@ -132,8 +133,7 @@ def _masks(grouping: str) -> tuple[int, int]:
 
 
 def _numbers(window: Window) -> tuple[int, int]:
-    start, end = window.start, window.end
-    return start.year * 10_000 + start.month * 100 + start.day, end.year * 10_000 + end.month * 100 + end.day
+    return int(f"{window.start:%Y%m%d}"), int(f"{window.end:%Y%m%d}")
 
 
 def are_all_told(window: Window, grouping: str, buckets: Iterable[Bucket]) -> bool:
@@ -150,14 +150,22 @@ def hold_labels(case: Case) -> Testimony:
     must, may = _masks(case.grouping)
     for sheet in case.sheets:
         window, (first, last) = sheet.window, _numbers(sheet.window)
+        yield from _too_many(window, must, sheet.buckets.values())
         unknown = None if case.answer.is_plain else odd_labels(sheet.labels)
         if unknown is None and are_all_told(window, case.grouping, sheet.buckets.values()):
             continue
         facts = [(bucket, *_facts(bucket)) for bucket in sheet.buckets.values()]
         masks = {mask for _, mask, _, _ in facts}
-        if strangers := [bucket for bucket, _, begins, ends in facts if ends < first or begins > last]:
+        if strangers := [
+            bucket
+            for bucket, mask, begins, ends in facts
+            if ends < first or begins > last or not (mask & _LOOSE or _may_be_of(bucket, window))
+        ]:
             yield _outside(strangers, window)
-        if others := [mask for mask in masks if mask & ~_ODD & ~(may | _allowed(mask)) or must & ~mask]:
+        # The weekday of a date may stand beside it: it makes no other bucket of it.
+        if others := [
+            mask for mask in masks if mask & ~_ODD & ~(may | (mask & _DATE == _DATE and _WEEKDAY)) or must & ~mask
+        ]:
             yield _otherwise(case, others[0])
         odd = sorted({name for labels in unknown or () for name, _ in labels})
         odd += [f"no calendar has {place_of(None, bucket)}" for bucket, mask, _, _ in facts if mask & _ODD][:1]
@@ -167,9 +175,20 @@ def hold_labels(case: Case) -> Testimony:
             yield from _incomplete(window, masks, must)
 
 
-def _allowed(mask: int) -> int:
-    """Return what may stand beside the labels of *mask*: the weekday of a date makes no other bucket of it."""
-    return _WEEKDAY if mask & _DATE == _DATE else 0
+def _too_many(window: Window, must: int, buckets: Iterable[Bucket]) -> Iterator[Mismatch]:
+    """Find more weeks or weekdays than *window* has, whatever their numbers; another clock adds a day at most."""
+    days, new_years = window.days + 1, window.end.year - window.start.year  # each of which may begin a week
+    for bit, name, most in ((_WEEK, "week", (days + 12) // 7 + new_years), (_WEEKDAY, "dayofweek", days)):
+        if must & bit and (count := len({(bucket.year, getattr(bucket, name)) for bucket in buckets})) > most:
+            yield Mismatch(f"rows of {window}", f"{count} labels {name}")
+
+
+def _may_be_of(bucket: Bucket, window: Window) -> bool:
+    """Tell whether a day of *window* has the labels of *bucket*, which lack their year; of hours, or one beside it."""
+    beside, month, day = int(bucket.hour is not None), bucket.month, bucket.dayofmonth
+    first, last = window.start.toordinal() - beside, window.end.toordinal() + beside
+    days = map(date.fromordinal, range(max(1, first), min(last, date.max.toordinal()) + 1))
+    return any(month in (None, each.month) and day in (None, each.day) for each in days)
 
 
 def _outside(strangers: list[Bucket], window: Window) -> Mismatch | Note:

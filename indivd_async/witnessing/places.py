@@ -12,7 +12,7 @@ from ..models.endpoints import DATA_ENDPOINTS
 from ..results import Note
 from ..results.notes import word_note
 from ..wording import some_of
-from .case import Case, Mismatch, Testimony
+from .case import FIGURES, Case, Mismatch, Testimony
 
 
 @lru_cache(maxsize=256)
@@ -136,6 +136,6 @@ def hold_comparison(case: Case) -> Testimony:
     elif (
         other != case.request.window
         and attrs.evolve(came, dates=current.dates) == current
-        and any(sheet.rows for sheet in case.sheets)
+        and any(getattr(row, name, 0) for sheet in case.sheets for row in sheet.rows for name in FIGURES)
     ):
         yield word_note("repeated_comparison", other=other, window=case.request.window)

@@ -318,6 +318,37 @@ def test_labels_that_do_not_tell_all_are_a_note(grouping: str, labels: dict[str,
     assert words in note.message
 
 
+ELSEWHERE = [
+    ("month,hour", {"month": 7, "hour": 9}, "rows of month 7, hour 9"),
+    ("dayofmonth", {"dayofmonth": 25}, "rows of dayofmonth 25"),
+    ("year,month,dayofweek", {"year": 2025, "month": 7, "dayofweek": 1}, "rows of year 2025, month 7, dayofweek 1"),
+]
+
+
+@pytest.mark.parametrize(("grouping", "labels", "words"), ELSEWHERE, ids=[case[0] for case in ELSEWHERE])
+def test_labels_that_no_day_asked_for_has_are_another_period(grouping: str, labels: dict[str, int], words: str) -> None:
+    """Also where they do not tell all of a date; what is of no year may be of any."""
+    query = ZoneVisitors(DAYS[0], DAYS[-1], aggregate_by=grouping, location=124)
+    row = {"visits": 5, "aggregation": labels | {"zone_id": 201}}
+    with pytest.raises(AnswerMismatchError, match=words):
+        hold(query, {"current": {"insights": [row]}})
+    row["aggregation"] |= {"month": 3} if "month" in labels else {"dayofmonth": 2}
+    hold(query, {"current": {"insights": [row]}})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "grouping", "most"),
+    [(date(2025, 3, 3), date(2025, 3, 9), "week", 2), (date(2025, 3, 3), date(2025, 3, 4), "dayofweek", 3)],
+)
+def test_more_weeks_than_there_are_is_another_period(start: date, end: date, grouping: str, most: int) -> None:
+    """However they are numbered; another clock may add a day."""
+    query = LineCrosses(start, end, aggregate_by=grouping, category=1)
+    document = [{"_id": {"year": 2025, grouping: number}, "count": 5} for number in range(1, most + 2)]
+    hold(query, document[:most])
+    with pytest.raises(AnswerMismatchError, match=f"got {most + 1} labels {grouping}"):
+        hold(query, document)
+
+
 def test_several_groupings_mean_what_they_say() -> None:
     """A profile of hours over all days was asked for."""
     row = {"visits": 5, "aggregation": {"dayofweek": 1, "hour": 9, "zone_id": 201}}
@@ -454,6 +485,8 @@ def test_a_comparison_that_repeats_the_current_period_is_told() -> None:
     total = [{"visits": 5, "aggregation": {"zone_id": 201}}]
     document = {"current": period(DAYS, total), "comparison": period(BEFORE, total)}
     assert kinds(query, document) == ["repeated_comparison"]
+    total[0]["visits"] = 0  # nobody came, neither then nor now
+    assert kinds(query, document) == ["rows_of_zeros"]
 
 
 # Keys and figures.

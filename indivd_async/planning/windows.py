@@ -175,9 +175,13 @@ def cut_periods(query: Query, cutoff: date | None, profile: Profile = NOTHING_KN
     parts = _cut_periods(query, cutoff, profile)
     if not query.endpoint.combines or False not in (profile.hours_carry_dates, profile.labels_carry_parents):
         return parts
-    # By one label alone this service tells no other; asked for by all of them it tells them all.
+    # By one label alone this service tells no other; by all of them it tells them all. Locations are no label.
     spelled = PARENTS if profile.labels_carry_parents is False else {"hour": PARENTS["hour"]}
-    return tuple(attrs.evolve(part, grouping=spelled.get(part.grouping or "", part.grouping)) for part in parts)
+    named = [part.grouping.split(",") if part.grouping else [] for part in parts]
+    asked = [
+        [spelled.get(name, name) for name in names] if len({*names} - {"loc_id"}) == 1 else names for names in named
+    ]
+    return tuple(attrs.evolve(part, grouping=",".join(names) or None) for part, names in zip(parts, asked, strict=True))
 
 
 def _cut_periods(query: Query, cutoff: date | None, profile: Profile) -> tuple[Part, ...]:

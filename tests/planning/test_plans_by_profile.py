@@ -77,6 +77,9 @@ def test_what_no_pieces_can_be_put_together_for_is_refused() -> None:
         ("dayofmonth", Profile(hours_carry_dates=False), "dayofmonth"),
         ("dayofmonth", Profile(labels_carry_parents=False), "year,month,dayofmonth"),
         ("hour", Profile(labels_carry_parents=False), "year,month,dayofmonth,hour"),
+        ("hour,loc_id", Profile(hours_carry_dates=False), "year,month,dayofmonth,hour,loc_id"),
+        ("loc_id,month", Profile(labels_carry_parents=False), "loc_id,year,month"),
+        ("dayofweek,hour", Profile(labels_carry_parents=False), "dayofweek,hour"),
         ("hour", Profile(hours_carry_dates=True, labels_carry_parents=True), "hour"),
     ],
 )

@@ -17,7 +17,7 @@ from ..planning.windows import PARENTS
 from ..results import Note
 from ..results.notes import word_note
 from ..time_zones import is_time_zone, zone_of
-from .case import Case, Mismatch, Testimony
+from .case import FIGURES, Case, Mismatch, Sheet, Testimony
 
 _FURTHEST = timedelta(hours=14)  # no clock is further from UTC
 _QUARTER = timedelta(minutes=15)
@@ -150,7 +150,7 @@ def hold_labels(case: Case) -> Testimony:
     must, may = _masks(case.grouping)
     for sheet in case.sheets:
         window, (first, last) = sheet.window, _numbers(sheet.window)
-        yield from _too_many(window, must, sheet.buckets.values())
+        yield from _too_many(sheet, must)
         unknown = None if case.answer.is_plain else odd_labels(sheet.labels)
         if unknown is None and are_all_told(window, case.grouping, sheet.buckets.values()):
             continue
@@ -175,12 +175,16 @@ def hold_labels(case: Case) -> Testimony:
             yield from _incomplete(window, masks, must)
 
 
-def _too_many(window: Window, must: int, buckets: Iterable[Bucket]) -> Iterator[Mismatch]:
-    """Find more weeks or weekdays than *window* has, whatever their numbers; another clock adds a day at most."""
-    days, new_years = window.days + 1, window.end.year - window.start.year  # each of which may begin a week
-    for bit, name, most in ((_WEEK, "week", (days + 12) // 7 + new_years), (_WEEKDAY, "dayofweek", days)):
-        if must & bit and (count := len({(bucket.year, getattr(bucket, name)) for bucket in buckets})) > most:
-            yield Mismatch(f"rows of {window}", f"{count} labels {name}")
+def _too_many(sheet: Sheet, must: int) -> Iterator[Mismatch]:
+    """Find more weeks or weekdays than there are, whatever their numbers; another clock adds a day at most."""
+    window, days = sheet.window, sheet.window.days + 1
+    weeks = (days + 12) // 7 + window.end.year - window.start.year  # a new year may begin one
+    for name, most in (("week", weeks), ("dayofweek", days)):
+        if must & _BIT[name]:
+            rows = zip(sheet.rows, [label.bucket for label in sheet.labels], strict=True)
+            told = {(b.year, getattr(b, name)) for row, b in rows if any(getattr(row, one, 0) for one in FIGURES)}
+            if len(told) > most:
+                yield Mismatch(f"rows of {window}", f"{len(told)} labels {name}")
 
 
 def _may_be_of(bucket: Bucket, window: Window) -> bool:

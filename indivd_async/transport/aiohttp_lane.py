@@ -97,16 +97,15 @@ class AiohttpLane(OwnLane):
         )
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
-        timeouts, options = attempt.timeouts, dict(self._options)
+        timeouts = attempt.timeouts
         self._connector.spares = self.spares
-        if self._proxy_headers:
-            options["proxy_headers"] = _text(self._proxy_headers)
         response = await self._session.get(
             yarl.URL(self._prefix + target.decode("ascii"), encoded=True),
             headers=_text(self._headers),
+            proxy_headers=_text(self._proxy_headers),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(connect=timeouts.connect, sock_read=timeouts.read, ceil_threshold=math.inf),
-            **options,
+            **self._options,
         )
         try:
             codings = response.headers.getall("Transfer-Encoding", ["chunked"])
@@ -141,7 +140,9 @@ class AiohttpLane(OwnLane):
             wait: Wait = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "read"
             return Failure(reason=WAITS[wait].format(getattr(attempt.timeouts, wait)), error=RequestTimeoutError)
         if isinstance(error, aiohttp.ClientResponseError):
-            return Failure(reason=f"what came is not HTTP/1.1: {error.message.splitlines()[0]}")
+            # What it quotes may hold anything, be it the token.
+            reason = error.message.partition(": b")[0].splitlines()[0]
+            return Failure(reason=f"what came is not HTTP/1.1: {reason}")
         return super().sort(error, attempt)
 
     async def retire(self) -> None:

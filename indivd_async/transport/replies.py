@@ -89,7 +89,7 @@ class Failure(Exception):
 
 def tunnel_failure(status: int, reason: str) -> Failure:
     """Say how a proxy refused; asked again and again with one password, many lock the account."""
-    return Failure(reason=f"the proxy made no tunnel: {status} {reason}", is_retried=is_retried(status))
+    return Failure(reason=f"the proxy made no tunnel: {status} {reason[:80]}", is_retried=is_retried(status))
 
 
 class UnknownCodingError(Exception):

@@ -87,6 +87,8 @@ FAULTS: dict[str, Callable[[Peer], object]] = {
     "closed at once": lambda peer: None,
     "not HTTP": lambda peer: peer.send(b"nonsense\r\n\r\n"),
     "silent": Peer.wait_for_close,
+    "a header that is none": lambda peer: peer.send(f"HTTP/1.1 200 OK\r\nX: {TOKEN}\0\r\n\r\n".encode()),
+    "an endless header": lambda peer: peer.send(f"HTTP/1.1 200 OK\r\nX: {TOKEN}{'x' * 200_000}\r\n\r\n".encode()),
 }
 
 

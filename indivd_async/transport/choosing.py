@@ -107,9 +107,9 @@ def _choose_lane(way: Way, *, over_aiohttp: bool) -> Callable[[Way], Lane]:
         return DirectLane
     if find_spec("socksio") is None:
         raise ConfigError("a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")
-    from .httpx_lane import socks_lane
+    from .httpx_lane import SocksLane
 
-    return socks_lane
+    return SocksLane
 
 
 def _library_of(value: object, kind: str, what: str) -> ModuleType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,20 +27,22 @@ _BY_NAME: dict[str, Wait] = {"ConnectTimeout": "connect", "ReadTimeout": "read"}
 
 
 class HttpxLane(Lane):
-    """A lane over anything of httpx's or httpx2's; `own` is closed with the lane."""
+    """A lane over anything of httpx's or httpx2's; what is its *own* is closed with it."""
 
     def __init__(
         self,
         library: Any,
         handle: Callable[[Any], Awaitable[Any]],
         way: Way,
-        own: httpx.AsyncBaseTransport | httpx.AsyncClient | None = None,
+        *own: httpx.AsyncBaseTransport | httpx.AsyncClient,
     ) -> None:
         """Send requests of *library* through *handle*."""
         super().__init__(way)
         # What encodes a name may refuse it; in a caller's own code it is a fault of that.
-        names = () if own is None else (UnicodeError,)
-        self.ends = (library.HTTPError, library.StreamError, *names, *_NETWORK)  # type: ignore[misc]
+        names = (UnicodeError,) if own else ()
+        # httpx lets pass what answers raise that are none of SOCKS5.
+        self._socks: Any = getattr(sys.modules.get("socksio"), "SOCKSError", ())
+        self.ends = (library.HTTPError, library.StreamError, *names, *_NETWORK, self._socks)  # type: ignore[misc]
         self._library = library
         self._handle = handle
         self._headers = way.headers
@@ -47,8 +50,8 @@ class HttpxLane(Lane):
         # Without a dot at its end: behind a proxy httpx holds certificates against the name as it stands.
         self._base = library.URL(scheme=base_url.scheme, host=base_url.host.removesuffix("."), port=base_url.port)
         self._prefix = base_url.prefix.encode("ascii")
-        self._extensions = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
-        self._own = own
+        self._extensions: dict[str, Any] = {"sni_hostname": base_url.name} if base_url.scheme == "https" else {}
+        self._own: list[Any] = list(own)
 
     async def ask(self, target: bytes, attempt: Attempt) -> Reply:
         # A mock may answer without ever pausing; a batch of such answers must not hold up the loop.
@@ -86,10 +89,11 @@ class HttpxLane(Lane):
         if isinstance(error, self._library.TimeoutException | TimeoutError):
             words = words_of(error)
             wait = _BY_NAME.get(words)
-            limit_s = wait and getattr(attempt.timeouts, wait)
-            if wait and limit_s is not None:
+            if wait and (limit_s := getattr(attempt.timeouts, wait)) is not None:
                 words = WAITS[wait].format(limit_s)
             return Failure(reason=words, error=RequestTimeoutError)
+        if isinstance(error, self._socks):
+            return Failure(reason=f"the proxy's answer is not an answer in SOCKS5: {error}")
         if isinstance(error, self._library.StreamError):
             # A hook of the caller's that took the body would take it again.
             return Failure(reason=words_of(error), is_retried=False)
@@ -97,9 +101,9 @@ class HttpxLane(Lane):
 
     async def retire(self) -> None:
         # A pool that saw a tunnel fail may hold it for ever; closed, it begins anew.
-        if self._own is not None:
+        for one in self._own:
             with anyio.move_on_after(CLOSING_S, shield=True):
-                await self._own.aclose()
+                await one.aclose()
 
 
 def transport_sender(transport: Any) -> Callable[[Any], Awaitable[Any]]:
@@ -133,8 +137,16 @@ def visible_lane(way: Way) -> HttpxLane:
     return HttpxLane(httpx, client_sender(client), way, client)
 
 
-def socks_lane(way: Way) -> HttpxLane:
-    """Make a lane through a SOCKS proxy; httpx keeps what came behind an answer, so each request connects."""
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-    own = httpx.AsyncHTTPTransport(verify=way.context(), trust_env=False, proxy=way.proxy, limits=limits)
-    return HttpxLane(httpx, transport_sender(own), way, own)
+class SocksLane(HttpxLane):
+    """A lane through a SOCKS proxy; httpx keeps what came behind an answer, so each request connects."""
+
+    def __init__(self, way: Way) -> None:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+        own = httpx.AsyncHTTPTransport(verify=way.context(), trust_env=False, proxy=way.proxy, limits=limits)
+        super().__init__(httpx, transport_sender(own), way, own)
+        self._extensions["trace"] = self._hear
+
+    async def _hear(self, event: str, said: dict[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            # The pool forgets those whose handshake with the proxy fails.
+            self._own[1:] = [said["return_value"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -505,6 +506,49 @@ async def test_a_socks_proxy(is_secure: bool, server_tls: ssl.SSLContext, client
         await executor.aclose()
     assert len(server.requests) == 3
     assert TOKEN.encode() not in b"".join(proxy.requests)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("reply", [b"\5\xff", b""], ids=["refused", "silent"])
+async def test_a_socks_proxy_that_carries_nothing(reply: bytes, anyio_backend: str) -> None:
+    """Its connection ends with the attempt, whenever the garbage collector comes by."""
+
+    def refuse(peer: Peer) -> None:
+        peer.sock.recv(4096)
+        peer.send(reply)
+        peer.wait_for_close()
+
+    gc.disable()
+    try:
+        with RawServer(refuse) as proxy:
+            executor = make_executor(
+                proxy=proxy.url.replace("http:", "socks5:"), timeouts=evolve(ROOMY, attempt=0.2), retry=ONCE
+            )
+            with pytest.raises((ConnectionFailedError, RequestTimeoutError)):
+                await executor.send(Question())
+            await anyio.to_thread.run_sync(proxy.wait_until_idle)
+            await executor.aclose()
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("said", [[], [b"HTTP/1.1 400 Bad\r\n\r\n"], [b"\5\0"], [b"\5\0", b"\5\x09"]])
+async def test_a_socks_proxy_that_is_none(said: list[bytes]) -> None:
+    """Whether it goes or says what nobody knows, that is a connection that failed, and is tried again."""
+
+    def answer_in_turn(peer: Peer) -> None:
+        for reply in said:
+            peer.sock.recv(4096)
+            peer.send(reply)
+        peer.sock.recv(4096)
+
+    with RawServer(answer_in_turn) as proxy:
+        executor = make_executor(proxy=proxy.url.replace("http:", "socks5:"), timeouts=ROOMY)
+        with pytest.raises(ConnectionFailedError, match="the proxy's answer is not an answer in SOCKS5") as caught:
+            await executor.send(Question())
+        await executor.aclose()
+    assert caught.value.attempts == proxy.connections == AT_ONCE.attempts
 
 
 @pytest.mark.parametrize("transport", [None, "aiohttp"])

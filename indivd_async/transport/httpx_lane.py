@@ -13,6 +13,7 @@ import anyio.lowlevel
 import httpx
 
 from ..errors import ClientClosedError, RequestTimeoutError
+from ..settings import Timeouts
 from .address import Way
 from .lane import CLOSING_S, WAITS, Attempt, Lane, Wait, words_of
 from .replies import Draft, Failure, Reply, read_body
@@ -146,7 +147,13 @@ class SocksLane(HttpxLane):
         super().__init__(httpx, transport_sender(own), way, own)
         self._extensions["trace"] = self._hear
 
+    def begin(self, timeouts: Timeouts, limit_s: float | None) -> Attempt:
+        self._attempt = Attempt(timeouts, limit_s, "connect")  # httpx bounds no wait for what the proxy says
+        return self._attempt
+
     async def _hear(self, event: str, said: dict[str, Any]) -> None:
         if event.endswith("connect_tcp.complete"):
             # The pool forgets those whose handshake with the proxy fails.
             self._own[1:] = [said["return_value"]]
+        elif event.endswith("send_request_headers.started"):
+            self._attempt.allow(None, anyio.current_time())

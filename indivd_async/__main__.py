@@ -15,6 +15,7 @@ from typing import get_args
 import indivd_async
 
 from . import _HOMES
+from .cli.dispatch import drop_output
 
 HERE = Path(__file__).parent
 #: Beside what the package itself exports.
@@ -47,12 +48,13 @@ def main() -> int:
         name: " or ".join(each.__name__ for each in get_args(thing)) or first_sentence(thing.__doc__)
         for name, thing in things.items()
     }
-    lines = [f"indivd_async {indivd_async.__version__}", ""]
     width = max(map(len, [*exported, *modules]))
-    lines += [f"{name:{width}}  {text}" for name, text in [*modules.items(), ("", ""), *exported.items()]]
-    lines = [line.rstrip() for line in lines]
-    lines += ["", "The command: indivd --help. A page for each module: pdoc $(python -m indivd_async --modules)"]
-    print("\n".join(lines))  # noqa: T201
+    lines = [f"{name:{width}}  {text}".rstrip() for name, text in [*modules.items(), ("", ""), *exported.items()]]
+    more = "The command: indivd --help. A page for each module: pdoc $(python -m indivd_async --modules)"
+    try:
+        print(f"indivd_async {indivd_async.__version__}", "", *lines, "", more, sep="\n", flush=True)  # noqa: T201
+    except BrokenPipeError:
+        drop_output()  # whoever read has seen enough
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -76,6 +77,15 @@ def test_the_package_lists_what_there_is() -> None:
     ).stdout.split()
     assert {"indivd_async", "indivd_async.sandbox", "indivd_async.fastapi", "indivd_async.export"} <= set(modules)
     assert all(re.search(rf"^{re.escape(name)} +\S", listed, re.MULTILINE) for name in modules)
+
+
+def test_whoever_has_seen_enough_of_the_list_is_no_error() -> None:
+    """`python -m indivd_async | head -1` ends as quietly as the command does."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "indivd_async"], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_columns_are_what_the_changelog_says() -> None:

@@ -50,11 +50,11 @@ def _run(args: argparse.Namespace) -> int:
         code = module.main(args)
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()  # whoever read has seen enough
+        drop_output()  # whoever read has seen enough
     except (UsageError, InvalidQueryError, ConfigError) as error:
         return _say(f"{tell(error)}\ntry: indivd {args.command} --help", MISUSED)
     except (IndivdError, OSError, ImportError) as error:
-        _drop_output()
+        drop_output()
         return _say(tell(error), FAILED)
     return code
 
@@ -106,7 +106,7 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")  # a bar that cannot be drawn is no reason to fail
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Write what there still is for stdout, if anything, to nowhere: the interpreter's end would try it again."""
     try:
         sys.stdout.flush()

@@ -17,7 +17,7 @@ import attrs
 from ..errors import AnswerMismatchError, MergeConflictError
 from ..planning import Plan, PlannedRequest
 from ..queries import DropInRate, LineCrosses, ZoneVisitors, one_by_one
-from ..results import AnyResult, Chunk, Coverage, DropInRateResult, LineCrossesResult, Note, ZoneVisitorsResult
+from ..results import AnyResult, Chunk, Coverage, Note
 from ..results.notes import unite_notes
 from .apart import Owners
 from .drop_in_rate import merge_drop_in
@@ -26,7 +26,7 @@ from .line_crosses import merge_lines
 from .notes import Known, notes_on
 from .zone_visitors import merge_visits
 
-R = TypeVar("R", LineCrossesResult, ZoneVisitorsResult, DropInRateResult)
+R = TypeVar("R", bound=AnyResult)
 
 
 def merge_chunks(

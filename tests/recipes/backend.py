@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response
 
 from indivd_async import ZoneVisitors, ZoneVisitorsResult
 from indivd_async.fastapi import IndivdDep, install_error_handlers, lifespan, response_model, rows_model, stream_ndjson
@@ -39,7 +39,7 @@ async def now(client: IndivdDep, store: int, day: date) -> dict[str, object]:
 
 
 @app.get("/years/{year}")
-async def whole_year(client: IndivdDep, year: int) -> StreamingResponse:
+async def whole_year(client: IndivdDep, year: int) -> Response:
     """Hundreds of requests, in bounded memory; when the visitor leaves, no more are sent."""
     days = (f"{year:04}-01-01", f"{year:04}-12-31")
     return stream_ndjson(

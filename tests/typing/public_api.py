@@ -66,6 +66,8 @@ async def use(client: AsyncIndivd) -> None:
     assert_type(await client.fetch(DropInRate("2025-01-01", "2025-01-02")), DropInRateResult)
     assert_type(await client.retry_failed(visits), ZoneVisitorsResult)
     assert_type(merge_results([lines]), LineCrossesResult)
+    shards = [await client.run(shard) for shard in plan.shards(2)]
+    assert_type(merge_results(shards), LineCrossesResult | ZoneVisitorsResult | DropInRateResult)
     questions: list[Query] = [query, LineCrosses("2025-01-01", "2025-01-02")]
     for result in await client.fetch_all(questions):
         assert_type(await client.retry_failed(result), LineCrossesResult | ZoneVisitorsResult | DropInRateResult)

@@ -32,6 +32,12 @@ of the locations asked for: where they have several clocks, of the one that
 is last to begin a day (with --tz, of that clock)"""
 
 
+def _host(text: str) -> str:
+    if not text.strip():  # which listens on all addresses
+        raise argparse.ArgumentTypeError("it is empty, as a variable that is not set; 0.0.0.0 listens on all addresses")
+    return text
+
+
 def _port(text: str) -> int:
     port = read_whole(text)
     if not 0 <= port <= 65_535:
@@ -131,7 +137,12 @@ def _add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...
         if has_notes
         else "the same as --format json",
     )
-    group.add_argument("--out", metavar="FILE", help="write there instead of stdout, whole or not at all")
+    group.add_argument(
+        "--out",
+        metavar="FILE",
+        type=lambda name: None if name == "-" else name,
+        help="write there instead of stdout, whole or not at all",
+    )
     group.add_argument(
         "--limit",
         metavar="N",
@@ -249,19 +260,22 @@ def _add_verify(commands: Commands) -> None:
     add("--replay", metavar="DIR", help="judge what was recorded there, and ask nothing")
 
 
+def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=_port, default=port, help="port to listen on, 0 for any (%(default)s)")
+
+
 def _add_dashboard(commands: Commands) -> None:
     summary = "serve a page with charts, on made-up visitors or the real ones"
     parser = commands.add("dashboard", ".dashboard", summary, "indivd dashboard --port 8000")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
+    _add_address(parser, 8000)
     parser.add_argument("--live", action="store_true", help="ask the real service (with --token or INDIVD_TOKEN)")
 
 
 def _add_sandbox(commands: Commands) -> None:
     summary = "serve an imitation of the API, on made-up visitors"
     parser = commands.add("sandbox", ".sandbox", summary, "indivd sandbox --port 8765 --fault-rate 0.05")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_port, default=8765, help="port to listen on, 0 for any (%(default)s)")
+    _add_address(parser, 8765)
     parser.add_argument("--latency", metavar="SECONDS", type=float, default=0.0, help="wait before each answer")
     parser.add_argument("--fault-rate", metavar="SHARE", type=float, default=0.0, help="fail so many, from 0 to 1")
     parser.add_argument(

@@ -28,9 +28,13 @@ DAY = ("zone_visitors", "--start-date", "2025-03-03", "--end-date", "2025-03-03"
         (("plan", *DAY, "--qqqq"), "there is no --qqqq"),
         (("zones", "stray"), "'stray' is more than this takes"),
         (("sandbox", "--port", "65536"), "argument --port: 65536 is not a port; they go from 0 to 65535"),
+        (
+            ("dashboard", "--host", ""),
+            "argument --host: it is empty, as a variable that is not set; 0.0.0.0 listens on all addresses",
+        ),
         (("dashboard", "--port", "-1"), "argument --port: -1 is not a port; they go from 0 to 65535"),
     ],
-    ids=["nearly", "underscore", "transposed", "like nothing", "no option", "high port", "negative port"],
+    ids=["nearly", "underscore", "transposed", "like nothing", "no option", "high port", "empty host", "negative port"],
 )
 def test_what_cannot_be_read_is_told_in_two_lines(argv: tuple[str, ...], said: str, site: Any, indivd: Indivd) -> None:
     """The message is not lost below a page of usage, and the second line says where more is."""

@@ -141,7 +141,7 @@ def test_a_profile_is_written_to_a_named_pipe(site: Any, indivd: Indivd, tmp_pat
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1", "zones.csv"])
+@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/fd/1", "zones.csv", "-"])
 def test_stdout_by_a_name_keeps_what_it_holds(out: str, site: Any, tmp_path: Path) -> None:
     """A shell that appends to a file loses nothing of it."""
     file = tmp_path / "zones.csv"

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ _WIDTH = 80
 _DAYS = 28
 _PLACES = 4
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-#: So many of the sandbox's answers fail, to be asked for again.
-_FAULT_RATE = 0.05
+#: Of so many of the sandbox's answers one fails, to be asked for again.
+_FAILS_EVERY = 20
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 #: Of the terminal's 256 colours, from cold to hot.
 _HEAT = (236, 24, 31, 37, 72, 107, 142, 178, 214, 208, 202)
@@ -66,15 +66,29 @@ async def _connect(args: argparse.Namespace, page: Page) -> AsyncIterator[AsyncI
         return
     from .. import sandbox
 
-    faults = sandbox.Faults(rate=_FAULT_RATE, retry_after="0")
+    faults = sandbox.Faults(hook=failing_once(), retry_after="0")
     async with (
         sandbox.serving(sandbox.app(faults=faults)) as url,
         make_client(args, token="sandbox", base_url=url) as client,  # noqa: S106  of the sandbox
     ):
         page.title("Indivd, on made-up visitors")
         page.say(f"A sandbox that behaves as the API does listens on {url};")
-        page.say(f"{100 * _FAULT_RATE:.0f} % of its answers fail on purpose, to be asked for again.")
+        page.say(f"{100 / _FAILS_EVERY:.0f} % of its answers fail on purpose, to be asked for again.")
         yield client
+
+
+def failing_once() -> Callable[[int, str, dict[str, str]], int | None]:
+    """Return what fails requests now and then, but none twice: three times in a row would end the demo."""
+    failed: set[tuple[object, ...]] = set()
+
+    def fail(number: int, path: str, params: dict[str, str]) -> int | None:
+        asked = (path, *params.items())
+        if number % _FAILS_EVERY or asked in failed:
+            return None
+        failed.add(asked)
+        return (500, 503, 502)[len(failed) % 3]
+
+    return fail
 
 
 @attrs.frozen

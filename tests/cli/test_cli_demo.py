@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from indivd_async.cli.demo import failing_once
+
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_the_demo_ends_well_in_a_pipe(encoding: str) -> None:
@@ -23,6 +25,14 @@ def test_the_demo_ends_well_in_a_pipe(encoding: str) -> None:
     assert planned is not None
     assert sent is not None
     assert int(sent[1]) > int(planned[1]) > 1
+
+
+def test_what_fails_on_purpose_is_asked_again_once() -> None:
+    """Whichever numbers its attempts have: a request that failed three times would end the demo."""
+    fail = failing_once()
+    statuses = [fail(number, "/zones/", {"day": "1"}) for number in range(1, 101)]
+    assert sum(status is not None for status in statuses) == 1
+    assert fail(120, "/zones/", {"day": "2"}) is not None
 
 
 def test_the_demo_for_a_reader_that_has_seen_enough() -> None:

@@ -103,8 +103,9 @@ _ANY_DAY = (-1, 10**9)
 @lru_cache(maxsize=16384)
 def _facts(bucket: Bucket) -> tuple[int, int, int]:
     """Return which labels *bucket* has, as bits, and its first and last day, as numbers like 20250301."""
-    (year, month, week, day, *_), mask = labels_of(bucket), 0
-    for label, (bit, (least, most)) in zip(labels_of(bucket), _RANGES, strict=True):
+    labels, mask = labels_of(bucket), 0
+    year, month, week, day, *_ = labels
+    for label, (bit, (least, most)) in zip(labels, _RANGES, strict=True):
         if label is not None:
             mask |= bit if least <= label <= most else bit | _ODD
     if year is None or mask & (_WEEK | _ODD) == _WEEK | _ODD:
@@ -133,7 +134,8 @@ def _masks(grouping: str) -> tuple[int, int]:
 
 
 def _numbers(window: Window) -> tuple[int, int]:
-    return int(f"{window.start:%Y%m%d}"), int(f"{window.end:%Y%m%d}")
+    start, end = window.start, window.end  # formatting them would take ten times as long
+    return start.year * 10_000 + start.month * 100 + start.day, end.year * 10_000 + end.month * 100 + end.day
 
 
 def are_all_told(window: Window, grouping: str, buckets: Iterable[Bucket]) -> bool:

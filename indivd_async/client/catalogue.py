@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import IndivdError, NotFoundError
+from ..errors import AuthenticationError, ClientClosedError, ConnectionFailedError, IndivdError, NotFoundError
 from ..execution import Deadline, Executor, SingleFlight
 from ..fielded import Fielded
 from ..models import Location
@@ -124,6 +124,8 @@ class Catalogue:
         if age > LOCATIONS_FRESH_S or (missing and age > _LOCATIONS_YOUNG_S):
             try:
                 await self.look_up("locations", deadline)
+            except (AuthenticationError, ClientClosedError, ConnectionFailedError):
+                raise  # which any other request would meet, too
             except IndivdError as error:
                 error.add_advice(_WITHOUT_LOCATIONS[type(query)])
                 raise

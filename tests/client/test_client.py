@@ -106,6 +106,14 @@ async def test_a_failed_look_up_says_what_to_pass_instead() -> None:
     assert "tz=" in caught.value.__notes__[0]
 
 
+async def test_a_look_up_that_a_wrong_token_fails_advises_nothing_that_would_not_help() -> None:
+    """Without it the next request would be refused, too."""
+    async with client_of(Script(visits_by_day, locations=401)) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.zone_visitors("2025-03-01", "2025-03-02")
+    assert "tz=" not in "".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+
+
 async def test_organizations_are_found_under_either_spelling() -> None:
     """A 404 of the first path leads to the second; both failing is the error."""
     script = Script(lambda path, params: [{"id": 7}] if path == "/filters/organisations" else 404)
